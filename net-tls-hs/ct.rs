@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Constant-time building blocks and memory for secrets.
+//!
+//! Everything here runs in a time that depends on lengths only. Secrets live in [`Secret`], which
+//! is zeroed on drop, has no `Debug` and can be compared in constant time only.
+
+use core::hint::black_box;
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{compiler_fence, Ordering};
+
+/// A mask that is all ones or all zeroes.
+///
+/// # Invariants
+///
+/// The value is `0` or `u64::MAX`.
+#[derive(Clone, Copy)]
+pub struct Mask(u64);
+
+impl Mask {
+    /// All ones if `bit` is 1, all zeroes if it is 0. Only the lowest bit of `bit` counts.
+    #[inline(always)]
+    pub fn from_bit(bit: u64) -> Self {
+        // INVARIANT: 0 - 1 wraps to all ones, 0 - 0 is 0. The barrier keeps the compiler from
+        // turning later selects into branches.
+        Mask(black_box(0u64.wrapping_sub(bit & 1)))
+    }
+
+    /// All ones if `a == b`.
+    #[inline(always)]
+    pub fn equal(a: u64, b: u64) -> Self {
+        let d = a ^ b;
+        // The top bit of `d | -d` is set exactly if `d != 0`.
+        Self::from_bit(((d | d.wrapping_neg()) >> 63) ^ 1)
+    }
+
+    /// All ones if `a == 0`.
+    #[inline(always)]
+    pub fn is_zero(a: u64) -> Self {
+        Self::equal(a, 0)
+    }
+
+    /// `a` where the mask is ones, `b` where it is zeroes.
+    #[inline(always)]
+    pub fn select(self, a: u64, b: u64) -> u64 {
+        b ^ (self.0 & (a ^ b))
+    }
+
+    /// The mask's bits.
+    #[inline(always)]
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The opposite mask.
+    #[inline(always)]
+    #[allow(clippy::should_implement_trait)]
+    pub fn not(self) -> Self {
+        // INVARIANT: The complement of 0 is all ones and the other way round.
+        Mask(!self.0)
+    }
+
+    /// Both masks.
+    #[inline(always)]
+    pub fn and(self, other: Self) -> Self {
+        // INVARIANT: Bitwise operations on all-ones/all-zeroes words stay in that set.
+        Mask(self.0 & other.0)
+    }
+
+    /// Either mask.
+    #[inline(always)]
+    pub fn or(self, other: Self) -> Self {
+        // INVARIANT: Bitwise operations on all-ones/all-zeroes words stay in that set.
+        Mask(self.0 | other.0)
+    }
+
+    /// Makes the mask public, to branch on it. Use it only on what an observer may know.
+    #[inline(always)]
+    pub fn declassify(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// Whether two byte strings are equal, in a time that depends on their lengths only.
+pub fn eq(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut diff = 0u8;
+    for (x, y) in a.iter().zip(b) {
+        diff |= x ^ y;
+    }
+    black_box(diff) == 0
+}
+
+/// Plain memory that can be overwritten with zeroes.
+///
+/// # Safety
+///
+/// All-zero bytes must be a valid value of the type, and dropping it must do nothing.
+pub unsafe trait Zeroable: Copy {}
+
+// SAFETY: Integers have no invalid values and no drop glue.
+unsafe impl Zeroable for u8 {}
+// SAFETY: Integers have no invalid values and no drop glue.
+unsafe impl Zeroable for u16 {}
+// SAFETY: Integers have no invalid values and no drop glue.
+unsafe impl Zeroable for u32 {}
+// SAFETY: Integers have no invalid values and no drop glue.
+unsafe impl Zeroable for u64 {}
+// SAFETY: Integers have no invalid values and no drop glue.
+unsafe impl Zeroable for i16 {}
+// SAFETY: An array of zeroable elements is zeroable.
+unsafe impl<T: Zeroable, const N: usize> Zeroable for [T; N] {}
+
+/// Overwrites `v` with zeroes in a way that the compiler cannot leave out.
+#[inline]
+pub fn wipe<T: Zeroable>(v: &mut [T]) {
+    for x in v.iter_mut() {
+        // SAFETY: `x` is a valid, aligned, exclusive reference, and `Zeroable` says that zero
+        // bytes are a valid `T`.
+        unsafe { core::ptr::write_volatile(x, core::mem::zeroed()) };
+    }
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// A secret value that is overwritten with zeroes when it is dropped.
+///
+/// Deliberately neither `Copy`, `Clone`, `Debug` nor `PartialEq`.
+pub struct Secret<T: Zeroable>(T);
+
+impl<T: Zeroable> Secret<T> {
+    /// Wraps a value. The caller's copy, if it has one, is the caller's to wipe.
+    #[inline(always)]
+    pub const fn new(v: T) -> Self {
+        Secret(v)
+    }
+
+    /// An all-zero value, to be filled in.
+    #[inline(always)]
+    pub fn zeroed() -> Self {
+        // SAFETY: `Zeroable` says that zero bytes are a valid `T`.
+        Secret(unsafe { core::mem::zeroed() })
+    }
+}
+
+impl<T: Zeroable> Deref for Secret<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroable> DerefMut for Secret<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T: Zeroable> Drop for Secret<T> {
+    #[inline]
+    fn drop(&mut self) {
+        wipe(core::slice::from_mut(&mut self.0));
+    }
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The boundary between the C glue (sockets, keys, accept) and the handshake
+ * engine in Rust.  Rust implements what is declared here and sees the same
+ * declarations through bindgen, so the two sides cannot drift apart.
+ */
+#ifndef _NET_TLS_HANDSHAKE_ENGINE_H
+#define _NET_TLS_HANDSHAKE_ENGINE_H
+
+#include <linux/types.h>
+#include <linux/gfp_types.h>
+#include <uapi/linux/tls.h>
+
+/* Most bytes of the receive queue that one call looks at. */
+#define TLS_HS_IN_MAX		(20 * 1024)
+/* Longest flight: ServerHello to Finished with the longest chain. */
+#define TLS_HS_OUT_MAX		(48 * 1024)
+/* Longest identity payload: DER chain and private key. */
+#define TLS_HS_IDENTITY_MAX	(32 * 1024)
+
+/* One server identity: certificate chain and private key.  Refcounted, immutable. */
+struct tls_hs_identity;
+/* The identities of one keyring at one time, indexed by name.  Immutable. */
+struct tls_hs_identity_set;
+/* One handshake. */
+struct tls_hs_session;
+/* Working memory for big numbers; one per CPU. */
+struct tls_hs_scratch;
+
+/**
+ * enum tls_hs_action - what the glue does after tls_hs_session_advance()
+ * @TLS_HS_MORE: wait until @need bytes are unread in the receive queue
+ * @TLS_HS_SEND: consume @consumed bytes, send @written bytes, call again
+ * @TLS_HS_DONE: consume @consumed bytes; the handshake is complete
+ * @TLS_HS_FALLBACK: hand the connection to user space, nothing consumed;
+ *	@reason says why
+ * @TLS_HS_ALERT: send @written bytes (an alert record), close;
+ *	@alert is the description
+ * @TLS_HS_PEER_ALERT: the client sent the alert @alert or closed; just close
+ */
+enum tls_hs_action {
+	TLS_HS_MORE,
+	TLS_HS_SEND,
+	TLS_HS_DONE,
+	TLS_HS_FALLBACK,
+	TLS_HS_ALERT,
+	TLS_HS_PEER_ALERT,
+};
+
+/**
+ * enum tls_hs_fallback - why a connection goes to user space unread
+ * @TLS_HS_FB_NONE: it does not
+ * @TLS_HS_FB_NOT_SUPPORTED: the engine lacks a feature that the hello asks for
+ * @TLS_HS_FB_VERSION: the client has no TLS 1.3 and 1.2 is served
+ * @TLS_HS_FB_SUITE: no common cipher suite
+ * @TLS_HS_FB_GROUP: no common group, or no key share for one
+ * @TLS_HS_FB_SIGALG: no identity can sign with what the client accepts
+ * @TLS_HS_FB_NO_IDENTITY: the keyring holds no usable identity
+ * @TLS_HS_FB_HELLO_SIZE: the hello is larger than the kernel reads
+ * @TLS_HS_FB_RESOURCES: out of memory before anything was consumed
+ * @TLS_HS_FB_BACKLOG: silent for too long while the backlog was filling up
+ * @TLS_HS_FB_URGENT: TCP urgent data in the stream
+ */
+enum tls_hs_fallback {
+	TLS_HS_FB_NONE,
+	TLS_HS_FB_NOT_SUPPORTED,
+	TLS_HS_FB_VERSION,
+	TLS_HS_FB_SUITE,
+	TLS_HS_FB_GROUP,
+	TLS_HS_FB_SIGALG,
+	TLS_HS_FB_NO_IDENTITY,
+	TLS_HS_FB_HELLO_SIZE,
+	TLS_HS_FB_RESOURCES,
+	TLS_HS_FB_BACKLOG,
+	TLS_HS_FB_URGENT,
+	__TLS_HS_FB_MAX,
+};
+
+/**
+ * struct tls_hs_step - result of tls_hs_session_advance()
+ * @action: &enum tls_hs_action
+ * @reason: &enum tls_hs_fallback
+ * @alert: AlertDescription (RFC 8446, section 6)
+ * @need: bytes that must be unread before another call can get further
+ * @consumed: bytes at the start of the input that are done with
+ * @written: bytes of output to send
+ */
+struct tls_hs_step {
+	u8 action;
+	u8 reason;
+	u8 alert;
+	u32 need;
+	u32 consumed;
+	u32 written;
+};
+
+/* Identities.  _parse() and _set_new() may sleep, the rest runs anywhere. */
+int tls_hs_identity_parse(const u8 *data, size_t len,
+			  struct tls_hs_identity **id, const char **why);
+void tls_hs_identity_get(struct tls_hs_identity *id);
+void tls_hs_identity_put(struct tls_hs_identity *id);
+size_t tls_hs_identity_read(const struct tls_hs_identity *id, u8 *buf,
+			    size_t len);
+/* The set takes a reference on each identity; the first one is the default. */
+struct tls_hs_identity_set *
+tls_hs_identity_set_new(struct tls_hs_identity *const *ids, size_t nr);
+void tls_hs_identity_set_free(struct tls_hs_identity_set *set);
+
+/* Sessions.  Any context; BH must be off around _advance() (scratch is per CPU). */
+struct tls_hs_session *tls_hs_session_new(gfp_t gfp);
+void tls_hs_session_free(struct tls_hs_session *s);
+void tls_hs_session_advance(struct tls_hs_session *s,
+			    const struct tls_hs_settings *conf,
+			    const struct tls_hs_identity_set *set,
+			    u8 *in, size_t in_len, u8 *out, size_t out_len,
+			    struct tls_hs_scratch *scratch,
+			    struct tls_hs_step *step);
+/*
+ * Writes an alert record for a handshake that the glue ends, under the keys
+ * that are current; returns its length.
+ */
+size_t tls_hs_session_alert(struct tls_hs_session *s, u8 description,
+			    u8 *out, size_t out_len);
+/* After TLS_HS_DONE: what setsockopt(TLS_TX/TLS_RX) would be given. */
+int tls_hs_session_crypto_info(const struct tls_hs_session *s, bool tx,
+			       void *info, size_t size);
+void tls_hs_session_status(const struct tls_hs_session *s,
+			   struct tls_hs_status *status);
+
+size_t tls_hs_scratch_size(void);
+
+#endif /* _NET_TLS_HANDSHAKE_ENGINE_H */
