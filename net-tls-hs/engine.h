@@ -94,6 +94,9 @@ struct tls_hs_step {
 	u32 written;
 };
 
+/* Checks settings: 0, or -EINVAL. */
+int tls_hs_settings_check(const struct tls_hs_settings *conf);
+
 /* Identities.  _parse() and _set_new() may sleep, the rest runs anywhere. */
 int tls_hs_identity_parse(const u8 *data, size_t len,
 			  struct tls_hs_identity **id, const char **why);
@@ -111,7 +114,7 @@ struct tls_hs_session *tls_hs_session_new(gfp_t gfp);
 void tls_hs_session_free(struct tls_hs_session *s);
 void tls_hs_session_advance(struct tls_hs_session *s,
 			    const struct tls_hs_settings *conf,
-			    const struct tls_hs_identity_set *set,
+			    const struct tls_hs_identity_set *set, /* or NULL */
 			    u8 *in, size_t in_len, u8 *out, size_t out_len,
 			    struct tls_hs_scratch *scratch,
 			    struct tls_hs_step *step);

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Alerts (RFC 8446, section 6).
+
+/// AlertDescription. The ones that this server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Alert {
+    /// A message or record that has no business being here.
+    UnexpectedMessage = 10,
+    /// A record that does not authenticate.
+    BadRecordMac = 20,
+    /// A record that is too long.
+    RecordOverflow = 22,
+    /// No acceptable set of parameters.
+    HandshakeFailure = 40,
+    /// A field that is out of range or contradicts others.
+    IllegalParameter = 47,
+    /// A message that cannot be parsed.
+    DecodeError = 50,
+    /// A Finished that is wrong.
+    DecryptError = 51,
+    /// No common protocol version.
+    ProtocolVersion = 70,
+    /// Something went wrong on this side.
+    InternalError = 80,
+    /// A mandatory extension is not there.
+    MissingExtension = 109,
+    /// No identity for the server name.
+    UnrecognizedName = 112,
+}
+
+/// AlertLevel fatal.
+pub const FATAL: u8 = 2;
+
+/// Length of an alert message.
+pub const LEN: usize = 2;

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a listener has been told to do, and the identities it may use.
+
+use crate::names::{CipherSuite, Group, Scheme};
+use crate::{p256, rsa};
+
+/// A setting that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// No version, or bits that mean nothing.
+    Versions,
+    /// Flag bits that mean nothing.
+    Flags,
+    /// A number in a list that the kernel does not know, twice the same, or something behind the
+    /// zero that ends a list.
+    List,
+}
+
+/// Bits of `versions`.
+pub mod version_bits {
+    /// TLS_HS_VERSION_1_2.
+    pub const TLS_1_2: u32 = 1 << 0;
+    /// TLS_HS_VERSION_1_3.
+    pub const TLS_1_3: u32 = 1 << 1;
+}
+
+/// Bits of `flags`.
+pub mod flag_bits {
+    /// TLS_HS_F_SNI_STRICT.
+    pub const SNI_STRICT: u32 = 1 << 0;
+    /// TLS_HS_F_THREAD.
+    pub const THREAD: u32 = 1 << 1;
+}
+
+/// The settings of a listener, `struct tls_hs_settings`, as the engine uses them.
+#[derive(Clone, Copy)]
+pub struct Config<'a> {
+    /// [`version_bits`].
+    pub versions: u32,
+    /// [`flag_bits`].
+    pub flags: u32,
+    /// Cipher suites of TLS 1.3, preferred ones first, zero-terminated; empty for all.
+    pub cipher_suites: &'a [u16],
+    /// Cipher suites of TLS 1.2 that user space serves; empty for any.
+    pub tls12_cipher_suites: &'a [u16],
+    /// Groups, as above.
+    pub groups: &'a [u16],
+    /// Signature schemes, as above.
+    pub signature_schemes: &'a [u16],
+}
+
+/// The part of a list before the zero that ends it.
+fn used(list: &[u16]) -> &[u16] {
+    let end = list.iter().position(|v| *v == 0).unwrap_or(list.len());
+    list.get(..end).unwrap_or(list)
+}
+
+/// The known values of a list in its order, or all that there are.
+fn choices<'a, T: Copy + 'a>(
+    list: &'a [u16],
+    all: &'static [T],
+    from_code: fn(u16) -> Option<T>,
+) -> impl Iterator<Item = T> + 'a {
+    let list = used(list);
+    let default: &[T] = if list.is_empty() { all } else { &[] };
+    list.iter()
+        .filter_map(move |c| from_code(*c))
+        .chain(default.iter().copied())
+}
+
+fn check_list(list: &[u16], known: impl Fn(u16) -> bool) -> Result<(), ConfigError> {
+    let head = used(list);
+    let tail = list.get(head.len()..).unwrap_or(&[]);
+    let mut seen = head;
+    while let Some((first, rest)) = seen.split_first() {
+        if !known(*first) || rest.contains(first) {
+            return Err(ConfigError::List);
+        }
+        seen = rest;
+    }
+    if tail.iter().any(|v| *v != 0) {
+        return Err(ConfigError::List);
+    }
+    Ok(())
+}
+
+impl<'a> Config<'a> {
+    /// Checks everything that does not depend on a client.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let known = version_bits::TLS_1_2 | version_bits::TLS_1_3;
+        if self.versions == 0 || self.versions & !known != 0 {
+            return Err(ConfigError::Versions);
+        }
+        if self.flags & !(flag_bits::SNI_STRICT | flag_bits::THREAD) != 0 {
+            return Err(ConfigError::Flags);
+        }
+        check_list(self.cipher_suites, |c| CipherSuite::from_code(c).is_some())?;
+        check_list(self.groups, |c| Group::from_code(c).is_some())?;
+        check_list(self.signature_schemes, |c| Scheme::from_code(c).is_some())?;
+        check_list(self.tls12_cipher_suites, |_| true)
+    }
+
+    /// Cipher suites in the order of preference.
+    pub fn suites(&self) -> impl Iterator<Item = CipherSuite> + 'a {
+        choices(self.cipher_suites, &CipherSuite::ALL, CipherSuite::from_code)
+    }
+
+    /// Groups in the order of preference.
+    pub fn groups(&self) -> impl Iterator<Item = Group> + 'a {
+        choices(self.groups, &Group::ALL, Group::from_code)
+    }
+
+    /// Signature schemes in the order of preference.
+    pub fn schemes(&self) -> impl Iterator<Item = Scheme> + 'a {
+        choices(self.signature_schemes, &Scheme::ALL, Scheme::from_code)
+    }
+
+    /// What user space serves with TLS 1.2; empty for anything.
+    pub fn tls12_suites(&self) -> &'a [u16] {
+        used(self.tls12_cipher_suites)
+    }
+}
+
+/// A private key.
+#[derive(Clone, Copy)]
+pub enum SigningKey<'a> {
+    /// For ecdsa_secp256r1_sha256.
+    P256(&'a p256::PrivateKey),
+    /// For rsa_pss_rsae_sha256.
+    Rsa(&'a rsa::PrivateKey),
+}
+
+impl SigningKey<'_> {
+    /// The scheme that the key signs with.
+    pub fn scheme(&self) -> Scheme {
+        match self {
+            SigningKey::P256(_) => Scheme::EcdsaSecp256r1Sha256,
+            SigningKey::Rsa(_) => Scheme::RsaPssRsaeSha256,
+        }
+    }
+}
+
+/// An identity to prove to a client.
+#[derive(Clone, Copy)]
+pub struct Identity<'a> {
+    /// The complete Certificate message (RFC 8446, section 4.4.2) with its header.
+    pub certificate: &'a [u8],
+    /// The private key of the first certificate.
+    pub key: SigningKey<'a>,
+}
+
+/// Why no identity can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoIdentity {
+    /// There is none at all.
+    Empty,
+    /// None has the name, and the default one was not wanted.
+    UnknownName,
+    /// The ones that could be used cannot sign with what the client accepts.
+    NoScheme,
+}
+
+/// The identities of a listener.
+pub trait Identities {
+    /// Finds the identity for a server name that signs with the first possible of `schemes`.
+    ///
+    /// Without a name, or with one that no identity has unless `strict`, it is the default one.
+    fn select(
+        &self,
+        name: Option<&[u8]>,
+        strict: bool,
+        schemes: &mut dyn Iterator<Item = Scheme>,
+    ) -> Result<Identity<'_>, NoIdentity>;
+}

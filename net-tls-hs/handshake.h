@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * TLS handshakes on listening sockets: what the C files share.
+ */
+#ifndef _NET_TLS_HANDSHAKE_H
+#define _NET_TLS_HANDSHAKE_H
+
+#include <linux/key-type.h>
+#include <linux/llist.h>
+#include <linux/refcount.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+#include <net/inet_connection_sock.h>
+#include <net/netns/generic.h>
+#include <net/tls.h>
+
+#include "engine.h"
+
+struct cred;
+struct key;
+
+/**
+ * struct tls_hs_conf - settings of a listener, shared with its children
+ * @refs: one for the listener and one for each child that is not done yet
+ * @settings: as set by the user, checked
+ * @identities: the keyring's identities at the last look, under RCU
+ * @keyring: the keyring
+ * @cred: credentials of who set the keyring, to look into it again
+ * @generation: value of tls_hs_identity_generation at the last look
+ * @nr_keys: number of keys in the keyring at the last look
+ * @expiry: when the first of the identities expires, in seconds since 1970
+ * @refresh: looks into the keyring again
+ * @rwork: frees the structure
+ */
+struct tls_hs_conf {
+	refcount_t refs;
+	struct tls_hs_settings settings;
+	struct tls_hs_identity_set __rcu *identities;
+	struct key *keyring;
+	const struct cred *cred;
+	unsigned int generation;
+	unsigned long nr_keys;
+	time64_t expiry;
+	struct work_struct refresh;
+	struct rcu_work rwork;
+};
+
+/* Bits of tls_hs::flags. */
+enum {
+	TLS_HS_QUEUED,		/* on a CPU's list of work */
+	TLS_HS_ABANDONED,	/* the listener is gone */
+	TLS_HS_PRESSURE,	/* the listener wants its backlog back */
+};
+
+/**
+ * struct tls_hs - the handshake of one connection
+ * @hold: keeps the connection from accept()
+ * @refs: one for the socket, one each while queued or the timer is armed
+ * @flags: TLS_HS_QUEUED etc.
+ * @todo: entry of a CPU's list of work
+ * @sk: the connection, referenced
+ * @conf: the listener's settings
+ * @session: the engine's part, allocated when the first bytes arrive
+ * @timer: ends the handshake, or wakes it up to go on sending
+ * @deadline: when the handshake must have ended, in jiffies
+ * @start: when its first byte arrived, ktime in ns; 0 before
+ * @need: bytes that must be unread for the engine to get further
+ * @unsent: rest of a flight that did not fit into the send buffer
+ * @unsent_len: its length
+ * @unsent_off: how much of it has been sent
+ * @retry: jiffies to wait before sending again
+ * @consumed: something has been consumed: no fallback any more
+ * @accepting: handed to accept(): complete or fallen back
+ * @closing: taken off the listener to be closed
+ * @data_ready: the child's own callbacks and settings, to be restored
+ * @state_change: same
+ * @write_space: same
+ * @allocation: same
+ * @rcvlowat: same
+ * @use_task_frag: same
+ * @fasync: same
+ *
+ * Everything but @refs, @flags, @todo and @timer is protected by the child's
+ * spinlock, as the child is never owned when work is done on it.
+ */
+struct tls_hs {
+	struct inet_csk_hold hold;
+	refcount_t refs;
+	unsigned long flags;
+	struct llist_node todo;
+	struct sock *sk;
+	struct tls_hs_conf *conf;
+	struct tls_hs_session *session;
+	struct timer_list timer;
+	unsigned long deadline;
+	u64 start;
+	u32 need;
+	u8 *unsent;
+	u32 unsent_len;
+	u32 unsent_off;
+	u16 retry;
+	bool consumed;
+	bool accepting;
+	bool closing;
+
+	void (*data_ready)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
+	void (*write_space)(struct sock *sk);
+	gfp_t allocation;
+	int rcvlowat;
+	bool use_task_frag;
+	bool fasync;
+};
+
+struct tls_hs_net {
+	struct ctl_table_header *sysctl;
+	unsigned int timeout_ms;
+};
+
+extern unsigned int tls_hs_net_id;
+extern atomic_t tls_hs_identity_generation;
+
+static inline struct tls_hs_net *tls_hs_net(const struct net *net)
+{
+	return net_generic(net, tls_hs_net_id);
+}
+
+/* main.c */
+void tls_hs_conf_put(struct tls_hs_conf *conf);
+void tls_hs_detach(struct sock *sk);
+
+/* key.c */
+int __init tls_hs_key_init(void);
+void tls_hs_key_exit(void);
+int tls_hs_conf_open_keyring(struct tls_hs_conf *conf);
+int tls_hs_conf_load(struct tls_hs_conf *conf);
+void tls_hs_conf_close_keyring(struct tls_hs_conf *conf);
+bool tls_hs_conf_is_stale(const struct tls_hs_conf *conf);
+
+/* sock.c */
+int __init tls_hs_sock_init(void);
+void tls_hs_sock_exit(void);
+int tls_hs_sock_prepare(void);
+struct tls_hs *tls_hs_alloc(struct sock *sk, struct tls_hs_conf *conf,
+			    gfp_t gfp);
+void tls_hs_put(struct tls_hs *hs);
+void tls_hs_stop(struct tls_hs *hs);
+struct inet_csk_hold *tls_hs_start(struct tls_hs *hs);
+void tls_hs_abandon(struct inet_csk_hold *hold);
+void tls_hs_pressure(struct inet_csk_hold *oldest);
+
+#endif /* _NET_TLS_HANDSHAKE_H */

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! [`Crypto`] over lib/crypto.
+//!
+//! C header: [`net/tls/handshake/crypto_shim.h`](srctree/net/tls/handshake/crypto_shim.h)
+
+use crate::crypto::{AeadAlg, BadTag, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
+use core::mem::MaybeUninit;
+use kernel::bindings;
+
+/// The kernel's crypto library.
+pub(crate) struct LibCrypto;
+
+/// Overwrites a C structure with zeroes.
+fn wipe<T>(v: &mut T) {
+    // SAFETY: `v` is valid for writes of its size. The types that this is called with are C
+    // structures of plain data, for which zeroes are valid.
+    unsafe { bindings::memzero_explicit(core::ptr::from_mut(v).cast(), core::mem::size_of::<T>()) }
+}
+
+macro_rules! wiped {
+    ($(#[$doc:meta])* $name:ident, $inner:ty) => {
+        $(#[$doc])*
+        pub(crate) struct $name($inner);
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                wipe(&mut self.0);
+            }
+        }
+    };
+}
+
+wiped!(
+    /// A prepared HMAC key.
+    HmacKey,
+    bindings::tls_hs_hmac_key
+);
+wiped!(
+    /// A running HMAC.
+    Hmac,
+    bindings::tls_hs_hmac
+);
+wiped!(
+    /// A prepared AEAD key.
+    AeadKey,
+    bindings::tls_hs_aead_key
+);
+
+impl Crypto for LibCrypto {
+    type Hash = bindings::tls_hs_hash;
+    type HmacKey = HmacKey;
+    type Hmac = Hmac;
+    type AeadKey = AeadKey;
+
+    fn hash_init(alg: HashAlg) -> Self::Hash {
+        let mut hash = MaybeUninit::<Self::Hash>::zeroed();
+        // SAFETY: The function initialises what it is given; the rest of the union is zero, which
+        // is valid for plain data.
+        unsafe {
+            bindings::tls_hs_hash_init(hash.as_mut_ptr(), alg == HashAlg::Sha384);
+            hash.assume_init()
+        }
+    }
+
+    fn hash_update(hash: &mut Self::Hash, data: &[u8]) {
+        // SAFETY: `hash` was initialised by `hash_init`, `data` is valid for reads of its length.
+        unsafe { bindings::tls_hs_hash_update(hash, data.as_ptr(), data.len()) }
+    }
+
+    fn hash_final(mut hash: Self::Hash) -> [u8; MAX_HASH_LEN] {
+        let mut out = [0; MAX_HASH_LEN];
+        // SAFETY: `hash` was initialised by `hash_init`, `out` has room for the longest hash.
+        unsafe { bindings::tls_hs_hash_final(&mut hash, out.as_mut_ptr()) };
+        out
+    }
+
+    fn hmac_key(alg: HashAlg, raw: &[u8]) -> HmacKey {
+        let mut key = MaybeUninit::<bindings::tls_hs_hmac_key>::zeroed();
+        // SAFETY: The function initialises `key` from `raw`, which is valid for its length.
+        unsafe {
+            bindings::tls_hs_hmac_preparekey(
+                key.as_mut_ptr(),
+                alg == HashAlg::Sha384,
+                raw.as_ptr(),
+                raw.len(),
+            );
+            HmacKey(key.assume_init())
+        }
+    }
+
+    fn hmac_init(key: &HmacKey) -> Hmac {
+        let mut mac = MaybeUninit::<bindings::tls_hs_hmac>::zeroed();
+        // SAFETY: The function initialises `mac` from the prepared `key`.
+        unsafe {
+            bindings::tls_hs_hmac_init(mac.as_mut_ptr(), &key.0);
+            Hmac(mac.assume_init())
+        }
+    }
+
+    fn hmac_update(mac: &mut Hmac, data: &[u8]) {
+        // SAFETY: `mac` is initialised, `data` is valid for reads of its length.
+        unsafe { bindings::tls_hs_hmac_update(&mut mac.0, data.as_ptr(), data.len()) }
+    }
+
+    fn hmac_final(mut mac: Hmac, out: &mut [u8; MAX_HASH_LEN]) {
+        // SAFETY: `mac` is initialised, `out` has room for the longest MAC.
+        unsafe { bindings::tls_hs_hmac_final(&mut mac.0, out.as_mut_ptr()) }
+    }
+
+    fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<AeadKey> {
+        if raw.len() != alg.key_len() {
+            return None;
+        }
+        let mut key = MaybeUninit::<bindings::tls_hs_aead_key>::zeroed();
+        // SAFETY: `raw` is valid for reads of its length. The memory is zeroed, so that it is
+        // initialised even if the function fails.
+        let (rc, key) = unsafe {
+            let rc = bindings::tls_hs_aead_preparekey(
+                key.as_mut_ptr(),
+                alg == AeadAlg::ChaCha20Poly1305,
+                raw.as_ptr(),
+                raw.len(),
+            );
+            (rc, AeadKey(key.assume_init()))
+        };
+        (rc == 0).then_some(key)
+    }
+
+    fn aead_seal(
+        key: &AeadKey,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        buf: &mut [u8],
+    ) -> [u8; TAG_LEN] {
+        let mut tag = [0; TAG_LEN];
+        // SAFETY: The key is prepared and all buffers are valid for their lengths.
+        unsafe {
+            bindings::tls_hs_aead_seal(
+                &key.0,
+                nonce.as_ptr(),
+                aad.as_ptr(),
+                aad.len(),
+                buf.as_mut_ptr(),
+                buf.len(),
+                tag.as_mut_ptr(),
+            )
+        };
+        tag
+    }
+
+    fn aead_open(
+        key: &AeadKey,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        buf: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result<(), BadTag> {
+        // SAFETY: The key is prepared and all buffers are valid for their lengths.
+        let rc = unsafe {
+            bindings::tls_hs_aead_open(
+                &key.0,
+                nonce.as_ptr(),
+                aad.as_ptr(),
+                aad.len(),
+                buf.as_mut_ptr(),
+                buf.len(),
+                tag.as_ptr(),
+            )
+        };
+        if rc == 0 {
+            Ok(())
+        } else {
+            Err(BadTag)
+        }
+    }
+
+    fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {
+        // SAFETY: Both arrays have the length that the function expects.
+        unsafe { bindings::tls_hs_x25519_base(public.as_mut_ptr(), secret.as_ptr()) }
+    }
+
+    fn x25519(shared: &mut [u8; 32], secret: &[u8; 32], peer: &[u8; 32]) -> bool {
+        // SAFETY: All arrays have the length that the function expects.
+        unsafe { bindings::tls_hs_x25519(shared.as_mut_ptr(), secret.as_ptr(), peer.as_ptr()) }
+    }
+
+    fn random(buf: &mut [u8]) {
+        // SAFETY: `buf` is valid for writes of its length.
+        unsafe { bindings::tls_hs_random(buf.as_mut_ptr(), buf.len()) }
+    }
+
+    fn cpu_has_adx() -> bool {
+        // SAFETY: The function has no preconditions.
+        unsafe { bindings::tls_hs_cpu_has_adx() }
+    }
+}

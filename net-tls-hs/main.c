@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TLS handshakes on listening sockets: settings, inheritance, accept().
+ *
+ * A listener with the "tls" ULP runs on a copy of TCP's struct proto whose
+ * setsockopt() knows TLS_HS.  Its children get TCP's own one back, and a
+ * struct tls_context with a handshake if the listener has settings.
+ */
+
+#include <linux/cred.h>
+#include <linux/key.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/sysctl.h>
+#include <net/inet_common.h>
+#include <net/net_namespace.h>
+#include <net/tcp.h>
+
+#include "../tls.h"
+#include "handshake.h"
+#include "listen.h"
+
+#define TLS_HS_TIMEOUT_MS	10000
+#define TLS_HS_TIMEOUT_MAX_MS	300000
+
+/* First version of struct tls_hs_settings: up to signature_schemes. */
+#define TLS_HS_SETTINGS_SIZE_VER0	96
+static_assert(sizeof(struct tls_hs_settings) == TLS_HS_SETTINGS_SIZE_VER0);
+
+enum {
+	TLS_HS_V4,
+	TLS_HS_V6,
+	TLS_HS_NUM_FAMILIES,
+};
+
+/* What a listener uses instead of TCP's own, and what it is made of. */
+static struct proto tls_listen_prots[TLS_HS_NUM_FAMILIES];
+static struct proto *tls_base_prots[TLS_HS_NUM_FAMILIES];
+static void (*tls_base_destruct[TLS_HS_NUM_FAMILIES])(struct sock *sk);
+
+unsigned int tls_hs_net_id __read_mostly;
+
+static int tls_hs_family(const struct sock *sk)
+{
+	return sk->sk_family == AF_INET6 ? TLS_HS_V6 : TLS_HS_V4;
+}
+
+static void tls_hs_conf_free(struct work_struct *work)
+{
+	struct tls_hs_conf *conf = container_of(to_rcu_work(work),
+						struct tls_hs_conf, rwork);
+
+	cancel_work_sync(&conf->refresh);
+	tls_hs_conf_close_keyring(conf);
+	kfree(conf);
+}
+
+/**
+ * tls_hs_conf_put - drop a reference to a listener's settings
+ * @conf: the settings
+ *
+ * Context: any.
+ */
+void tls_hs_conf_put(struct tls_hs_conf *conf)
+{
+	/* Under RCU since tls_hs_clone() looks at them without a reference. */
+	if (refcount_dec_and_test(&conf->refs))
+		queue_rcu_work(system_dfl_wq, &conf->rwork);
+}
+
+static void tls_hs_conf_refresh(struct work_struct *work)
+{
+	struct tls_hs_conf *conf = container_of(work, struct tls_hs_conf,
+						refresh);
+
+	tls_hs_conf_load(conf);
+}
+
+static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s)
+{
+	struct tls_hs_conf *conf;
+	int rc;
+
+	conf = kzalloc_obj(*conf, GFP_KERNEL_ACCOUNT);
+	if (!conf)
+		return ERR_PTR(-ENOMEM);
+
+	refcount_set(&conf->refs, 1);
+	INIT_WORK(&conf->refresh, tls_hs_conf_refresh);
+	INIT_RCU_WORK(&conf->rwork, tls_hs_conf_free);
+	conf->settings = *s;
+	conf->cred = get_current_cred();
+	rc = tls_hs_conf_open_keyring(conf);
+	if (!rc)
+		rc = tls_hs_conf_load(conf);
+	if (!rc && !rcu_access_pointer(conf->identities))
+		rc = -ENOKEY;
+	if (rc) {
+		tls_hs_conf_close_keyring(conf);
+		kfree(conf);
+		return ERR_PTR(rc);
+	}
+	return conf;
+}
+
+static int tls_hs_set_settings(struct sock *sk, sockptr_t optval,
+			       unsigned int optlen)
+{
+	struct tls_hs_settings settings = {};
+	struct tls_hs_conf *conf, *old;
+	struct tls_context *ctx;
+	int rc;
+
+	if (optlen < TLS_HS_SETTINGS_SIZE_VER0)
+		return -EINVAL;
+	rc = copy_struct_from_sockptr(&settings, sizeof(settings), optval,
+				      optlen);
+	if (rc)
+		return rc;
+	if (settings.timeout_ms > TLS_HS_TIMEOUT_MAX_MS)
+		return -EINVAL;
+	rc = tls_hs_settings_check(&settings);
+	if (rc)
+		return rc;
+	rc = tls_hs_sock_prepare();
+	if (rc)
+		return rc;
+
+	/* Keyrings are looked into without the socket lock: it may sleep long. */
+	conf = tls_hs_conf_new(&settings);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+
+	lock_sock(sk);
+	ctx = tls_get_ctx(sk);
+	old = rcu_replace_pointer(ctx->hs_conf, conf, lockdep_sock_is_held(sk));
+	release_sock(sk);
+	if (old)
+		tls_hs_conf_put(old);
+	return 0;
+}
+
+static int tls_hs_get_settings(struct sock *sk, char __user *optval,
+			       int __user *optlen)
+{
+	struct tls_hs_settings settings;
+	struct tls_hs_conf *conf;
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < TLS_HS_SETTINGS_SIZE_VER0)
+		return -EINVAL;
+
+	lock_sock(sk);
+	conf = rcu_dereference_protected(tls_get_ctx(sk)->hs_conf,
+					 lockdep_sock_is_held(sk));
+	if (conf)
+		settings = conf->settings;
+	release_sock(sk);
+	if (!conf)
+		return -ENODATA;
+
+	len = min_t(unsigned int, len, sizeof(settings));
+	if (copy_to_user(optval, &settings, len) || put_user(len, optlen))
+		return -EFAULT;
+	return 0;
+}
+
+static int tls_listen_setsockopt(struct sock *sk, int level, int optname,
+				 sockptr_t optval, unsigned int optlen)
+{
+	if (level != SOL_TLS)
+		return tls_base_prots[tls_hs_family(sk)]->setsockopt(sk, level,
+								     optname,
+								     optval,
+								     optlen);
+	switch (optname) {
+	case TLS_HS:
+		return tls_hs_set_settings(sk, optval, optlen);
+	case TLS_TX:
+	case TLS_RX:
+		/* Keys of one connection: never to be shared by children. */
+		return -EINVAL;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int tls_listen_getsockopt(struct sock *sk, int level, int optname,
+				 char __user *optval, int __user *optlen)
+{
+	if (level != SOL_TLS)
+		return tls_base_prots[tls_hs_family(sk)]->getsockopt(sk, level,
+								     optname,
+								     optval,
+								     optlen);
+	if (optname != TLS_HS)
+		return -ENOPROTOOPT;
+	return tls_hs_get_settings(sk, optval, optlen);
+}
+
+static int tls_listen_connect(struct sock *sk, struct sockaddr_unsized *addr,
+			      int addr_len)
+{
+	return -EOPNOTSUPP;
+}
+
+/* The context goes in ->release(): children may still be cloned from it. */
+static void tls_listen_close(struct sock *sk, long timeout)
+{
+	struct proto *base = tls_base_prots[tls_hs_family(sk)];
+
+	lock_sock(sk);
+	WRITE_ONCE(sk->sk_prot, base);
+	release_sock(sk);
+	base->close(sk, timeout);
+}
+
+/* Request socks point to tls_listen_prots[] and pin only the listener, so the
+ * module stays until the last of them is gone.
+ */
+static void tls_listen_destruct(struct sock *sk)
+{
+	tls_base_destruct[tls_hs_family(sk)](sk);
+	module_put(THIS_MODULE);
+}
+
+/**
+ * tls_hs_build_protos - make the struct proto of listeners
+ * @ip_ver: 0 for IPv4, 1 for IPv6, as in tls_prots[]
+ * @base: TCP's
+ *
+ * Context: process, under the mutex of the family's tls_prots[].
+ */
+void tls_hs_build_protos(int ip_ver, const struct proto *base)
+{
+	struct proto *prot = &tls_listen_prots[ip_ver];
+
+	*prot = *base;
+	prot->setsockopt = tls_listen_setsockopt;
+	prot->getsockopt = tls_listen_getsockopt;
+	prot->connect = tls_listen_connect;
+	prot->pre_connect = NULL;
+	prot->close = tls_listen_close;
+	tls_base_prots[ip_ver] = (struct proto *)base;
+}
+
+/**
+ * tls_hs_listen_init - attach the ULP to a socket that is not connected
+ * @sk: the socket, locked
+ *
+ * Listening sockets are taken, and bound ones that will listen.
+ *
+ * Context: process.
+ * Return: 0, or -ENOTCONN for any other socket, or -ENOMEM.
+ */
+int tls_hs_listen_init(struct sock *sk)
+{
+	int family = tls_hs_family(sk);
+	struct tls_context *ctx;
+
+	if (sk->sk_state != TCP_LISTEN &&
+	    !(sk->sk_state == TCP_CLOSE && inet_sk(sk)->inet_num))
+		return -ENOTCONN;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	ctx = tls_ctx_create(sk);
+	if (!ctx) {
+		write_unlock_bh(&sk->sk_callback_lock);
+		return -ENOMEM;
+	}
+	ctx->tx_conf = TLS_BASE;
+	ctx->rx_conf = TLS_BASE;
+	ctx->listener = 1;
+
+	__module_get(THIS_MODULE);
+	WRITE_ONCE(tls_base_destruct[family], sk->sk_destruct);
+	sk->sk_destruct = tls_listen_destruct;
+	WRITE_ONCE(sk->sk_prot, &tls_listen_prots[family]);
+	write_unlock_bh(&sk->sk_callback_lock);
+	return 0;
+}
+
+/* Get the settings of the listener that a child has been copied from. */
+static struct tls_hs_conf *tls_hs_clone_conf(struct tls_context *listener)
+{
+	struct tls_hs_conf *conf = NULL;
+
+	rcu_read_lock();
+	if (listener) {
+		conf = rcu_dereference(listener->hs_conf);
+		if (conf && !refcount_inc_not_zero(&conf->refs))
+			conf = NULL;
+	}
+	rcu_read_unlock();
+	return conf;
+}
+
+/**
+ * tls_hs_clone - make a child of a listener what it should be
+ * @req: the request
+ * @newsk: the child, a copy of the listener so far
+ * @gfp: for allocations
+ *
+ * The child shares nothing with the listener but the reference to its
+ * settings.  Without settings or memory it is a plain TCP socket.
+ *
+ * Context: softirq or process; RCU protects the listener's context.
+ */
+void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
+{
+	struct inet_connection_sock *icsk = inet_csk(newsk);
+	const struct tcp_ulp_ops *ulp_ops = icsk->icsk_ulp_ops;
+	int family = tls_hs_family(newsk);
+	struct tls_context *ctx;
+	struct tls_hs_conf *conf;
+	struct tls_hs *hs;
+
+	conf = tls_hs_clone_conf(rcu_access_pointer(icsk->icsk_ulp_data));
+
+	icsk->icsk_ulp_ops = NULL;
+	RCU_INIT_POINTER(icsk->icsk_ulp_data, NULL);
+	if (newsk->sk_destruct == tls_listen_destruct)
+		newsk->sk_destruct = READ_ONCE(tls_base_destruct[family]);
+	WRITE_ONCE(newsk->sk_prot, tls_base_prots[family]);
+	newsk->sk_prot_creator = tls_base_prots[family];
+
+	if (!conf)
+		return;
+	if (!try_module_get(THIS_MODULE))
+		goto err_conf;
+
+	ctx = tls_ctx_create(newsk);
+	if (!ctx)
+		goto err_module;
+	ctx->tx_conf = TLS_BASE;
+	ctx->rx_conf = TLS_BASE;
+	ctx->tx_max_payload_len = TLS_MAX_PAYLOAD_SIZE;
+
+	hs = tls_hs_alloc(newsk, conf, gfp);
+	if (!hs)
+		goto err_ctx;
+	ctx->hs = hs;
+	icsk->icsk_ulp_ops = ulp_ops;
+	return;
+
+err_ctx:
+	RCU_INIT_POINTER(icsk->icsk_ulp_data, NULL);
+	tls_ctx_free(NULL, ctx);
+err_module:
+	module_put(THIS_MODULE);
+err_conf:
+	tls_hs_conf_put(conf);
+	TLS_INC_STATS(sock_net(newsk), LINUX_MIB_TLSHSFALLBACK);
+}
+
+/* Free what a context has of handshakes. */
+void tls_hs_ctx_free(struct tls_context *ctx)
+{
+	struct tls_hs_conf *conf = rcu_dereference_protected(ctx->hs_conf, 1);
+
+	if (conf)
+		tls_hs_conf_put(conf);
+	RCU_INIT_POINTER(ctx->hs_conf, NULL);
+	if (ctx->hs) {
+		tls_hs_stop(ctx->hs);
+		tls_hs_put(ctx->hs);
+		ctx->hs = NULL;
+	}
+	if (ctx->hs_session) {
+		tls_hs_session_free(ctx->hs_session);
+		ctx->hs_session = NULL;
+	}
+}
+
+/**
+ * tls_hs_release - free the context of a listener or an unaccepted child
+ * @sk: the socket, being destroyed
+ *
+ * Connections that were accepted lose theirs in tls_sk_proto_close().
+ */
+void tls_hs_release(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tls_context *ctx = rcu_dereference_protected(icsk->icsk_ulp_data, 1);
+
+	if (!ctx || !(ctx->listener || ctx->hs))
+		return;
+
+	rcu_assign_pointer(icsk->icsk_ulp_data, NULL);
+	tls_ctx_free(sk, ctx);
+}
+
+/* Make a child that falls back a plain TCP socket.  Child's lock held. */
+void tls_hs_detach(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+
+	tls_hs_release(sk);
+	icsk->icsk_ulp_ops = NULL;
+	module_put(THIS_MODULE);
+}
+
+/* Called with the child's spinlock and the listener's rskq_lock held. */
+struct inet_csk_hold *tls_hs_hold(struct sock *child)
+{
+	struct tls_context *ctx = tls_get_ctx(child);
+
+	return ctx && ctx->hs ? tls_hs_start(ctx->hs) : NULL;
+}
+
+static int tls_hs_install(struct sock *sk, struct tls_hs_session *session,
+			  bool tx)
+{
+	union tls_crypto_context info = {};
+	int len, rc;
+
+	len = tls_hs_session_crypto_info(session, tx, &info, sizeof(info));
+	if (len < 0)
+		return len;
+	rc = tls_set_crypto_info(sk, KERNEL_SOCKPTR(&info), len, tx);
+	memzero_explicit(&info, sizeof(info));
+	return rc;
+}
+
+/**
+ * tls_hs_accepted - hand a connection with a finished handshake to its user
+ * @sk: the connection, locked
+ * @arg: tells accept() what family to report
+ *
+ * Installs the keys, which may sleep: that is why it was not done before.
+ *
+ * Context: process, nobody else can have seen the socket yet.
+ * Return: 0 or -ECONNABORTED.
+ */
+int tls_hs_accepted(struct sock *sk, struct proto_accept_arg *arg)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_hs *hs;
+	int rc;
+
+	if (!ctx || !ctx->hs)
+		return 0;
+
+	hs = ctx->hs;
+	ctx->hs = NULL;
+	ctx->hs_session = hs->session;
+	hs->session = NULL;
+	tls_hs_put(hs);
+
+	rc = tls_hs_install(sk, ctx->hs_session, true);
+	if (!rc)
+		rc = tls_hs_install(sk, ctx->hs_session, false);
+	if (rc) {
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSERROR);
+		/* Through tls_sk_proto_close(), whatever has been installed. */
+		update_sk_prot(sk, ctx);
+		return -ECONNABORTED;
+	}
+	arg->family = AF_TLS;
+	return 0;
+}
+
+/**
+ * tls_hs_get_status - what the handshake of a connection has negotiated
+ * @sk: the connection, locked
+ * @status: struct tls_hs_status
+ * @size: its size
+ *
+ * Return: the length, or -ENODATA if the kernel did not do the handshake.
+ */
+int tls_hs_get_status(struct sock *sk, void *status, size_t size)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (!ctx || !ctx->hs_session)
+		return -ENODATA;
+	if (size < sizeof(struct tls_hs_status))
+		return -EINVAL;
+	tls_hs_session_status(ctx->hs_session, status);
+	((struct tls_hs_status *)status)->duration_us = ctx->hs_duration_us;
+	return sizeof(struct tls_hs_status);
+}
+
+static unsigned int tls_hs_timeout_min = 1;
+static unsigned int tls_hs_timeout_max = TLS_HS_TIMEOUT_MAX_MS;
+
+static struct ctl_table tls_hs_sysctl_table[] = {
+	{
+		.procname	= "handshake_timeout_ms",
+		.maxlen		= sizeof(unsigned int),
+		.mode		= 0644,
+		.proc_handler	= proc_douintvec_minmax,
+		.extra1		= &tls_hs_timeout_min,
+		.extra2		= &tls_hs_timeout_max,
+	},
+};
+
+static int __net_init tls_hs_net_init(struct net *net)
+{
+	struct tls_hs_net *tn = tls_hs_net(net);
+	struct ctl_table *table = tls_hs_sysctl_table;
+
+	tn->timeout_ms = TLS_HS_TIMEOUT_MS;
+	if (!IS_ENABLED(CONFIG_SYSCTL))
+		return 0;
+
+	table = kmemdup(table, sizeof(tls_hs_sysctl_table), GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	table[0].data = &tn->timeout_ms;
+	tn->sysctl = register_net_sysctl_sz(net, "net/tls", table,
+					    ARRAY_SIZE(tls_hs_sysctl_table));
+	if (!tn->sysctl) {
+		kfree(table);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void __net_exit tls_hs_net_exit(struct net *net)
+{
+	struct tls_hs_net *tn = tls_hs_net(net);
+	const struct ctl_table *table;
+
+	if (!tn->sysctl)
+		return;
+	table = tn->sysctl->ctl_table_arg;
+	unregister_net_sysctl_table(tn->sysctl);
+	kfree(table);
+}
+
+static struct pernet_operations tls_hs_net_ops = {
+	.init = tls_hs_net_init,
+	.exit = tls_hs_net_exit,
+	.id = &tls_hs_net_id,
+	.size = sizeof(struct tls_hs_net),
+};
+
+int __init tls_hs_init(void)
+{
+	int rc;
+
+	rc = register_pernet_subsys(&tls_hs_net_ops);
+	if (rc)
+		return rc;
+	rc = tls_hs_sock_init();
+	if (rc)
+		goto err_net;
+	rc = tls_hs_key_init();
+	if (rc)
+		goto err_sock;
+	return 0;
+
+err_sock:
+	tls_hs_sock_exit();
+err_net:
+	unregister_pernet_subsys(&tls_hs_net_ops);
+	return rc;
+}
+
+/* Called after the ULP has been unregistered, so without users. */
+void tls_hs_exit(void)
+{
+	tls_hs_sock_exit();
+	tls_hs_key_exit();
+	/* tls_listen_destruct() and the RCU part of tls_hs_conf_put(). */
+	rcu_barrier();
+	flush_workqueue(system_dfl_wq);
+	unregister_pernet_subsys(&tls_hs_net_ops);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Code points, with the names that IANA's registries and RFC 8446 give them.
+
+use crate::crypto::{AeadAlg, HashAlg};
+
+/// ProtocolVersion of TLS 1.2, also the legacy version of TLS 1.3.
+pub const TLS_1_2: u16 = 0x0303;
+/// ProtocolVersion of TLS 1.3.
+pub const TLS_1_3: u16 = 0x0304;
+/// ProtocolVersion of SSL 3.0.
+pub const SSL_3_0: u16 = 0x0300;
+
+/// ContentType (RFC 8446, section 5.1).
+pub mod content_type {
+    /// change_cipher_spec.
+    pub const CHANGE_CIPHER_SPEC: u8 = 20;
+    /// alert.
+    pub const ALERT: u8 = 21;
+    /// handshake.
+    pub const HANDSHAKE: u8 = 22;
+    /// application_data.
+    pub const APPLICATION_DATA: u8 = 23;
+}
+
+/// HandshakeType (RFC 8446, section 4).
+pub mod handshake_type {
+    /// client_hello.
+    pub const CLIENT_HELLO: u8 = 1;
+    /// server_hello.
+    pub const SERVER_HELLO: u8 = 2;
+    /// encrypted_extensions.
+    pub const ENCRYPTED_EXTENSIONS: u8 = 8;
+    /// certificate.
+    pub const CERTIFICATE: u8 = 11;
+    /// certificate_verify.
+    pub const CERTIFICATE_VERIFY: u8 = 15;
+    /// finished.
+    pub const FINISHED: u8 = 20;
+}
+
+/// ExtensionType (RFC 8446, section 4.2).
+pub mod extension_type {
+    /// server_name (RFC 6066).
+    pub const SERVER_NAME: u16 = 0;
+    /// supported_groups.
+    pub const SUPPORTED_GROUPS: u16 = 10;
+    /// signature_algorithms.
+    pub const SIGNATURE_ALGORITHMS: u16 = 13;
+    /// pre_shared_key.
+    pub const PRE_SHARED_KEY: u16 = 41;
+    /// early_data.
+    pub const EARLY_DATA: u16 = 42;
+    /// supported_versions.
+    pub const SUPPORTED_VERSIONS: u16 = 43;
+    /// cookie.
+    pub const COOKIE: u16 = 44;
+    /// psk_key_exchange_modes.
+    pub const PSK_KEY_EXCHANGE_MODES: u16 = 45;
+    /// key_share.
+    pub const KEY_SHARE: u16 = 51;
+}
+
+/// A cipher suite of TLS 1.3 (RFC 8446, appendix B.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CipherSuite {
+    /// TLS_AES_128_GCM_SHA256.
+    Aes128GcmSha256,
+    /// TLS_AES_256_GCM_SHA384.
+    Aes256GcmSha384,
+    /// TLS_CHACHA20_POLY1305_SHA256.
+    ChaCha20Poly1305Sha256,
+}
+
+impl CipherSuite {
+    /// All suites, in the default order of preference: SHA-256 costs a third of SHA-384 where the
+    /// CPU has SHA instructions.
+    pub const ALL: [CipherSuite; 3] = [
+        CipherSuite::Aes128GcmSha256,
+        CipherSuite::Aes256GcmSha384,
+        CipherSuite::ChaCha20Poly1305Sha256,
+    ];
+
+    /// IANA's number.
+    pub const fn code(self) -> u16 {
+        match self {
+            CipherSuite::Aes128GcmSha256 => 0x1301,
+            CipherSuite::Aes256GcmSha384 => 0x1302,
+            CipherSuite::ChaCha20Poly1305Sha256 => 0x1303,
+        }
+    }
+
+    /// The suite with a number.
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.code() == code)
+    }
+
+    /// The suite's hash function.
+    pub const fn hash(self) -> HashAlg {
+        match self {
+            CipherSuite::Aes256GcmSha384 => HashAlg::Sha384,
+            _ => HashAlg::Sha256,
+        }
+    }
+
+    /// The suite's AEAD.
+    pub const fn aead(self) -> AeadAlg {
+        match self {
+            CipherSuite::Aes128GcmSha256 => AeadAlg::Aes128Gcm,
+            CipherSuite::Aes256GcmSha384 => AeadAlg::Aes256Gcm,
+            CipherSuite::ChaCha20Poly1305Sha256 => AeadAlg::ChaCha20Poly1305,
+        }
+    }
+}
+
+/// A key exchange group (RFC 8446, section 4.2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// x25519.
+    X25519,
+    /// secp256r1.
+    Secp256r1,
+}
+
+impl Group {
+    /// All groups, in the default order of preference.
+    pub const ALL: [Group; 2] = [Group::X25519, Group::Secp256r1];
+
+    /// IANA's number.
+    pub const fn code(self) -> u16 {
+        match self {
+            Group::X25519 => 29,
+            Group::Secp256r1 => 23,
+        }
+    }
+
+    /// The group with a number.
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|g| g.code() == code)
+    }
+}
+
+/// A signature scheme for CertificateVerify (RFC 8446, section 4.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// ecdsa_secp256r1_sha256.
+    EcdsaSecp256r1Sha256,
+    /// rsa_pss_rsae_sha256.
+    RsaPssRsaeSha256,
+}
+
+impl Scheme {
+    /// All schemes, in the default order of preference.
+    pub const ALL: [Scheme; 2] = [Scheme::EcdsaSecp256r1Sha256, Scheme::RsaPssRsaeSha256];
+
+    /// IANA's number.
+    pub const fn code(self) -> u16 {
+        match self {
+            Scheme::EcdsaSecp256r1Sha256 => 0x0403,
+            Scheme::RsaPssRsaeSha256 => 0x0804,
+        }
+    }
+
+    /// The scheme with a number.
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.code() == code)
+    }
+}

@@ -1,0 +1,767 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TLS handshakes on sockets that nobody has accepted yet.
+ *
+ * A child of a TLS_HS listener is held back from the accept queue.  Its
+ * sk_data_ready() only puts it on a list of its CPU; work in softirq (or on a
+ * per-CPU thread) peeks at the receive queue, lets the engine look at it and
+ * sends what the engine answers.  Nothing is consumed before the engine has
+ * decided to answer, so that until then the connection can go to user space
+ * as if nobody had ever looked at it.
+ *
+ * All state is protected by the child's spinlock, which the work takes; if a
+ * process owns the child (ss -K, BPF iterators) the work comes back later.
+ */
+
+#include <linux/ktime.h>
+#include <linux/local_lock.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <net/tcp.h>
+
+#include "../tls.h"
+#include "handshake.h"
+#include "trace.h"
+
+/* Connections that one run of softirq work looks at before others get a go. */
+#define TLS_HS_BATCH		16
+
+/* A child may be told to go for its backlog when it has been silent for this. */
+#define TLS_HS_PRESSURE_AGE	HZ
+
+/**
+ * struct tls_hs_queue - connections that wait for work on one CPU
+ * @list: newly queued
+ * @batch: taken off @list, in order of arrival; only the work touches it
+ * @work: does the work
+ */
+struct tls_hs_queue {
+	struct llist_head list;
+	struct llist_node *batch;
+	struct work_struct work;
+};
+
+/**
+ * struct tls_hs_cpu - per-CPU state
+ * @lock: protects the buffers on PREEMPT_RT; elsewhere BH off does
+ * @softirq: handled in softirq
+ * @thread: handled in process context, see %TLS_HS_F_THREAD
+ * @in: copy of the unread part of a receive queue
+ * @out: the engine's answer
+ * @scratch: the engine's working memory
+ */
+struct tls_hs_cpu {
+	local_lock_t lock;
+	struct tls_hs_queue softirq;
+	struct tls_hs_queue thread;
+	u8 *in;
+	u8 *out;
+	struct tls_hs_scratch *scratch;
+};
+
+static DEFINE_PER_CPU(struct tls_hs_cpu, tls_hs_cpu) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
+
+static struct workqueue_struct *tls_hs_bh_wq;
+static struct workqueue_struct *tls_hs_thread_wq;
+
+/* Connections to be closed, which needs process context. */
+static LLIST_HEAD(tls_hs_closing);
+static void tls_hs_close_work(struct work_struct *work);
+static DECLARE_WORK(tls_hs_closer, tls_hs_close_work);
+
+/* Protects the allocation of the buffers. */
+static DEFINE_MUTEX(tls_hs_buffers_lock);
+static bool tls_hs_buffers_ready;
+
+static void tls_hs_free(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	if (hs->session)
+		tls_hs_session_free(hs->session);
+	kvfree(hs->unsent);
+	if (hs->conf)
+		tls_hs_conf_put(hs->conf);
+	kfree(hs);
+	sock_put(sk);
+}
+
+void tls_hs_put(struct tls_hs *hs)
+{
+	if (refcount_dec_and_test(&hs->refs))
+		tls_hs_free(hs);
+}
+
+/* Put a connection on this CPU's list of work.  Any context. */
+static void tls_hs_queue(struct tls_hs *hs)
+{
+	bool thread = hs->conf->settings.flags & TLS_HS_F_THREAD;
+	struct tls_hs_queue *queue;
+	int cpu;
+
+	if (test_and_set_bit(TLS_HS_QUEUED, &hs->flags))
+		return;
+
+	refcount_inc(&hs->refs);
+	cpu = get_cpu();
+	queue = thread ? &per_cpu(tls_hs_cpu.thread, cpu) :
+			 &per_cpu(tls_hs_cpu.softirq, cpu);
+	if (llist_add(&hs->todo, &queue->list))
+		queue_work_on(cpu, thread ? tls_hs_thread_wq : tls_hs_bh_wq,
+			      &queue->work);
+	put_cpu();
+}
+
+static void tls_hs_timer(struct timer_list *t)
+{
+	struct tls_hs *hs = timer_container_of(hs, t, timer);
+
+	tls_hs_queue(hs);
+	tls_hs_put(hs);
+}
+
+/* (Re)arm the timer, which holds a reference while it is pending. */
+static void tls_hs_arm(struct tls_hs *hs, unsigned long expires)
+{
+	refcount_inc(&hs->refs);
+	if (mod_timer(&hs->timer, expires))
+		refcount_dec(&hs->refs);
+}
+
+/* Called with the child's lock held or when the child is being destroyed. */
+void tls_hs_stop(struct tls_hs *hs)
+{
+	if (timer_delete(&hs->timer))
+		tls_hs_put(hs);
+}
+
+static void tls_hs_data_ready(struct sock *sk)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	if (!ctx || !ctx->hs)
+		return;
+
+	if (tp->rcv_nxt - tp->copied_seq >= ctx->hs->need ||
+	    sk->sk_shutdown & RCV_SHUTDOWN || tp->urg_data ||
+	    tcp_epollin_ready(sk, INT_MAX))
+		tls_hs_queue(ctx->hs);
+}
+
+static void tls_hs_state_change(struct sock *sk)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_hs *hs;
+
+	if (!ctx || !ctx->hs)
+		return;
+
+	hs = ctx->hs;
+	if (sk->sk_state == TCP_CLOSE) {
+		/* Our reference, as this destroys the socket. */
+		refcount_inc(&hs->refs);
+		if (inet_csk_hold_closed(&hs->hold))
+			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
+		tls_hs_put(hs);
+	} else if (sk->sk_shutdown & RCV_SHUTDOWN) {
+		tls_hs_queue(hs);
+	}
+}
+
+static void tls_hs_write_space(struct sock *sk)
+{
+}
+
+/**
+ * tls_hs_alloc - prepare a handshake on a new child
+ * @sk: the child, not hashed yet
+ * @conf: settings; the caller's reference goes to the handshake
+ * @gfp: for the allocation
+ *
+ * Context: softirq.
+ * Return: the handshake or %NULL, in which case @conf is still the caller's.
+ */
+struct tls_hs *tls_hs_alloc(struct sock *sk, struct tls_hs_conf *conf,
+			    gfp_t gfp)
+{
+	struct tls_hs *hs;
+
+	hs = kzalloc_obj(*hs, gfp);
+	if (!hs)
+		return NULL;
+
+	INIT_LIST_HEAD(&hs->hold.node);
+	refcount_set(&hs->refs, 1);
+	timer_setup(&hs->timer, tls_hs_timer, 0);
+	sock_hold(sk);
+	hs->sk = sk;
+	hs->conf = conf;
+	hs->need = 1;
+
+	hs->data_ready = sk->sk_data_ready;
+	hs->state_change = sk->sk_state_change;
+	hs->write_space = sk->sk_write_space;
+	hs->allocation = sk->sk_allocation;
+	hs->rcvlowat = sk->sk_rcvlowat;
+	hs->use_task_frag = sk->sk_use_task_frag;
+	hs->fasync = sock_flag(sk, SOCK_FASYNC);
+
+	sk->sk_data_ready = tls_hs_data_ready;
+	sk->sk_state_change = tls_hs_state_change;
+	sk->sk_write_space = tls_hs_write_space;
+	sk->sk_allocation = GFP_ATOMIC;
+	sk->sk_rcvlowat = 1;
+	sk->sk_use_task_frag = false;
+	sock_reset_flag(sk, SOCK_FASYNC);
+	return hs;
+}
+
+/* Give the child its own callbacks back. */
+static void tls_hs_restore(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	sk->sk_data_ready = hs->data_ready;
+	sk->sk_state_change = hs->state_change;
+	sk->sk_write_space = hs->write_space;
+	sk->sk_allocation = hs->allocation;
+	WRITE_ONCE(sk->sk_rcvlowat, hs->rcvlowat);
+	sk->sk_use_task_frag = hs->use_task_frag;
+	sock_valbool_flag(sk, SOCK_FASYNC, hs->fasync);
+}
+
+/* The child is about to be held: under its spinlock and rskq_lock. */
+struct inet_csk_hold *tls_hs_start(struct tls_hs *hs)
+{
+	unsigned int timeout = hs->conf->settings.timeout_ms;
+
+	if (hs->accepting || hs->closing)
+		return NULL;
+
+	if (!hs->deadline) {
+		if (!timeout)
+			timeout = READ_ONCE(tls_hs_net(sock_net(hs->sk))->timeout_ms);
+		hs->deadline = jiffies + msecs_to_jiffies(timeout);
+		tls_hs_arm(hs, hs->deadline);
+	}
+	return &hs->hold;
+}
+
+/* The listener has stopped while a process owned the child. */
+void tls_hs_abandon(struct inet_csk_hold *hold)
+{
+	struct tls_hs *hs = container_of(hold, struct tls_hs, hold);
+
+	set_bit(TLS_HS_ABANDONED, &hs->flags);
+	tls_hs_queue(hs);
+}
+
+/* The listener's backlog fills up and this child waits for the longest time. */
+void tls_hs_pressure(struct inet_csk_hold *oldest)
+{
+	struct tls_hs *hs = container_of(oldest, struct tls_hs, hold);
+
+	set_bit(TLS_HS_PRESSURE, &hs->flags);
+	tls_hs_queue(hs);
+}
+
+static void tls_hs_consume(struct tls_hs *hs, u32 len)
+{
+	if (!len)
+		return;
+	hs->consumed = true;
+	tcp_read_done(hs->sk, len);
+}
+
+/* Copy what is unread to @buf.  -EOPNOTSUPP if it cannot be read. */
+static int tls_hs_peek(struct sock *sk, u8 *buf, u32 max)
+{
+	u32 seq = tcp_sk(sk)->copied_seq;
+	struct sk_buff *skb;
+	u32 len = 0;
+
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		u32 offset = seq - TCP_SKB_CB(skb)->seq;
+		u32 n;
+
+		/* Data that an earlier buffer had as well. */
+		if (offset >= skb->len)
+			continue;
+		if (!skb_frags_readable(skb))
+			return -EOPNOTSUPP;
+
+		n = min(skb->len - offset, max - len);
+		if (skb_copy_bits(skb, offset, buf + len, n))
+			return -EOPNOTSUPP;
+		len += n;
+		seq += n;
+		if (len == max)
+			break;
+	}
+	return len;
+}
+
+/* Send as much of @buf as the send buffer takes.  The length or an error. */
+static int tls_hs_send(struct sock *sk, u8 *buf, u32 len)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+	u32 sent = 0;
+	int n;
+
+	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)))
+		return -EPIPE;
+
+	while (sent < len) {
+		vec.iov_base = buf + sent;
+		vec.iov_len = len - sent;
+		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &vec, 1, len - sent);
+		n = tcp_sendmsg_locked(sk, &msg, len - sent);
+		if (n == -EAGAIN || n == -ENOMEM || n == -ENOBUFS)
+			break;
+		if (n < 0)
+			return n;
+		sent += n;
+	}
+	return sent;
+}
+
+/* Keep the rest of a flight for later. */
+static int tls_hs_keep_unsent(struct tls_hs *hs, const u8 *buf, u32 len)
+{
+	hs->unsent = kmemdup(buf, len, GFP_ATOMIC | __GFP_NOWARN);
+	if (!hs->unsent)
+		return -ENOMEM;
+	hs->unsent_len = len;
+	hs->unsent_off = 0;
+	hs->retry = 1;
+	return 0;
+}
+
+/* Go on with the flight; true when all of it has been handed to TCP. */
+static int tls_hs_send_rest(struct tls_hs *hs)
+{
+	int n = tls_hs_send(hs->sk, hs->unsent + hs->unsent_off,
+			    hs->unsent_len - hs->unsent_off);
+
+	if (n < 0)
+		return n;
+
+	hs->unsent_off += n;
+	if (hs->unsent_off < hs->unsent_len) {
+		/* Nothing tells a socket without user about free space. */
+		hs->retry = n ? 1 : min(hs->retry * 2, HZ / 10 + 1);
+		tls_hs_arm(hs, min(jiffies + hs->retry, hs->deadline));
+		return 0;
+	}
+	kfree(hs->unsent);
+	hs->unsent = NULL;
+	return 1;
+}
+
+/* Take the connection from the listener and close it in process context, which
+ * is what tcp_close() needs.  Everything received is consumed first, for else
+ * the client would get a reset instead of the alert.
+ */
+static void tls_hs_close(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	if (!inet_csk_hold_take(&hs->hold))
+		return;
+
+	hs->closing = true;
+	tls_hs_stop(hs);
+	tls_hs_restore(hs);
+	tls_hs_consume(hs, tcp_inq(sk));
+	refcount_inc(&hs->refs);
+	/* Until the close, nothing can be queued: the callbacks are restored,
+	 * the timer is stopped and @closing is set.
+	 */
+	set_bit(TLS_HS_QUEUED, &hs->flags);
+	if (llist_add(&hs->todo, &tls_hs_closing))
+		queue_work(system_dfl_wq, &tls_hs_closer);
+}
+
+static void tls_hs_close_work(struct work_struct *work)
+{
+	struct llist_node *list = llist_del_all(&tls_hs_closing);
+	struct tls_hs *hs, *next;
+
+	llist_for_each_entry_safe(hs, next, list, todo) {
+		struct sock *sk = hs->sk;
+		int left;
+
+		lock_sock(sk);
+		left = tcp_inq(sk);
+		if (left > 0)
+			tcp_read_done(sk, left);
+		release_sock(sk);
+		sk->sk_prot->close(sk, 0);
+		tls_hs_put(hs);
+		cond_resched();
+	}
+}
+
+static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_cpu *cpu,
+			 u8 description, u32 len)
+{
+	struct sock *sk = hs->sk;
+
+	if (!len && hs->session)
+		len = tls_hs_session_alert(hs->session, description, cpu->out,
+					   TLS_HS_OUT_MAX);
+	/* Behind an incomplete flight an alert would be noise. */
+	if (len && !hs->unsent)
+		tls_hs_send(sk, cpu->out, len);
+	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTTX);
+	trace_tls_handshake_alert(sk, description, true);
+	tls_hs_close(hs);
+}
+
+static void tls_hs_fallback(struct tls_hs *hs, u8 reason)
+{
+	struct sock *sk = hs->sk;
+
+	if (hs->consumed) {
+		/* The engine never asks for this. */
+		tls_hs_close(hs);
+		return;
+	}
+
+	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSFALLBACK);
+	trace_tls_handshake_fallback(sk, reason);
+	hs->accepting = true;
+	tls_hs_stop(hs);
+	tls_hs_restore(hs);
+	tls_hs_detach(sk);
+	inet_csk_hold_release(&hs->hold);
+}
+
+static noinline void tls_hs_trace_done(struct tls_hs *hs, u64 duration)
+{
+	struct tls_hs_status status = {};
+
+	tls_hs_session_status(hs->session, &status);
+	trace_tls_handshake_done(hs->sk, &status, duration);
+}
+
+static void tls_hs_done(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+	u64 duration = ktime_get_ns() - hs->start;
+
+	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSDONE);
+	tls_get_ctx(sk)->hs_duration_us = div_u64(duration, NSEC_PER_USEC);
+	if (trace_tls_handshake_done_enabled())
+		tls_hs_trace_done(hs, duration);
+	hs->accepting = true;
+	tls_hs_stop(hs);
+	tls_hs_restore(hs);
+	inet_csk_hold_release(&hs->hold);
+}
+
+static void tls_hs_timeout(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSTIMEOUT);
+	trace_tls_handshake_timeout(sk);
+	hs->closing = true;
+	inet_csk_hold_forget(&hs->hold);
+}
+
+/* The queue does not grow any more although the engine needs more of it. */
+static bool tls_hs_is_stuck(struct sock *sk, u32 have)
+{
+	return have >= TLS_HS_IN_MAX || tcp_epollin_ready(sk, INT_MAX);
+}
+
+/* One call of the engine.  True if it makes sense to call it again. */
+static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
+{
+	const struct tls_hs_identity_set *set;
+	struct tls_hs_step step = {};
+	struct sock *sk = hs->sk;
+	int have, sent;
+
+	have = tls_hs_peek(sk, cpu->in, TLS_HS_IN_MAX);
+	if (have < 0 || tcp_sk(sk)->urg_data) {
+		tls_hs_fallback(hs, TLS_HS_FB_URGENT);
+		return false;
+	}
+	if (have < hs->need) {
+		if (sk->sk_shutdown & RCV_SHUTDOWN) {
+			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
+			tls_hs_close(hs);
+		} else if (have && tls_hs_is_stuck(sk, have)) {
+			tls_hs_fallback(hs, TLS_HS_FB_HELLO_SIZE);
+		}
+		return false;
+	}
+
+	if (!hs->consumed && tls_hs_conf_is_stale(hs->conf)) {
+		/* A key has been added, replaced or revoked. */
+		queue_work(system_dfl_wq, &hs->conf->refresh);
+		tls_hs_arm(hs, min(jiffies + 1, hs->deadline));
+		return false;
+	}
+
+	if (!hs->session) {
+		hs->session = tls_hs_session_new(GFP_ATOMIC | __GFP_NOWARN);
+		if (!hs->session) {
+			tls_hs_fallback(hs, TLS_HS_FB_RESOURCES);
+			return false;
+		}
+		hs->start = ktime_get_ns();
+		trace_tls_handshake_start(sk);
+	}
+
+	rcu_read_lock();
+	set = rcu_dereference(hs->conf->identities);
+	tls_hs_session_advance(hs->session, &hs->conf->settings, set,
+			       cpu->in, have, cpu->out, TLS_HS_OUT_MAX,
+			       cpu->scratch, &step);
+	rcu_read_unlock();
+
+	switch (step.action) {
+	case TLS_HS_MORE:
+		tls_hs_consume(hs, step.consumed);
+		hs->need = max(step.need, 1U);
+		/* Look at the queue once more: at its end, or at its limit. */
+		return tcp_inq(sk) >= hs->need ||
+		       sk->sk_shutdown & RCV_SHUTDOWN ||
+		       tcp_epollin_ready(sk, INT_MAX);
+	case TLS_HS_SEND:
+		tls_hs_consume(hs, step.consumed);
+		hs->need = 1;
+		sent = tls_hs_send(sk, cpu->out, step.written);
+		if (sent < 0) {
+			tls_hs_close(hs);
+			return false;
+		}
+		if (sent < step.written) {
+			if (tls_hs_keep_unsent(hs, cpu->out + sent,
+					       step.written - sent)) {
+				tls_hs_close(hs);
+				return false;
+			}
+			tls_hs_arm(hs, min(jiffies + 1, hs->deadline));
+			return false;
+		}
+		return true;
+	case TLS_HS_DONE:
+		tls_hs_consume(hs, step.consumed);
+		tls_hs_done(hs);
+		return false;
+	case TLS_HS_FALLBACK:
+		tls_hs_fallback(hs, step.reason);
+		return false;
+	case TLS_HS_PEER_ALERT:
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
+		trace_tls_handshake_alert(sk, step.alert, false);
+		tls_hs_close(hs);
+		return false;
+	case TLS_HS_ALERT:
+	default:
+		tls_hs_alert(hs, cpu, step.alert, step.written);
+		return false;
+	}
+}
+
+/* Whatever there is to do for a connection.  BH off, child's lock held. */
+static void tls_hs_advance(struct tls_hs *hs, struct tls_hs_cpu *cpu)
+{
+	struct sock *sk = hs->sk;
+	int rc;
+
+	if (test_and_clear_bit(TLS_HS_ABANDONED, &hs->flags)) {
+		hs->closing = true;
+		inet_csk_hold_abandoned(&hs->hold);
+		return;
+	}
+	/* Ended, or not yet held, in which case the hold comes with a timer. */
+	if (hs->accepting || hs->closing || !hs->hold.listener)
+		return;
+
+	if (time_after_eq(jiffies, hs->deadline)) {
+		tls_hs_timeout(hs);
+		return;
+	}
+	if (test_and_clear_bit(TLS_HS_PRESSURE, &hs->flags) && !hs->consumed &&
+	    time_after(jiffies, hs->deadline -
+		       msecs_to_jiffies(READ_ONCE(tls_hs_net(sock_net(sk))->timeout_ms)) +
+		       TLS_HS_PRESSURE_AGE)) {
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSOVERLOAD);
+		tls_hs_timeout(hs);
+		return;
+	}
+
+	if (hs->unsent) {
+		rc = tls_hs_send_rest(hs);
+		if (rc < 0)
+			tls_hs_close(hs);
+		if (rc <= 0)
+			return;
+		tls_hs_arm(hs, hs->deadline);
+	}
+
+	while (tls_hs_step(hs, cpu))
+		;
+}
+
+static void tls_hs_run(struct tls_hs *hs)
+{
+	struct tls_hs_cpu *cpu;
+	struct sock *sk = hs->sk;
+
+	local_bh_disable();
+	clear_bit(TLS_HS_QUEUED, &hs->flags);
+	/* Pairs with the test_and_set_bit() in tls_hs_queue(): who sees the bit
+	 * set has made its news visible before we look.
+	 */
+	smp_mb__after_atomic();
+	bh_lock_sock(sk);
+	if (sock_owned_by_user(sk)) {
+		tls_hs_arm(hs, jiffies + 1);
+	} else {
+		local_lock_nested_bh(&tls_hs_cpu.lock);
+		cpu = this_cpu_ptr(&tls_hs_cpu);
+		tls_hs_advance(hs, cpu);
+		local_unlock_nested_bh(&tls_hs_cpu.lock);
+	}
+	bh_unlock_sock(sk);
+	local_bh_enable();
+	tls_hs_put(hs);
+}
+
+static struct tls_hs *tls_hs_next(struct tls_hs_queue *queue)
+{
+	struct tls_hs *hs;
+
+	if (!queue->batch) {
+		queue->batch = llist_reverse_order(llist_del_all(&queue->list));
+		if (!queue->batch)
+			return NULL;
+	}
+	hs = llist_entry(queue->batch, struct tls_hs, todo);
+	queue->batch = queue->batch->next;
+	return hs;
+}
+
+static void tls_hs_softirq_work(struct work_struct *work)
+{
+	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+	struct tls_hs *hs;
+	int n;
+
+	for (n = 0; n < TLS_HS_BATCH; n++) {
+		hs = tls_hs_next(queue);
+		if (!hs)
+			return;
+		tls_hs_run(hs);
+	}
+	/* Let others run; softirq hands over to ksoftirqd under load. */
+	queue_work(tls_hs_bh_wq, &queue->work);
+}
+
+static void tls_hs_thread_work(struct work_struct *work)
+{
+	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+	struct tls_hs *hs;
+
+	while ((hs = tls_hs_next(queue))) {
+		tls_hs_run(hs);
+		cond_resched();
+	}
+}
+
+static void tls_hs_free_buffers(void)
+{
+	struct tls_hs_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(&tls_hs_cpu, cpu);
+		kvfree_sensitive(c->in, TLS_HS_IN_MAX);
+		kvfree_sensitive(c->out, TLS_HS_OUT_MAX);
+		kvfree_sensitive(c->scratch, tls_hs_scratch_size());
+		c->in = NULL;
+		c->out = NULL;
+		c->scratch = NULL;
+	}
+}
+
+/**
+ * tls_hs_sock_prepare - allocate the buffers of each CPU, once
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int tls_hs_sock_prepare(void)
+{
+	struct tls_hs_cpu *c;
+	int cpu, rc = 0;
+
+	mutex_lock(&tls_hs_buffers_lock);
+	if (tls_hs_buffers_ready)
+		goto out;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(&tls_hs_cpu, cpu);
+		c->in = kvmalloc_node(TLS_HS_IN_MAX, GFP_KERNEL, cpu_to_node(cpu));
+		c->out = kvmalloc_node(TLS_HS_OUT_MAX, GFP_KERNEL, cpu_to_node(cpu));
+		c->scratch = kvzalloc_node(tls_hs_scratch_size(), GFP_KERNEL,
+					   cpu_to_node(cpu));
+		if (!c->in || !c->out || !c->scratch) {
+			tls_hs_free_buffers();
+			rc = -ENOMEM;
+			goto out;
+		}
+	}
+	tls_hs_buffers_ready = true;
+out:
+	mutex_unlock(&tls_hs_buffers_lock);
+	return rc;
+}
+
+int __init tls_hs_sock_init(void)
+{
+	struct tls_hs_cpu *c;
+	int cpu;
+
+	tls_hs_bh_wq = alloc_workqueue("tls_hs_bh", WQ_BH | WQ_PERCPU, 0);
+	if (!tls_hs_bh_wq)
+		return -ENOMEM;
+	tls_hs_thread_wq = alloc_workqueue("tls_hs", WQ_PERCPU | WQ_HIGHPRI, 0);
+	if (!tls_hs_thread_wq) {
+		destroy_workqueue(tls_hs_bh_wq);
+		return -ENOMEM;
+	}
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(&tls_hs_cpu, cpu);
+		init_llist_head(&c->softirq.list);
+		init_llist_head(&c->thread.list);
+		INIT_WORK(&c->softirq.work, tls_hs_softirq_work);
+		INIT_WORK(&c->thread.work, tls_hs_thread_work);
+	}
+	return 0;
+}
+
+/* No socket uses the ULP any more, but work and timers may still be pending. */
+void tls_hs_sock_exit(void)
+{
+	/* A timer that was running when its socket went away. */
+	synchronize_rcu();
+	destroy_workqueue(tls_hs_bh_wq);
+	destroy_workqueue(tls_hs_thread_wq);
+	flush_work(&tls_hs_closer);
+	tls_hs_free_buffers();
+}
