@@ -1,0 +1,685 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+TLS handshakes in the kernel: complete ones, by a client of our own.
+
+tls_handshake.c tests what needs no client. Needs nothing but Python; the test
+of keys that must be refused uses openssl if there is one.
+"""
+
+import errno
+import hashlib
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import tls13
+import tls_hs
+from tls13 import Client, Hello
+from tls_hs import AF_TLS
+
+KSFT_SKIP = 4
+TESTS = []
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here."""
+
+
+def test(func):
+    """Registers a test."""
+    TESTS.append(func)
+    return func
+
+
+def eq(got, want, what=""):
+    """Expects equality."""
+    if got != want:
+        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
+
+
+class Env:
+    """Keys that most tests share."""
+
+    def __init__(self):
+        tls_hs.join_session()
+        self.ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY, tls_hs.RSA_IDENTITY)
+
+    def listen(self, family=socket.AF_INET, **kwargs):
+        """A listener with both identities."""
+        return tls_hs.listener(kwargs.pop("ring", self.ring), family, **kwargs)
+
+
+def connect(lsk, **kwargs):
+    """A client in front of its first byte."""
+    addr = lsk.getsockname()
+    rcvbuf = kwargs.pop("rcvbuf", 0)
+    host = kwargs.pop("host", addr[0])
+    if host == "::":
+        host = "::1"
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if rcvbuf:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    sock.settimeout(10)
+    sock.connect((host, addr[1]))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Client(sock, Hello(**kwargs))
+
+
+def pair(lsk, data=b"", chunk=0, **kwargs):
+    """A client and the server's connection, after a handshake."""
+    client = connect(lsk, **kwargs)
+    client.handshake(data, chunk)
+    conn, family = tls_hs.accept(lsk)
+    eq(family, AF_TLS, "family")
+    return client, conn
+
+
+def recv_exact(conn, n):
+    """n bytes from the server's connection."""
+    out = b""
+    while len(out) < n:
+        data = conn.recv(n - len(out))
+        if not data:
+            break
+        out += data
+    return out
+
+
+def ping(client, conn):
+    """A few bytes both ways."""
+    client.send(b"ping")
+    eq(conn.recv(100), b"ping", "to the server")
+    conn.sendall(b"pong")
+    eq(client.recv_exact(4), b"pong", "to the client")
+
+
+def expect_end(client, alerts=()):
+    """The connection ends, with one of these alerts or (None in alerts) without."""
+    try:
+        while True:
+            client.read_record()
+    except tls13.AlertReceived as alert:
+        if alert.name not in alerts:
+            raise AssertionError(f"{alert}, want {alerts}") from alert
+    except tls13.Closed:
+        if alerts and None not in alerts:
+            raise
+
+
+@test
+def families(env):
+    """IPv4, IPv6 and mapped addresses: AF_TLS from accept(), the real one from others."""
+    for family, addr, host in ((socket.AF_INET, ("127.0.0.1", 0), "127.0.0.1"),
+                               (socket.AF_INET6, ("::1", 0), "::1"),
+                               (socket.AF_INET6, ("::", 0), "127.0.0.1")):
+        with env.listen(family, addr=addr) as lsk:
+            client, conn = pair(lsk, host=host)
+            eq(len(conn.getpeername()), 4 if family == socket.AF_INET6 else 2, "getpeername")
+            eq(conn.getpeername()[1], client.sock.getsockname()[1], "port")
+            ping(client, conn)
+
+
+@test
+def status(env):
+    """TLS_HS_STATUS says what was negotiated."""
+    with env.listen() as lsk:
+        for group in (tls13.X25519, tls13.SECP256R1):
+            for name, scheme in (("ecdsa.test", 0x0403), ("rsa.test", 0x0804),
+                                 ("a.rsa.test", 0x0804)):
+                client, conn = pair(lsk, groups=(group,), name=name)
+                got = tls_hs.status(conn)
+                eq(got["version"], 0x0304, "version")
+                eq(got["suite"], tls13.CHACHA, "suite")
+                eq(got["group"], group, "group")
+                eq(got["scheme"], scheme, "scheme")
+                eq(client.server["scheme"], scheme, "scheme of the client")
+                eq(got["flags"], 0, "flags")
+                eq(got["name"], name, "name")
+                assert 0 < got["duration_us"] < 10_000_000, got
+        _, conn = pair(lsk, name=None)
+        eq(tls_hs.status(conn)["name"], "", "no name")
+
+
+@test
+def certificates(env):
+    """The name chooses the identity, and the client's signature schemes do."""
+    cert = {"p256": tls_hs.P256_IDENTITY, "rsa": tls_hs.RSA_IDENTITY}
+    with env.listen() as lsk:
+        for name, schemes, want in (
+                ("ecdsa.test", (0x0403, 0x0804), "p256"), ("rsa.test", (0x0403, 0x0804), "rsa"),
+                ("RSA.Test", (0x0403, 0x0804), "rsa"), ("x.rsa.test", (0x0403, 0x0804), "rsa"),
+                (None, (0x0804,), "rsa"), (None, (0x0403,), "p256")):
+            client, conn = pair(lsk, name=name, schemes=schemes)
+            assert cert[want].startswith(client.server["cert"]), f"{name} {schemes}: not {want}"
+            conn.close()
+
+
+@test
+def sni_strict(env):
+    """With TLS_HS_F_SNI_STRICT an unknown name ends in unrecognized_name."""
+    with env.listen(flags=tls_hs.F_SNI_STRICT) as lsk:
+        client = connect(lsk, name="nobody.test")
+        client.send_hello()
+        expect_end(client, ("unrecognized_name",))
+        client, conn = pair(lsk, name="rsa.test")
+        ping(client, conn)
+
+
+@test
+def segments(env):
+    """All that the client sends in segments of one and of nine bytes."""
+    with env.listen() as lsk:
+        for chunk in (1, 9):
+            client, conn = pair(lsk, chunk=chunk)
+            ping(client, conn)
+
+
+@test
+def early_data(env):
+    """Data in the segment of Finished, and more before accept(), all in order."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk, data=b"with the Finished")
+        eq(conn.recv(100), b"with the Finished")
+        ping(client, conn)
+
+        client = connect(lsk)
+        client.handshake(b"0" * 1000)
+        for i in range(1, 20):
+            client.send(bytes([48 + i]) * 1000)
+        time.sleep(0.05)
+        conn, family = tls_hs.accept(lsk)
+        eq(family, AF_TLS)
+        eq(recv_exact(conn, 20000), b"".join(bytes([48 + i]) * 1000 for i in range(20)))
+        ping(client, conn)
+
+
+@test
+def early_data_nonblocking(env):
+    """A non-blocking first read gets what came with Finished; EAGAIN if nothing did."""
+    with env.listen() as lsk:
+        _, conn = pair(lsk, data=b"x")
+        conn.setblocking(False)
+        eq(conn.recv(10), b"x")
+        client, conn = pair(lsk)
+        conn.setblocking(False)
+        try:
+            conn.recv(10)
+            raise AssertionError("recv() returned")
+        except BlockingIOError:
+            pass
+        eq(tls_hs.readable(conn, 0), False, "poll before data")
+        client.send(b"now")
+        eq(tls_hs.readable(conn, 5), True, "poll after data")
+        eq(conn.recv(10), b"now")
+
+
+@test
+def early_end(env):
+    """Data and FIN before accept(): the data is read, then the end."""
+    with env.listen() as lsk:
+        client = connect(lsk)
+        client.handshake(b"last words")
+        client.sock.shutdown(socket.SHUT_WR)
+        conn, family = tls_hs.accept(lsk)
+        eq(family, AF_TLS)
+        eq(conn.recv(100), b"last words")
+        eq(conn.recv(100), b"")
+
+
+@test
+def reset_before_accept(env):
+    """A finished handshake whose client is gone does no harm."""
+    with env.listen() as lsk:
+        client = connect(lsk)
+        client.handshake(b"data")
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.sock.close()
+        try:
+            conn, _ = tls_hs.accept(lsk, 1)
+            conn.recv(100)
+        except (OSError, TimeoutError):
+            pass
+        client, conn = pair(lsk)
+        ping(client, conn)
+
+
+@test
+def ready_after_finished(env):
+    """Nothing is readable until the Finished has come, and been right."""
+    with env.listen() as lsk:
+        client = connect(lsk)
+        client.send_hello()
+        client.server_hello()
+        client.server_flight()
+        eq(tls_hs.readable(lsk, 0.1), False, "before Finished")
+        out = client.tx.seal(tls13.HANDSHAKE, client.finished())
+        client.switch()
+        client.sock.sendall(out[:-1])
+        eq(tls_hs.readable(lsk, 0.1), False, "before its last byte")
+        client.sock.sendall(out[-1:])
+        conn, family = tls_hs.accept(lsk)
+        eq(family, AF_TLS)
+        ping(client, conn)
+
+        client = connect(lsk)
+        client.send_hello()
+        client.server_hello()
+        client.server_flight()
+        fin = bytearray(client.finished())
+        fin[20] ^= 0x10
+        client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, bytes(fin)))
+        client.rx = client.app_rx
+        expect_end(client, ("decrypt_error",))
+        eq(tls_hs.readable(lsk, 0.1), False, "after a wrong Finished")
+
+
+@test
+def epoll_edges(env):
+    """One edge for each finished handshake."""
+    with env.listen() as lsk, select.epoll() as poll:
+        poll.register(lsk, select.EPOLLIN | select.EPOLLET)
+        clients = [connect(lsk) for _ in range(4)]
+        for client in clients:
+            client.send_hello()
+            client.server_hello()
+            client.server_flight()
+        eq(poll.poll(0.1), [], "edge before any Finished")
+        for client in clients:
+            client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
+            eq(len(poll.poll(5)), 1, "no edge")
+            tls_hs.accept(lsk)
+        eq(poll.poll(0.1), [], "edge too many")
+
+
+@test
+def any_order(env):
+    """Handshakes end in another order than they began."""
+    with env.listen(backlog=64) as lsk:
+        clients = [connect(lsk) for _ in range(30)]
+        for client in clients:
+            client.send_hello()
+        for client in clients:
+            client.server_hello()
+            client.server_flight()
+        for i, client in reversed(list(enumerate(clients))):
+            client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
+            client.switch()
+            client.send(b"%d" % i)
+        seen = set()
+        for _ in clients:
+            conn, family = tls_hs.accept(lsk)
+            eq(family, AF_TLS)
+            i = int(conn.recv(10))
+            eq(conn.getpeername()[1], clients[i].sock.getsockname()[1], "peer")
+            conn.sendall(b"%d" % i)
+            eq(clients[i].recv(), b"%d" % i)
+            seen.add(i)
+        eq(len(seen), 30)
+
+
+@test
+def transfers(env):
+    """Some hundred kilobytes both ways."""
+    data = hashlib.shake_128(b"tls").digest(200_000)
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        got = b""
+        for i in range(0, len(data), 16384):
+            client.send(data[i:i + 16384])
+            got += recv_exact(conn, min(16384, len(data) - i))
+        eq(got == data, True, "to the server")
+        got = b""
+        for i in range(0, len(data), 50_000):
+            conn.sendall(data[i:i + 50_000])
+            got += client.recv_exact(min(50_000, len(data) - i))
+        eq(got == data, True, "to the client")
+
+
+@test
+def sendfile(env):
+    """sendfile() works as on any kTLS socket."""
+    with env.listen() as lsk, tempfile.TemporaryFile() as file:
+        file.write(b"f" * 30000)
+        file.flush()
+        client, conn = pair(lsk)
+        sent = 0
+        while sent < 30000:
+            sent += os.sendfile(conn.fileno(), file.fileno(), sent, 30000 - sent)
+        eq(client.recv_exact(30000), b"f" * 30000)
+
+
+@test
+def close_sends_close_notify(env):
+    """close() tells the client with an alert, section 6.1."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        ping(client, conn)
+        conn.sendall(b"bye")
+        conn.close()
+        eq(client.recv_exact(3), b"bye")
+        eq(client.recv(), b"", "close_notify")
+
+
+@test
+def close_notify_received(env):
+    """The client's close_notify ends reading; writing goes on, section 6.1."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk, data=b"data")
+        client.send(b"\1\0", tls13.ALERT)
+        eq(conn.recv(100), b"data")
+        try:
+            eq(conn.recv(100), b"", "end of file")
+        except OSError as err:
+            # kTLS gives EIO for a record that is no data to those without cmsg.
+            eq(err.errno, errno.EIO)
+        conn.sendall(b"still here")
+        eq(client.recv_exact(10), b"still here")
+
+
+@test
+def shutdown_read(env):
+    """shutdown(SHUT_RD) ends reading, not writing."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        ping(client, conn)
+        conn.shutdown(socket.SHUT_RD)
+        eq(conn.recv(100), b"", "read after SHUT_RD")
+        conn.sendall(b"out")
+        eq(client.recv_exact(3), b"out")
+        client.send(b"\1\0", tls13.ALERT)
+        time.sleep(0.02)
+        eq(conn.recv(100), b"", "read after the client's close_notify")
+
+
+@test
+def shutdown_write(env):
+    """shutdown(SHUT_WR) ends the client's reading, not ours."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        conn.shutdown(socket.SHUT_WR)
+        try:
+            eq(client.recv(), b"")
+        except tls13.Closed:
+            pass
+        client.send(b"in")
+        eq(conn.recv(100), b"in")
+
+
+@test
+def restricted(env):
+    """Only the suites, groups and schemes of the settings are negotiated."""
+    for kwargs, hello in (({"suites": (tls13.AES128,)}, {}),
+                          ({"groups": (tls13.SECP256R1,)}, {"groups": (tls13.X25519,)}),
+                          ({"schemes": (tls13.RSA_PSS_SHA256,)}, {"schemes": (0x0403,)})):
+        with env.listen(**kwargs) as lsk:
+            client = connect(lsk, **hello)
+            client.send_hello()
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                if tls_hs.readable(lsk, 0.01):
+                    _, family = tls_hs.accept(lsk)
+                    eq(family, socket.AF_INET, f"{kwargs}: family")
+                    break
+                if tls_hs.readable(client.sock, 0):
+                    expect_end(client, ("handshake_failure",))
+                    break
+            else:
+                raise AssertionError(f"{kwargs}: nothing happened")
+    with env.listen(groups=(tls13.SECP256R1, tls13.X25519)) as lsk:
+        _, conn = pair(lsk, groups=(tls13.X25519, tls13.SECP256R1))
+        eq(tls_hs.status(conn)["group"], tls13.SECP256R1, "the server's preference")
+
+
+@test
+def keyring_changes(env):
+    """Identities come and go while the listener listens."""
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        client = connect(lsk, name="rsa.test")
+        client.send_hello()
+        expect_end(client, ("unrecognized_name",))
+        key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+        # The first handshake may still see the old set, not those after it.
+        for _ in range(50):
+            try:
+                client = connect(lsk, name="rsa.test")
+                client.handshake()
+                break
+            except tls13.AlertReceived:
+                time.sleep(0.02)
+        conn, family = tls_hs.accept(lsk)
+        eq(family, AF_TLS)
+        ping(client, conn)
+        tls_hs.keyctl(tls_hs.KEYCTL_REVOKE, key)
+        old_client = client
+        for _ in range(50):
+            client = connect(lsk, name="rsa.test")
+            client.send_hello()
+            try:
+                client.server_hello()
+                time.sleep(0.02)
+            except tls13.AlertReceived as alert:
+                eq(alert.name, "unrecognized_name")
+                break
+        else:
+            raise AssertionError("a revoked identity is still in use")
+        # Connections that are open stay so.
+        ping(old_client, conn)
+
+
+@test
+def timeout(env):
+    """A client that stops after the server's flight is dropped in time."""
+    with env.listen(timeout_ms=300) as lsk:
+        client = connect(lsk)
+        client.send_hello()
+        client.server_hello()
+        client.server_flight()
+        start = time.monotonic()
+        client.rx = client.app_rx
+        expect_end(client, (None, "user_canceled", "internal_error", "handshake_failure",
+                            "close_notify"))
+        took = time.monotonic() - start
+        assert 0.1 < took < 5, f"{took} s"
+        eq(tls_hs.readable(lsk, 0.05), False, "readable")
+
+
+@test
+def listener_close(env):
+    """Closing the listener ends handshakes in every state."""
+    lsk = env.listen()
+    clients = [connect(lsk) for _ in range(4)]
+    clients[1].sock.sendall(clients[1].hello.record()[:50])
+    for client in clients[2:]:
+        client.send_hello()
+        client.server_hello()
+        client.server_flight()
+    clients[3].sock.sendall(clients[3].tx.seal(tls13.HANDSHAKE, clients[3].finished()))
+    eq(tls_hs.readable(lsk, 5), True)
+    lsk.close()
+    for client in clients:
+        client.rx = None
+        try:
+            while client.read_record():
+                pass
+        except (tls13.Closed, tls13.AlertReceived):
+            pass
+
+
+@test
+def large_flight(env):
+    """A flight larger than the send buffer, to a client with a small window."""
+    cert = tls_hs.RSA_IDENTITY[:-1215]
+    ring = tls_hs.new_keyring(cert * 14 + tls_hs.RSA_IDENTITY[-1215:])
+    with env.listen(ring=ring, backlog=8) as lsk:
+        lsk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
+        client = connect(lsk, rcvbuf=2304, name="rsa.test")
+        client.send_hello()
+        time.sleep(0.2)
+        client.server_hello()
+        client.server_flight()
+        client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
+        client.switch()
+        conn, family = tls_hs.accept(lsk)
+        eq(family, AF_TLS)
+        ping(client, conn)
+
+        # An alert while the send buffer is full: the end, with or without it.
+        client = connect(lsk, rcvbuf=2304, name="rsa.test")
+        client.send_hello()
+        time.sleep(0.1)
+        client.sock.sendall(tls13.record(tls13.HANDSHAKE, bytes(40)))
+        time.sleep(0.1)
+        eq(tls_hs.readable(lsk, 0), False, "readable")
+        try:
+            client.server_hello()
+            client.server_flight()
+            client.rx = client.app_rx
+            expect_end(client, (None, "unexpected_message"))
+        except (tls13.Closed, tls13.AlertReceived):
+            pass
+
+
+@test
+def bad_identities(_env):
+    """Keys that cannot be used are refused when they are added."""
+    if not shutil.which("openssl"):
+        raise Skip("no openssl")
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    with tempfile.TemporaryDirectory() as folder:
+        def identity(*algorithm):
+            subprocess.run(["openssl", "req", "-x509", "-nodes", "-subj", "/CN=x", "-newkey",
+                            *algorithm, "-keyout", "k", "-out", "c.der", "-outform", "DER"],
+                           cwd=folder, check=True, stderr=subprocess.DEVNULL)
+            subprocess.run(["openssl", "pkcs8", "-topk8", "-nocrypt", "-in", "k", "-outform",
+                            "DER", "-out", "k.der"], cwd=folder, check=True)
+            with open(f"{folder}/c.der", "rb") as c, open(f"{folder}/k.der", "rb") as k:
+                return c.read(), k.read()
+
+        bad = {"Ed25519": b"".join(identity("ed25519")),
+               "P-384": b"".join(identity("ec", "-pkeyopt", "ec_paramgen_curve:P-384")),
+               "RSA-1024": b"".join(identity("rsa:1024"))}
+        other = identity("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+        good = b"".join(other)
+        bad["a key of another certificate"] = other[0] + tls_hs.P256_IDENTITY[-138:]
+        bad["a tail"] = good + b"\0"
+        bad["two keys"] = good + other[1]
+        bad["the key first"] = other[1] + other[0]
+        bad["PEM"] = b"-----BEGIN CERTIFICATE-----\n"
+        bad["nothing but zeros"] = bytes(500)
+        bad["1 MiB"] = bytes(1 << 20)
+        tls_hs.add_key("tls_identity", "good", good, ring)
+        for what, payload in bad.items():
+            try:
+                tls_hs.add_key("tls_identity", what, payload, ring)
+            except OSError as err:
+                print(f"# {what}: {errno.errorcode[err.errno]}")
+                continue
+            raise AssertionError(f"{what} was accepted")
+
+
+@test
+def cookies(env):
+    """With SYN cookies a child has no request until the last ACK."""
+    path = "/proc/sys/net/ipv4/tcp_syncookies"
+    try:
+        with open(path, encoding="ascii") as file:
+            old = file.read()
+        with open(path, "w", encoding="ascii") as file:
+            file.write("2")
+    except OSError as err:
+        raise Skip("no SYN cookies") from err
+    try:
+        with env.listen() as lsk:
+            client, conn = pair(lsk)
+            ping(client, conn)
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(old)
+
+
+@test
+def fast_open(env):
+    """TCP Fast Open is refused; the handshake happens all the same."""
+    path = "/proc/sys/net/ipv4/tcp_fastopen"
+    try:
+        with open(path, encoding="ascii") as file:
+            old = file.read()
+        with open(path, "w", encoding="ascii") as file:
+            # Client, server, without cookies, for all listeners.
+            file.write(str(0x1 | 0x2 | 0x4 | 0x200 | 0x400))
+    except OSError as err:
+        raise Skip("no Fast Open") from err
+    try:
+        with env.listen() as lsk:
+            sock = socket.socket()
+            sock.settimeout(10)
+            client = Client(sock, Hello())
+            client.transcript = client.hello.message()
+            # MSG_FASTOPEN
+            sock.sendto(client.hello.record(), 0x20000000, lsk.getsockname())
+            client.server_hello()
+            client.server_flight()
+            eq(tls_hs.readable(lsk, 0.05), False, "readable before Finished")
+            client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
+            client.switch()
+            conn, family = tls_hs.accept(lsk)
+            eq(family, AF_TLS)
+            ping(client, conn)
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(old)
+
+
+@test
+def thread_mode(env):
+    """TLS_HS_F_THREAD: the same on per-CPU threads."""
+    with env.listen(flags=tls_hs.F_THREAD) as lsk:
+        for name in ("ecdsa.test", "rsa.test"):
+            client, conn = pair(lsk, name=name, data=b"early")
+            eq(conn.recv(100), b"early")
+            ping(client, conn)
+
+
+def main():
+    """Runs all, or those named, and prints KTAP."""
+    names = sys.argv[1:]
+    tests = [t for t in TESTS if not names or t.__name__ in names]
+    print("TAP version 13")
+    why = tls_hs.supported()
+    if why:
+        print(f"1..0 # SKIP {why}")
+        return KSFT_SKIP
+    print(f"1..{len(tests)}", flush=True)
+    env = Env()
+    failed = skipped = 0
+    for i, func in enumerate(tests, 1):
+        start = time.monotonic()
+        try:
+            func(env)
+            line = f"ok {i} {func.__name__}"
+        except Skip as err:
+            skipped += 1
+            line = f"ok {i} {func.__name__} # SKIP {err}"
+        except Exception as err:  # pylint: disable=broad-except
+            failed += 1
+            where = traceback.extract_tb(err.__traceback__)
+            at = [f.lineno for f in where if f.filename.endswith("tls_handshake.py")][1:]
+            print(f"# {type(err).__name__}: {err} (lines {at})")
+            line = f"not ok {i} {func.__name__}"
+        print(f"{line} # {time.monotonic() - start:.2f} s"
+              if "SKIP" not in line else line, flush=True)
+    print(f"# Totals: pass:{len(tests) - failed - skipped} fail:{failed} xfail:0 xpass:0 "
+          f"skip:{skipped} error:0")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
