@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0
+# Used by tests/build.
+CC ?= cc
+CFLAGS := -O2 -g -Wall -Wextra -I$(OUT)/include
+HEADER := $(OUT)/include/linux/tls.h
+
+all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake
+
+$(OUT)/tls_server: $(TOP)/demo/tls_server.c $(HEADER)
+	$(CC) $(CFLAGS) -o $@ $<
+
+$(OUT)/tls12_proxy: $(TOP)/demo/tls12_proxy.c
+	$(CC) $(CFLAGS) -o $@ $< -lssl -lcrypto
+
+$(OUT)/tls_handshake: $(TOP)/selftests/tls_handshake.c $(TOP)/selftests/tls_handshake_keys.h $(HEADER)
+	$(CC) $(CFLAGS) -Wno-unused-parameter -I$(TREE)/tools/testing/selftests -o $@ $< -lpthread
