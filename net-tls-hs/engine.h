@@ -8,7 +8,6 @@
 #define _NET_TLS_HANDSHAKE_ENGINE_H
 
 #include <linux/types.h>
-#include <linux/gfp_types.h>
 #include <uapi/linux/tls.h>
 
 /* Most bytes of the receive queue that one call looks at. */
@@ -110,7 +109,7 @@ tls_hs_identity_set_new(struct tls_hs_identity *const *ids, size_t nr);
 void tls_hs_identity_set_free(struct tls_hs_identity_set *set);
 
 /* Sessions.  Any context; BH must be off around _advance() (scratch is per CPU). */
-struct tls_hs_session *tls_hs_session_new(gfp_t gfp);
+struct tls_hs_session *tls_hs_session_new(void);
 void tls_hs_session_free(struct tls_hs_session *s);
 void tls_hs_session_advance(struct tls_hs_session *s,
 			    const struct tls_hs_settings *conf,

@@ -514,7 +514,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	}
 
 	if (!hs->session) {
-		hs->session = tls_hs_session_new(GFP_ATOMIC | __GFP_NOWARN);
+		hs->session = tls_hs_session_new();
 		if (!hs->session) {
 			tls_hs_fallback(hs, TLS_HS_FB_RESOURCES);
 			return false;

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Whole handshakes with rustls as the client.
+
+use std::sync::Arc;
+use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use tls_handshake_host::host_crypto::HostCrypto;
+use tls_handshake_host::identity::Payload;
+use tls_handshake_host::names::Scheme;
+use tls_handshake_host::session::{Session, Step};
+use tls_handshake_host::{identity, p256, rsa};
+
+struct One {
+    certificate: Vec<u8>,
+    p256: Option<p256::PrivateKey>,
+    rsa: Option<Box<rsa::PrivateKey>>,
+}
+
+impl Identities for One {
+    fn select(
+        &self,
+        _: Option<&[u8]>,
+        _: bool,
+        schemes: &mut dyn Iterator<Item = Scheme>,
+    ) -> Result<Identity<'_>, NoIdentity> {
+        let key = match (&self.p256, &self.rsa) {
+            (Some(k), _) => SigningKey::P256(k),
+            (_, Some(k)) => SigningKey::Rsa(k),
+            _ => return Err(NoIdentity::Empty),
+        };
+        if !schemes.any(|s| s == key.scheme()) {
+            return Err(NoIdentity::NoScheme);
+        }
+        Ok(Identity {
+            certificate: &self.certificate,
+            name_matched: true,
+            key,
+        })
+    }
+}
+
+fn openssl(script: &str) -> Vec<u8> {
+    let out = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .output()
+        .unwrap();
+    assert!(out.status.success());
+    out.stdout
+}
+
+fn identity(newkey: &str) -> (One, Vec<u8>) {
+    let payload = openssl(&format!(
+        "d=$(mktemp -d) && cd $d && openssl req -x509 -newkey {newkey} -nodes -keyout k.pem -out c.pem \
+         -subj /CN=example.org -addext subjectAltName=DNS:example.org -days 30 2>/dev/null && \
+         openssl x509 -in c.pem -outform DER && openssl pkcs8 -topk8 -nocrypt -in k.pem -outform DER; rm -r $d"
+    ));
+    let parsed = Payload::parse(&payload).unwrap();
+    let mut certificate = vec![0; parsed.certificate_len()];
+    parsed.write_certificate(&mut certificate).unwrap();
+    let mut one = One {
+        certificate,
+        p256: None,
+        rsa: None,
+    };
+    match &parsed.private {
+        identity::PrivateKey::P256(k) => one.p256 = p256::PrivateKey::from_be_bytes(k),
+        identity::PrivateKey::Rsa(c) => {
+            let mut key: Box<rsa::PrivateKey> = unsafe { Box::new_zeroed().assume_init() };
+            key.init(c).unwrap();
+            one.rsa = Some(key);
+        }
+    }
+    (one, parsed.chain.to_vec())
+}
+
+const DEFAULT: Config<'static> = Config {
+    versions: 2,
+    flags: 0,
+    cipher_suites: &[],
+    tls12_cipher_suites: &[],
+    groups: &[],
+    signature_schemes: &[],
+};
+
+fn client(root: &[u8], suite: u16, group: u16) -> rustls::ClientConnection {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider
+        .cipher_suites
+        .retain(|s| u16::from(s.suite()) == suite);
+    provider.kx_groups.retain(|g| u16::from(g.name()) == group);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.to_vec().into()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap()
+}
+
+/// Runs a handshake, giving the server `chunk` more bytes at a time.
+fn run(one: &One, client: &mut rustls::ClientConnection, chunk: usize) -> Session {
+    let mut session = Session::new();
+    let mut scratch: Box<rsa::Scratch> = unsafe { Box::new_zeroed().assume_init() };
+    let mut wire: Vec<u8> = Vec::new();
+    let mut queue: Vec<u8> = Vec::new();
+    let mut out = vec![0; 48 * 1024];
+    loop {
+        client.write_tls(&mut wire).unwrap();
+        let n = chunk.min(wire.len());
+        assert!(n > 0, "server wants more than there is");
+        queue.extend(wire.drain(..n));
+        loop {
+            let mut input = queue.clone();
+            let step =
+                session.advance::<HostCrypto>(&DEFAULT, one, &mut input, &mut out, &mut scratch);
+            match step {
+                Step::More { consumed, need } => {
+                    queue.drain(..consumed);
+                    assert!(need > queue.len());
+                    break;
+                }
+                Step::Send { consumed, written } => {
+                    queue.drain(..consumed);
+                    let mut sent = &out[..written];
+                    while !sent.is_empty() {
+                        client.read_tls(&mut sent).unwrap();
+                        client.process_new_packets().unwrap();
+                    }
+                }
+                Step::Done { consumed } => {
+                    queue.drain(..consumed);
+                    assert!(queue.is_empty() && wire.is_empty());
+                    assert!(!client.is_handshaking());
+                    return session;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_suite_group_and_key() {
+    for newkey in ["ec -pkeyopt ec_paramgen_curve:P-256", "rsa:2048", "rsa:3072", "rsa:4096"] {
+        let (one, root) = identity(newkey);
+        for suite in [0x1301, 0x1302, 0x1303] {
+            for group in [29, 23] {
+                let mut c = client(&root, suite, group);
+                let session = run(&one, &mut c, usize::MAX);
+                assert_eq!(session.negotiated().suite.code(), suite);
+                assert_eq!(session.negotiated().group.code(), group);
+                assert_eq!(session.negotiated().server_name(), b"example.org");
+            }
+        }
+    }
+}
+
+#[test]
+fn segments_of_any_size() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    for chunk in [1, 2, 5, 9, 64, 200] {
+        run(&one, &mut client(&root, 0x1301, 29), chunk);
+    }
+}

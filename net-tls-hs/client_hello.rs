@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ClientHello (RFC 8446, section 4.1.2) and its extensions.
+//!
+//! Parsing checks form: lengths, duplicates, what each known extension may look like. What the
+//! fields mean for the handshake is decided in `session.rs`. Extensions that are not in
+//! [`extension_type`] are skipped, whatever they hold, GREASE (RFC 8701) among them.
+
+use crate::alert::Alert;
+use crate::codec::{Reader, U16List};
+use crate::names::extension_type as ext;
+
+/// Extensions whose types are remembered to find duplicates. Real clients send about twenty.
+const MAX_TRACKED: usize = 64;
+
+/// A ClientHello, borrowing from the message.
+pub struct ClientHello<'a> {
+    /// legacy_version.
+    pub legacy_version: u16,
+    /// legacy_session_id, up to 32 bytes.
+    pub session_id: &'a [u8],
+    /// cipher_suites.
+    pub cipher_suites: U16List<'a>,
+    /// legacy_compression_methods.
+    pub compression_methods: &'a [u8],
+    /// supported_versions.
+    pub supported_versions: Option<U16List<'a>>,
+    /// The host name of server_name; empty if the extension lists other kinds of names only.
+    pub server_name: Option<&'a [u8]>,
+    /// supported_groups.
+    pub supported_groups: Option<U16List<'a>>,
+    /// key_share.
+    pub key_share: Option<KeyShares<'a>>,
+    /// signature_algorithms.
+    pub signature_algorithms: Option<U16List<'a>>,
+    /// psk_key_exchange_modes is there.
+    pub psk_modes: bool,
+    /// pre_shared_key is there.
+    pub pre_shared_key: bool,
+    /// early_data is there.
+    pub early_data: bool,
+    /// cookie is there.
+    pub cookie: bool,
+}
+
+/// The entries of key_share (RFC 8446, section 4.2.8), known to be well formed.
+#[derive(Clone, Copy)]
+pub struct KeyShares<'a>(Reader<'a>);
+
+impl<'a> KeyShares<'a> {
+    fn parse(mut body: Reader<'a>) -> Result<Self, Alert> {
+        let list = body.vec16(0, 0xffff)?;
+        body.finish()?;
+        let shares = KeyShares(list);
+        let mut rest = list;
+        while !rest.is_empty() {
+            Self::entry(&mut rest)?;
+        }
+        Ok(shares)
+    }
+
+    fn entry(list: &mut Reader<'a>) -> Result<(u16, &'a [u8]), Alert> {
+        let group = list.u16()?;
+        let key = list.vec16(1, 0xffff)?;
+        Ok((group, key.rest()))
+    }
+
+    /// Groups and public keys in the order of the client.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            if rest.is_empty() {
+                None
+            } else {
+                Self::entry(&mut rest).ok()
+            }
+        })
+    }
+
+    /// The public key for a group.
+    pub fn get(&self, group: u16) -> Option<&'a [u8]> {
+        self.iter().find(|(g, _)| *g == group).map(|(_, key)| key)
+    }
+
+    /// Checks that each entry is for another group, and one that the client supports.
+    pub fn check(&self, supported: &U16List<'_>) -> Result<(), Alert> {
+        let mut seen = [0u16; MAX_TRACKED];
+        for (i, (group, _)) in self.iter().enumerate() {
+            let (before, rest) = seen.split_at_mut_checked(i).ok_or(Alert::IllegalParameter)?;
+            if before.contains(&group) || !supported.contains(group) {
+                return Err(Alert::IllegalParameter);
+            }
+            *rest.first_mut().ok_or(Alert::IllegalParameter)? = group;
+        }
+        Ok(())
+    }
+}
+
+/// The host name of a server_name extension (RFC 6066, section 3).
+fn parse_server_name(mut body: Reader<'_>) -> Result<&[u8], Alert> {
+    const HOST_NAME: u8 = 0;
+    let mut list = body.vec16(1, 0xffff)?;
+    body.finish()?;
+    let mut host: Option<&[u8]> = None;
+    while !list.is_empty() {
+        let name_type = list.u8()?;
+        let name = list.vec16(1, 0xffff)?;
+        if name_type == HOST_NAME && host.replace(name.rest()).is_some() {
+            // More than one name of the same type.
+            return Err(Alert::IllegalParameter);
+        }
+    }
+    Ok(host.unwrap_or(&[]))
+}
+
+fn parse_u16_list(mut body: Reader<'_>) -> Result<U16List<'_>, Alert> {
+    let list = body.vec16(2, 0xfffe)?;
+    body.finish()?;
+    U16List::new(list)
+}
+
+fn parse_versions(mut body: Reader<'_>) -> Result<U16List<'_>, Alert> {
+    let list = body.vec8(2, 254)?;
+    body.finish()?;
+    U16List::new(list)
+}
+
+impl<'a> ClientHello<'a> {
+    /// Parses the body of a ClientHello message.
+    pub fn parse(body: &'a [u8]) -> Result<Self, Alert> {
+        let mut r = Reader::new(body);
+        let legacy_version = r.u16()?;
+        let _random: &[u8; 32] = r.array()?;
+        let session_id = r.vec8(0, 32)?.rest();
+        let cipher_suites = U16List::new(r.vec16(2, 0xfffe)?)?;
+        let compression_methods = r.vec8(1, 0xff)?.rest();
+
+        let mut hello = ClientHello {
+            legacy_version,
+            session_id,
+            cipher_suites,
+            compression_methods,
+            supported_versions: None,
+            server_name: None,
+            supported_groups: None,
+            key_share: None,
+            signature_algorithms: None,
+            psk_modes: false,
+            pre_shared_key: false,
+            early_data: false,
+            cookie: false,
+        };
+        // Clients before TLS 1.2 may have no extensions at all.
+        if !r.is_empty() {
+            let extensions = r.vec16(0, 0xffff)?;
+            r.finish()?;
+            hello.parse_extensions(extensions)?;
+        }
+        Ok(hello)
+    }
+
+    fn parse_extensions(&mut self, mut list: Reader<'a>) -> Result<(), Alert> {
+        let mut seen = [0u16; MAX_TRACKED];
+        let mut count = 0;
+        while !list.is_empty() {
+            let extension_type = list.u16()?;
+            let body = list.vec16(0, 0xffff)?;
+
+            let (before, rest) = seen.split_at_mut_checked(count).ok_or(Alert::InternalError)?;
+            if before.contains(&extension_type) {
+                return Err(Alert::IllegalParameter);
+            }
+            if let Some(slot) = rest.first_mut() {
+                *slot = extension_type;
+                count += 1;
+            } else if Self::is_known(extension_type) {
+                return Err(Alert::IllegalParameter);
+            }
+            // Section 4.2.11: pre_shared_key is the last one.
+            if self.pre_shared_key {
+                return Err(Alert::IllegalParameter);
+            }
+            self.parse_extension(extension_type, body)?;
+        }
+        Ok(())
+    }
+
+    fn is_known(extension_type: u16) -> bool {
+        matches!(
+            extension_type,
+            ext::SERVER_NAME
+                | ext::SUPPORTED_GROUPS
+                | ext::SIGNATURE_ALGORITHMS
+                | ext::PRE_SHARED_KEY
+                | ext::EARLY_DATA
+                | ext::SUPPORTED_VERSIONS
+                | ext::COOKIE
+                | ext::PSK_KEY_EXCHANGE_MODES
+                | ext::KEY_SHARE
+        )
+    }
+
+    fn parse_extension(&mut self, extension_type: u16, mut body: Reader<'a>) -> Result<(), Alert> {
+        match extension_type {
+            ext::SERVER_NAME => self.server_name = Some(parse_server_name(body)?),
+            ext::SUPPORTED_GROUPS => self.supported_groups = Some(parse_u16_list(body)?),
+            ext::SIGNATURE_ALGORITHMS => self.signature_algorithms = Some(parse_u16_list(body)?),
+            ext::SUPPORTED_VERSIONS => self.supported_versions = Some(parse_versions(body)?),
+            ext::KEY_SHARE => self.key_share = Some(KeyShares::parse(body)?),
+            ext::PSK_KEY_EXCHANGE_MODES => {
+                body.vec8(1, 255)?;
+                body.finish()?;
+                self.psk_modes = true;
+            }
+            ext::EARLY_DATA => {
+                body.finish()?;
+                self.early_data = true;
+            }
+            ext::COOKIE => {
+                body.vec16(1, 0xffff)?;
+                body.finish()?;
+                self.cookie = true;
+            }
+            ext::PRE_SHARED_KEY => {
+                parse_pre_shared_key(body)?;
+                self.pre_shared_key = true;
+            }
+            _ => (),
+        }
+        Ok(())
+    }
+}
+
+/// OfferedPsks (RFC 8446, section 4.2.11): as many binders as identities.
+fn parse_pre_shared_key(mut body: Reader<'_>) -> Result<(), Alert> {
+    let mut identities = body.vec16(7, 0xffff)?;
+    let mut binders = body.vec16(33, 0xffff)?;
+    body.finish()?;
+    let mut count = 0usize;
+    while !identities.is_empty() {
+        identities.vec16(1, 0xffff)?;
+        identities.bytes(4)?;
+        count += 1;
+    }
+    let mut bound = 0usize;
+    while !binders.is_empty() {
+        binders.vec8(32, 255)?;
+        bound += 1;
+    }
+    if count != bound {
+        return Err(Alert::IllegalParameter);
+    }
+    Ok(())
+}

@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the C side calls.
+//!
+//! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
+
+use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use crate::crypto::{AeadAlg, Crypto};
+use crate::identity::{self, IdentityError, NameIndex, Payload};
+use crate::kcrypto::LibCrypto;
+use crate::names::{Scheme, TLS_1_3};
+use crate::session::{Session, Step};
+use crate::{p256, rsa};
+use core::mem::size_of;
+use kernel::bindings;
+use kernel::error::to_result;
+use kernel::ffi::{c_char, c_int, c_void};
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+/// A private key that owns its memory.
+enum OwnedKey {
+    P256(p256::PrivateKey),
+    Rsa(KBox<rsa::PrivateKey>),
+}
+
+impl OwnedKey {
+    fn borrow(&self) -> SigningKey<'_> {
+        match self {
+            OwnedKey::P256(key) => SigningKey::P256(key),
+            OwnedKey::Rsa(key) => SigningKey::Rsa(key),
+        }
+    }
+}
+
+/// `struct tls_hs_identity`. C holds it as [`Arc::into_raw`] gives it.
+struct OwnedIdentity {
+    /// The Certificate message.
+    certificate: KVec<u8>,
+    key: OwnedKey,
+    /// The DNS names, each with its length in front.
+    names: KVec<u8>,
+}
+
+impl OwnedIdentity {
+    fn new(payload: &[u8]) -> Result<Self, Failure> {
+        let payload = Payload::parse(payload)?;
+        let key = make_key(&payload)?;
+        let mut certificate = KVec::new();
+        certificate.resize(payload.certificate_len(), 0, GFP_KERNEL)?;
+        payload
+            .write_certificate(&mut certificate)
+            .map_err(|_| IdentityError::Malformed)?;
+
+        let mut names = KVec::new();
+        for name in payload.dns_names().filter_map(identity::Name::new) {
+            let name = name.as_bytes();
+            names.push(name.len() as u8, GFP_KERNEL)?;
+            names.extend_from_slice(name, GFP_KERNEL)?;
+        }
+        Ok(OwnedIdentity {
+            certificate,
+            key,
+            names,
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.names.as_slice();
+        core::iter::from_fn(move || {
+            let (len, tail) = rest.split_first()?;
+            let (name, tail) = tail.split_at_checked(usize::from(*len))?;
+            rest = tail;
+            Some(name)
+        })
+    }
+
+    /// The certificates, one behind the other, out of the Certificate message.
+    fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        // Message header, empty context, length of the list.
+        let mut rest = self.certificate.get(4 + 1 + 3..).unwrap_or(&[]);
+        core::iter::from_fn(move || {
+            let (&[a, b, c], tail) = rest.split_first_chunk()?;
+            let len = u32::from_be_bytes([0, a, b, c]) as usize;
+            let (certificate, tail) = tail.split_at_checked(len)?;
+            // No extensions.
+            rest = tail.get(2..)?;
+            Some(certificate)
+        })
+    }
+}
+
+/// Makes the private key and checks that it is the leaf's.
+fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
+    match (&payload.private, &payload.public) {
+        (identity::PrivateKey::P256(scalar), identity::PublicKey::P256(point)) => {
+            let key = p256::PrivateKey::from_be_bytes(scalar).ok_or(IdentityError::BadKey)?;
+            if key.public_key::<LibCrypto>() != **point {
+                return Err(IdentityError::Mismatch.into());
+            }
+            Ok(OwnedKey::P256(key))
+        }
+        (identity::PrivateKey::Rsa(components), identity::PublicKey::Rsa { n, e }) => {
+            let key = KBox::<rsa::PrivateKey>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+            // SAFETY: The memory is zeroed, and zeroes are a valid `rsa::PrivateKey`.
+            let mut key = unsafe { key.assume_init() };
+            key.init(components).map_err(|e| match e {
+                rsa::KeyError::UnsupportedSize => IdentityError::UnsupportedSize,
+                rsa::KeyError::Inconsistent => IdentityError::BadKey,
+            })?;
+            if components.n != *n || components.e != *e {
+                return Err(IdentityError::Mismatch.into());
+            }
+            check_rsa(&key)?;
+            Ok(OwnedKey::Rsa(key))
+        }
+        _ => Err(IdentityError::Mismatch.into()),
+    }
+}
+
+/// Signs something: a signature that does not verify never leaves [`rsa::sign_pss`].
+fn check_rsa(key: &rsa::PrivateKey) -> Result<(), Failure> {
+    let scratch = KBox::<rsa::Scratch>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    // SAFETY: The memory is zeroed, and zeroes are a valid `rsa::Scratch`.
+    let mut scratch = unsafe { scratch.assume_init() };
+    let mut signature = [0; 512];
+    rsa::sign_pss::<LibCrypto>(key, &[0; 32], &mut scratch, &mut signature)
+        .map_err(|_| IdentityError::BadKey)?;
+    Ok(())
+}
+
+/// Why an identity cannot be made.
+enum Failure {
+    Payload(IdentityError),
+    Errno(Error),
+}
+
+impl From<IdentityError> for Failure {
+    fn from(e: IdentityError) -> Self {
+        Failure::Payload(e)
+    }
+}
+
+impl From<AllocError> for Failure {
+    fn from(e: AllocError) -> Self {
+        Failure::Errno(e.into())
+    }
+}
+
+impl Failure {
+    fn errno(&self) -> c_int {
+        match self {
+            Failure::Errno(e) => e.to_errno(),
+            Failure::Payload(e) => match e {
+                IdentityError::UnsupportedAlgorithm | IdentityError::UnsupportedSize => {
+                    -(bindings::ENOPKG as c_int)
+                }
+                IdentityError::Mismatch | IdentityError::BadKey | IdentityError::KeyUsage => {
+                    -(bindings::EKEYREJECTED as c_int)
+                }
+                IdentityError::NoKey | IdentityError::NoCertificate => {
+                    -(bindings::ENODATA as c_int)
+                }
+                IdentityError::TooManyCertificates => -(bindings::EMSGSIZE as c_int),
+                IdentityError::Malformed | IdentityError::TrailingData => {
+                    -(bindings::EBADMSG as c_int)
+                }
+            },
+        }
+    }
+}
+
+/// Parses the payload of a key.
+///
+/// # Safety
+///
+/// `data` must be valid for reads of `len` bytes, `id` and `why` valid for writes.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_parse(
+    data: *const u8,
+    len: usize,
+    id: *mut *mut bindings::tls_hs_identity,
+    why: *mut *const c_char,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let payload = unsafe { core::slice::from_raw_parts(data, len) };
+    let made = OwnedIdentity::new(payload).and_then(|i| Ok(Arc::new(i, GFP_KERNEL)?));
+    match made {
+        Ok(arc) => {
+            // SAFETY: By the safety requirements of this function.
+            unsafe { *id = Arc::into_raw(arc).cast_mut().cast() };
+            0
+        }
+        Err(failure) => {
+            if let Failure::Payload(e) = &failure {
+                // SAFETY: By the safety requirements of this function.
+                unsafe { *why = e.as_str().as_ptr().cast() };
+            }
+            failure.errno()
+        }
+    }
+}
+
+/// Takes a reference.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_get(id: *mut bindings::tls_hs_identity) {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive;
+    // both this handle and its clone are leaked.
+    let arc = core::mem::ManuallyDrop::new(unsafe { Arc::<OwnedIdentity>::from_raw(id.cast()) });
+    core::mem::forget(Arc::clone(&arc));
+}
+
+/// Drops a reference.
+///
+/// # Safety
+///
+/// `id` must be an identity whose reference the caller gives up.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_put(id: *mut bindings::tls_hs_identity) {
+    // SAFETY: The pointer comes from `Arc::into_raw`, and the reference is the caller's to give.
+    drop(unsafe { Arc::<OwnedIdentity>::from_raw(id.cast()) });
+}
+
+/// Copies the certificates. Returns their length, whatever `len` is.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to, `buf` valid for writes of `len`
+/// bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_read(
+    id: *const bindings::tls_hs_identity,
+    buf: *mut u8,
+    len: usize,
+) -> usize {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive.
+    let id = unsafe { &*id.cast::<OwnedIdentity>() };
+    let mut total = 0;
+    for certificate in id.certificates() {
+        let room = len.saturating_sub(total).min(certificate.len());
+        if room > 0 {
+            // SAFETY: `buf` is valid for `len` bytes, and `total + room` is at most that.
+            unsafe {
+                core::ptr::copy_nonoverlapping(certificate.as_ptr(), buf.add(total), room);
+            }
+        }
+        total += certificate.len();
+    }
+    total
+}
+
+/// A name in an [`IdentitySet`].
+struct NameEntry {
+    /// Position in [`IdentitySet::names`].
+    start: u32,
+    len: u8,
+    identity: u32,
+}
+
+/// `struct tls_hs_identity_set`.
+struct IdentitySet {
+    identities: KVVec<Arc<OwnedIdentity>>,
+    names: KVVec<u8>,
+    /// Sorted by name, then by number of the identity.
+    index: KVVec<NameEntry>,
+}
+
+impl IdentitySet {
+    fn new(identities: KVVec<Arc<OwnedIdentity>>) -> Result<Self, AllocError> {
+        let mut names = KVVec::new();
+        let mut index = KVVec::new();
+        for (number, id) in identities.iter().enumerate() {
+            for name in id.names() {
+                index.push(
+                    NameEntry {
+                        start: names.len() as u32,
+                        len: name.len() as u8,
+                        identity: number as u32,
+                    },
+                    GFP_KERNEL,
+                )?;
+                names.extend_from_slice(name, GFP_KERNEL)?;
+            }
+        }
+        let bytes: &[u8] = &names;
+        index.sort_unstable_by(|a, b| {
+            (name_of(bytes, a), a.identity).cmp(&(name_of(bytes, b), b.identity))
+        });
+        Ok(IdentitySet {
+            identities,
+            names,
+            index,
+        })
+    }
+}
+
+fn name_of<'a>(names: &'a [u8], entry: &NameEntry) -> &'a [u8] {
+    let start = entry.start as usize;
+    names
+        .get(start..start + usize::from(entry.len))
+        .unwrap_or(&[])
+}
+
+impl NameIndex for IdentitySet {
+    fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
+        let before = |e: &NameEntry| name_of(&self.names, e) < name;
+        let upto = |e: &NameEntry| name_of(&self.names, e) <= name;
+        let range = self.index.partition_point(before)..self.index.partition_point(upto);
+        self.index
+            .get(range)
+            .unwrap_or(&[])
+            .iter()
+            .map(|e| e.identity as usize)
+    }
+
+    fn count(&self) -> usize {
+        self.identities.len()
+    }
+
+    fn scheme(&self, identity: usize) -> Scheme {
+        match self.identities.get(identity) {
+            Some(id) => id.key.borrow().scheme(),
+            None => Scheme::EcdsaSecp256r1Sha256,
+        }
+    }
+}
+
+/// The set that the C side gave, if any.
+struct MaybeSet<'a>(Option<&'a IdentitySet>);
+
+impl Identities for MaybeSet<'_> {
+    fn select(
+        &self,
+        name: Option<&[u8]>,
+        strict: bool,
+        schemes: &mut dyn Iterator<Item = Scheme>,
+    ) -> Result<Identity<'_>, NoIdentity> {
+        let set = self.0.ok_or(NoIdentity::Empty)?;
+        let (number, name_matched) = identity::select(set, name, strict, schemes)?;
+        let id = set.identities.get(number).ok_or(NoIdentity::Empty)?;
+        Ok(Identity {
+            certificate: &id.certificate,
+            name_matched,
+            key: id.key.borrow(),
+        })
+    }
+}
+
+/// Makes a set of identities, or returns null.
+///
+/// # Safety
+///
+/// `ids` must be valid for reads of `nr` pointers to identities that the caller has references to.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_set_new(
+    ids: *const *mut bindings::tls_hs_identity,
+    nr: usize,
+) -> *mut bindings::tls_hs_identity_set {
+    // SAFETY: By the safety requirements of this function.
+    let ids = unsafe { core::slice::from_raw_parts(ids, nr) };
+    let make = || -> Result<KBox<IdentitySet>, AllocError> {
+        let mut identities = KVVec::with_capacity(nr, GFP_KERNEL)?;
+        for id in ids {
+            // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it
+            // alive; it is not dropped here.
+            let arc = core::mem::ManuallyDrop::new(unsafe {
+                Arc::<OwnedIdentity>::from_raw((*id).cast())
+            });
+            identities.push(Arc::clone(&arc), GFP_KERNEL)?;
+        }
+        KBox::new(IdentitySet::new(identities)?, GFP_KERNEL)
+    };
+    make().map_or(core::ptr::null_mut(), |set| KBox::into_raw(set).cast())
+}
+
+/// Frees a set.
+///
+/// # Safety
+///
+/// `set` must come from [`tls_hs_identity_set_new`] and not be used any more.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_set_free(set: *mut bindings::tls_hs_identity_set) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { KBox::<IdentitySet>::from_raw(set.cast()) });
+}
+
+fn config(settings: &bindings::tls_hs_settings) -> Config<'_> {
+    Config {
+        versions: settings.versions,
+        flags: settings.flags,
+        cipher_suites: &settings.cipher_suites,
+        tls12_cipher_suites: &settings.tls12_cipher_suites,
+        groups: &settings.groups,
+        signature_schemes: &settings.signature_schemes,
+    }
+}
+
+/// Checks settings.
+///
+/// # Safety
+///
+/// `settings` must be valid for reads.
+#[export]
+pub unsafe extern "C" fn tls_hs_settings_check(
+    settings: *const bindings::tls_hs_settings,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    match config(unsafe { &*settings }).check() {
+        Ok(()) => 0,
+        Err(_) => EINVAL.to_errno(),
+    }
+}
+
+/// Allocates a session, or returns null. Does not sleep.
+///
+/// # Safety
+///
+/// None; `unsafe` because of the declaration in C.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
+    match KBox::new(Session::new(), GFP_ATOMIC) {
+        Ok(session) => KBox::into_raw(session).cast(),
+        Err(_) => core::ptr::null_mut(),
+    }
+}
+
+/// Wipes and frees a session.
+///
+/// # Safety
+///
+/// `s` must come from [`tls_hs_session_new`] and not be used any more.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { KBox::<Session>::from_raw(s.cast()) });
+}
+
+/// Lets a session have a look at what has been received.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody else uses now, `conf` valid for reads, `set` null or a set
+/// that lives as long as this call, `input` and `out` valid for reads and writes of their lengths,
+/// `scratch` of [`tls_hs_scratch_size`] bytes that were zero at first and are nobody else's now,
+/// `step` valid for writes.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_advance(
+    s: *mut bindings::tls_hs_session,
+    conf: *const bindings::tls_hs_settings,
+    set: *const bindings::tls_hs_identity_set,
+    input: *mut u8,
+    in_len: usize,
+    out: *mut u8,
+    out_len: usize,
+    scratch: *mut bindings::tls_hs_scratch,
+    step: *mut bindings::tls_hs_step,
+) {
+    // SAFETY: By the safety requirements of this function, for all of these.
+    let (session, settings, set, input, out, scratch, result) = unsafe {
+        (
+            &mut *s.cast::<Session>(),
+            &*conf,
+            set.cast::<IdentitySet>().as_ref(),
+            core::slice::from_raw_parts_mut(input, in_len),
+            core::slice::from_raw_parts_mut(out, out_len),
+            &mut *scratch.cast::<rsa::Scratch>(),
+            &mut *step,
+        )
+    };
+    let step =
+        session.advance::<LibCrypto>(&config(settings), &MaybeSet(set), input, out, scratch);
+    match step {
+        Step::More { consumed, need } => {
+            result.action = bindings::tls_hs_action_TLS_HS_MORE as u8;
+            result.consumed = consumed as u32;
+            result.need = need as u32;
+        }
+        Step::Send { consumed, written } => {
+            result.action = bindings::tls_hs_action_TLS_HS_SEND as u8;
+            result.consumed = consumed as u32;
+            result.written = written as u32;
+        }
+        Step::Done { consumed } => {
+            result.action = bindings::tls_hs_action_TLS_HS_DONE as u8;
+            result.consumed = consumed as u32;
+        }
+        Step::Fallback(reason) => {
+            result.action = bindings::tls_hs_action_TLS_HS_FALLBACK as u8;
+            result.reason = reason as u8;
+        }
+        Step::Alert { alert, written } => {
+            result.action = bindings::tls_hs_action_TLS_HS_ALERT as u8;
+            result.alert = alert as u8;
+            result.written = written as u32;
+        }
+        Step::PeerAlert { description } => {
+            result.action = bindings::tls_hs_action_TLS_HS_PEER_ALERT as u8;
+            result.alert = description;
+        }
+    }
+}
+
+/// Writes an alert. Returns its length.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody else uses now, `out` valid for writes of `out_len` bytes that
+/// have been written before.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_alert(
+    s: *mut bindings::tls_hs_session,
+    description: u8,
+    out: *mut u8,
+    out_len: usize,
+) -> usize {
+    // SAFETY: By the safety requirements of this function.
+    let (session, out) = unsafe {
+        (
+            &mut *s.cast::<Session>(),
+            core::slice::from_raw_parts_mut(out, out_len),
+        )
+    };
+    session.alert::<LibCrypto>(description, out)
+}
+
+/// Writes one direction's keys as setsockopt(TLS_TX) takes them. Returns the length or an error.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now, `info` valid for writes of `size` bytes and
+/// aligned like `union tls_crypto_context`.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_crypto_info(
+    s: *const bindings::tls_hs_session,
+    tx: bool,
+    info: *mut c_void,
+    size: usize,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { &*s.cast::<Session>() };
+    let Some(keys) = session.traffic_keys::<LibCrypto>(tx) else {
+        return EINVAL.to_errno();
+    };
+    let (salt, iv) = keys.iv.split_at(4);
+
+    macro_rules! fill {
+        ($ty:ty, $cipher:expr, $salt_iv:expr) => {{
+            if size < size_of::<$ty>() {
+                return EINVAL.to_errno();
+            }
+            // SAFETY: `info` is valid for writes of `size` bytes, which is enough, and aligned.
+            // The type is plain data, and the caller has zeroed it.
+            let info = unsafe { &mut *info.cast::<$ty>() };
+            info.info.version = TLS_1_3;
+            info.info.cipher_type = $cipher as u16;
+            info.key.copy_from_slice(keys.key());
+            $salt_iv(info);
+            size_of::<$ty>() as c_int
+        }};
+    }
+    match keys.suite.aead() {
+        AeadAlg::Aes128Gcm => fill!(
+            bindings::tls12_crypto_info_aes_gcm_128,
+            bindings::TLS_CIPHER_AES_GCM_128,
+            |info: &mut bindings::tls12_crypto_info_aes_gcm_128| {
+                info.salt.copy_from_slice(salt);
+                info.iv.copy_from_slice(iv);
+            }
+        ),
+        AeadAlg::Aes256Gcm => fill!(
+            bindings::tls12_crypto_info_aes_gcm_256,
+            bindings::TLS_CIPHER_AES_GCM_256,
+            |info: &mut bindings::tls12_crypto_info_aes_gcm_256| {
+                info.salt.copy_from_slice(salt);
+                info.iv.copy_from_slice(iv);
+            }
+        ),
+        AeadAlg::ChaCha20Poly1305 => fill!(
+            bindings::tls12_crypto_info_chacha20_poly1305,
+            bindings::TLS_CIPHER_CHACHA20_POLY1305,
+            |info: &mut bindings::tls12_crypto_info_chacha20_poly1305| {
+                info.iv.copy_from_slice(keys.iv.as_slice());
+            }
+        ),
+    }
+}
+
+/// Tells what a handshake has agreed on.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now, `status` valid for writes.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_status(
+    s: *const bindings::tls_hs_session,
+    status: *mut bindings::tls_hs_status,
+) {
+    // SAFETY: By the safety requirements of this function; the type is plain data that the caller
+    // has initialised.
+    let (session, status) = unsafe { (&*s.cast::<Session>(), &mut *status) };
+    let negotiated = session.negotiated();
+    status.version = TLS_1_3;
+    status.cipher_suite = negotiated.suite.code();
+    status.group = negotiated.group.code();
+    status.signature_scheme = negotiated.scheme.code();
+    status.flags = 0;
+    status.server_name.fill(0);
+    for (to, from) in status.server_name.iter_mut().zip(negotiated.server_name()) {
+        *to = *from;
+    }
+}
+
+/// Size of the engine's working memory.
+///
+/// # Safety
+///
+/// None; `unsafe` because of the declaration in C.
+#[export]
+pub unsafe extern "C" fn tls_hs_scratch_size() -> usize {
+    size_of::<rsa::Scratch>()
+}

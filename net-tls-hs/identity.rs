@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Server identities: what is in the payload of a "tls_identity" key, and how they are found.
+//!
+//! The payload is DER: certificates (RFC 5280), leaf first, and a PrivateKeyInfo (PKCS#8, RFC
+//! 5208), each a SEQUENCE behind the other. Of the leaf only what concerns this side is read: the
+//! public key, to see that the private key belongs to it, keyUsage, and the DNS names. Whether the
+//! chain is any good is for clients to find out.
+
+use crate::alert::Alert;
+use crate::codec::Writer;
+use crate::config::NoIdentity;
+use crate::der::{tag, Der, Malformed};
+use crate::names::{handshake_type, Scheme};
+use crate::rsa;
+
+/// The most certificates in a chain.
+pub const MAX_CERTIFICATES: usize = 16;
+
+/// The longest DNS name.
+pub const MAX_NAME: usize = 253;
+
+/// What is wrong with a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// Not DER, or not the structures that it should be.
+    Malformed,
+    /// No certificate.
+    NoCertificate,
+    /// More than [`MAX_CERTIFICATES`].
+    TooManyCertificates,
+    /// No private key.
+    NoKey,
+    /// Something behind the private key.
+    TrailingData,
+    /// Neither P-256 nor RSA.
+    UnsupportedAlgorithm,
+    /// RSA with another length than 2048, 3072 or 4096 bits.
+    UnsupportedSize,
+    /// The private key is not the one of the leaf.
+    Mismatch,
+    /// The private key's numbers do not fit together.
+    BadKey,
+    /// The leaf's keyUsage does not allow signatures.
+    KeyUsage,
+}
+
+impl From<Malformed> for IdentityError {
+    fn from(_: Malformed) -> Self {
+        IdentityError::Malformed
+    }
+}
+
+impl IdentityError {
+    /// For messages.
+    pub const fn as_str(self) -> &'static core::ffi::CStr {
+        match self {
+            IdentityError::Malformed => c"malformed DER",
+            IdentityError::NoCertificate => c"no certificate",
+            IdentityError::TooManyCertificates => c"too many certificates",
+            IdentityError::NoKey => c"no private key",
+            IdentityError::TrailingData => c"data behind the private key",
+            IdentityError::UnsupportedAlgorithm => c"key is neither P-256 nor RSA",
+            IdentityError::UnsupportedSize => c"RSA key of unsupported length",
+            IdentityError::Mismatch => c"private key does not match the certificate",
+            IdentityError::BadKey => c"inconsistent private key",
+            IdentityError::KeyUsage => c"certificate is not for signatures",
+        }
+    }
+}
+
+mod oid {
+    /// id-ecPublicKey, 1.2.840.10045.2.1.
+    pub(super) const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    /// prime256v1, 1.2.840.10045.3.1.7.
+    pub(super) const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    /// rsaEncryption, 1.2.840.113549.1.1.1.
+    pub(super) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    /// id-ce-keyUsage, 2.5.29.15.
+    pub(super) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+    /// id-ce-subjectAltName, 2.5.29.17.
+    pub(super) const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+}
+
+/// An algorithm that keys are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    P256,
+    Rsa,
+}
+
+/// A public key, as the leaf has it.
+pub enum PublicKey<'a> {
+    /// An uncompressed point.
+    P256(&'a [u8]),
+    /// Modulus and exponent, big-endian without leading zeroes.
+    Rsa {
+        /// The modulus.
+        n: &'a [u8],
+        /// The public exponent.
+        e: &'a [u8],
+    },
+}
+
+/// A private key, as PKCS#8 has it.
+pub enum PrivateKey<'a> {
+    /// The scalar, big-endian.
+    P256(&'a [u8]),
+    /// The numbers of RSAPrivateKey.
+    Rsa(rsa::Components<'a>),
+}
+
+/// A payload, taken apart.
+pub struct Payload<'a> {
+    /// The certificates, one behind the other.
+    pub chain: &'a [u8],
+    /// Their number.
+    pub certificates: usize,
+    /// The public key of the leaf.
+    pub public: PublicKey<'a>,
+    /// The private key.
+    pub private: PrivateKey<'a>,
+    /// GeneralNames of the leaf, see [`Payload::dns_names`].
+    names: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    /// Takes a payload apart and checks its form. That the keys fit together is for who has
+    /// memory to make them.
+    pub fn parse(payload: &'a [u8]) -> Result<Self, IdentityError> {
+        let mut rest = Der::new(payload);
+        let mut chain_len = 0;
+        let mut certificates = 0;
+        let mut leaf = None;
+        let key = loop {
+            if rest.is_empty() {
+                return Err(match certificates {
+                    0 => IdentityError::NoCertificate,
+                    _ => IdentityError::NoKey,
+                });
+            }
+            let element = rest.element()?;
+            if element.tag != tag::SEQUENCE {
+                return Err(IdentityError::Malformed);
+            }
+            // A Certificate begins with a SEQUENCE, a PrivateKeyInfo with an INTEGER.
+            match Der::new(element.content).peek() {
+                Some(tag::SEQUENCE) => (),
+                Some(tag::INTEGER) => break element.content,
+                _ => return Err(IdentityError::Malformed),
+            }
+            if certificates == MAX_CERTIFICATES {
+                return Err(IdentityError::TooManyCertificates);
+            }
+            certificates += 1;
+            chain_len += element.whole.len();
+            leaf.get_or_insert(element.content);
+        };
+        if !rest.is_empty() {
+            return Err(IdentityError::TrailingData);
+        }
+        let (public, names) = parse_certificate(leaf.ok_or(IdentityError::NoCertificate)?)?;
+        let private = parse_private_key(key)?;
+        Ok(Payload {
+            chain: payload.get(..chain_len).ok_or(IdentityError::Malformed)?,
+            certificates,
+            public,
+            private,
+            names,
+        })
+    }
+
+    /// The dNSNames of the leaf's subjectAltName.
+    pub fn dns_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        const DNS_NAME: u8 = tag::context_primitive(2);
+        let mut names = Der::new(self.names);
+        core::iter::from_fn(move || loop {
+            let element = names.element().ok()?;
+            if element.tag == DNS_NAME {
+                return Some(element.content);
+            }
+        })
+    }
+
+    /// Length of [`Payload::write_certificate`]'s message.
+    pub fn certificate_len(&self) -> usize {
+        4 + 1 + 3 + self.chain.len() + 5 * self.certificates
+    }
+
+    /// Writes the Certificate message (RFC 8446, section 4.4.2).
+    pub fn write_certificate(&self, out: &mut [u8]) -> Result<(), Alert> {
+        let mut w = Writer::new(out);
+        w.u8(handshake_type::CERTIFICATE)?;
+        w.vec(3, |w| {
+            w.u8(0)?;
+            w.vec(3, |w| {
+                let mut chain = Der::new(self.chain);
+                while let Ok(certificate) = chain.element() {
+                    w.vec(3, |w| w.put(certificate.whole))?;
+                    w.u16(0)?;
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+/// The leaf's public key and GeneralNames.
+fn parse_certificate(content: &[u8]) -> Result<(PublicKey<'_>, &[u8]), IdentityError> {
+    let mut certificate = Der::new(content);
+    let mut tbs = certificate.sequence()?;
+    tbs.optional(tag::context(0))?;
+    tbs.expect(tag::INTEGER)?;
+    // signature, issuer, validity, subject.
+    for _ in 0..4 {
+        tbs.expect(tag::SEQUENCE)?;
+    }
+    let public = parse_public_key(tbs.sequence()?)?;
+    tbs.optional(tag::context_primitive(1))?;
+    tbs.optional(tag::context_primitive(2))?;
+    let extensions = tbs.optional(tag::context(3))?;
+    tbs.finish()?;
+    certificate.expect(tag::SEQUENCE)?;
+    certificate.expect(tag::BIT_STRING)?;
+    certificate.finish()?;
+
+    let mut names: &[u8] = &[];
+    if let Some(explicit) = extensions {
+        let mut explicit = Der::new(explicit);
+        let mut list = explicit.sequence()?;
+        explicit.finish()?;
+        while !list.is_empty() {
+            let mut extension = list.sequence()?;
+            let id = extension.expect(tag::OBJECT_IDENTIFIER)?;
+            extension.optional(tag::BOOLEAN)?;
+            let value = extension.expect(tag::OCTET_STRING)?;
+            extension.finish()?;
+            match id {
+                oid::KEY_USAGE => check_key_usage(value)?,
+                oid::SUBJECT_ALT_NAME => names = parse_alt_names(value)?,
+                _ => (),
+            }
+        }
+    }
+    Ok((public, names))
+}
+
+fn check_key_usage(value: &[u8]) -> Result<(), IdentityError> {
+    const DIGITAL_SIGNATURE: u8 = 0x80;
+    let mut der = Der::new(value);
+    match der.expect(tag::BIT_STRING)? {
+        [_, bits, ..] if bits & DIGITAL_SIGNATURE != 0 => Ok(()),
+        _ => Err(IdentityError::KeyUsage),
+    }
+}
+
+fn parse_alt_names(value: &[u8]) -> Result<&[u8], IdentityError> {
+    let mut der = Der::new(value);
+    let names = der.expect(tag::SEQUENCE)?;
+    der.finish()?;
+    let mut list = Der::new(names);
+    while !list.is_empty() {
+        list.element()?;
+    }
+    Ok(names)
+}
+
+/// AlgorithmIdentifier of a key.
+fn parse_algorithm(mut der: Der<'_>) -> Result<Algorithm, IdentityError> {
+    match der.expect(tag::OBJECT_IDENTIFIER)? {
+        oid::RSA => Ok(Algorithm::Rsa),
+        oid::EC_PUBLIC_KEY => match der.element() {
+            Ok(curve) if curve.content == oid::PRIME256V1 => Ok(Algorithm::P256),
+            _ => Err(IdentityError::UnsupportedAlgorithm),
+        },
+        _ => Err(IdentityError::UnsupportedAlgorithm),
+    }
+}
+
+/// The content of a SubjectPublicKeyInfo.
+fn parse_public_key(mut info: Der<'_>) -> Result<PublicKey<'_>, IdentityError> {
+    let algorithm = parse_algorithm(info.sequence()?)?;
+    let bits = info.bit_string()?;
+    info.finish()?;
+    match algorithm {
+        Algorithm::P256 => Ok(PublicKey::P256(bits)),
+        Algorithm::Rsa => {
+            let mut der = Der::new(bits);
+            let mut key = der.sequence()?;
+            der.finish()?;
+            let n = key.unsigned()?;
+            let e = key.unsigned()?;
+            key.finish()?;
+            Ok(PublicKey::Rsa { n, e })
+        }
+    }
+}
+
+/// The content of a PrivateKeyInfo or OneAsymmetricKey (RFC 5958).
+fn parse_private_key(content: &[u8]) -> Result<PrivateKey<'_>, IdentityError> {
+    let mut info = Der::new(content);
+    info.unsigned()?;
+    let algorithm = parse_algorithm(info.sequence()?)?;
+    let mut key = Der::new(info.expect(tag::OCTET_STRING)?);
+    info.optional(tag::context(0))?;
+    info.optional(tag::context_primitive(1))?;
+    info.finish()?;
+    let mut fields = key.sequence()?;
+    key.finish()?;
+    let version = fields.unsigned()?;
+    match algorithm {
+        Algorithm::P256 => {
+            // ECPrivateKey (RFC 5915), version 1.
+            if version != [1] {
+                return Err(IdentityError::Malformed);
+            }
+            Ok(PrivateKey::P256(fields.expect(tag::OCTET_STRING)?))
+        }
+        Algorithm::Rsa => {
+            // RSAPrivateKey (RFC 8017, appendix A.1.2), version 0: two primes.
+            if !version.is_empty() {
+                return Err(IdentityError::UnsupportedAlgorithm);
+            }
+            Ok(PrivateKey::Rsa(rsa::Components {
+                n: fields.unsigned()?,
+                e: fields.unsigned()?,
+                d: fields.unsigned()?,
+                p: fields.unsigned()?,
+                q: fields.unsigned()?,
+                dp: fields.unsigned()?,
+                dq: fields.unsigned()?,
+                qinv: fields.unsigned()?,
+            }))
+        }
+    }
+}
+
+/// A DNS name in the form in which names are compared: lower case, no dot at the end.
+pub struct Name {
+    bytes: [u8; MAX_NAME],
+    len: usize,
+}
+
+impl Name {
+    /// Normalizes a name; `None` if it is too long or empty.
+    pub fn new(name: &[u8]) -> Option<Self> {
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        let mut bytes = [0; MAX_NAME];
+        let to = bytes.get_mut(..name.len())?;
+        to.copy_from_slice(name);
+        to.make_ascii_lowercase();
+        (!name.is_empty()).then_some(Name {
+            bytes,
+            len: name.len(),
+        })
+    }
+
+    /// The name.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+
+    /// The wildcard that covers the name: its first label replaced by `*` (RFC 9525, section 6.3).
+    pub fn wildcard(mut self) -> Option<Self> {
+        let dot = self.as_bytes().iter().position(|b| *b == b'.')?;
+        if dot == 0 {
+            return None;
+        }
+        self.bytes.copy_within(dot..self.len, 1);
+        *self.bytes.first_mut()? = b'*';
+        self.len = self.len - dot + 1;
+        Some(self)
+    }
+}
+
+/// Where to find what [`select`] chooses from.
+pub trait NameIndex {
+    /// The identities with a (normalized) name, by number.
+    fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone;
+    /// How many identities there are.
+    fn count(&self) -> usize;
+    /// The scheme of an identity's key.
+    fn scheme(&self, identity: usize) -> Scheme;
+}
+
+/// Chooses an identity. See [`crate::config::Identities::select`]. Also tells whether it has been
+/// found by name.
+pub fn select(
+    index: &impl NameIndex,
+    name: Option<&[u8]>,
+    strict: bool,
+    schemes: &mut dyn Iterator<Item = Scheme>,
+) -> Result<(usize, bool), NoIdentity> {
+    if index.count() == 0 {
+        return Err(NoIdentity::Empty);
+    }
+    let mut offered = [None; Scheme::ALL.len()];
+    for (slot, scheme) in offered.iter_mut().zip(schemes) {
+        *slot = Some(scheme);
+    }
+    let best = |candidates: &mut dyn Iterator<Item = usize>| {
+        let mut best: Option<(usize, usize)> = None;
+        for id in candidates {
+            let rank = offered.iter().position(|s| *s == Some(index.scheme(id)));
+            if let Some(rank) = rank {
+                if best.map_or(true, |(r, _)| rank < r) {
+                    best = Some((rank, id));
+                }
+            }
+        }
+        best.map(|(_, id)| id)
+    };
+
+    if let Some(name) = name.and_then(Name::new) {
+        let lookup = |name: &Name| {
+            let mut found = index.with_name(name.as_bytes());
+            found.clone().next()?;
+            Some(best(&mut found).ok_or(NoIdentity::NoScheme))
+        };
+        let found = lookup(&name).or_else(|| lookup(&name.wildcard()?));
+        if let Some(id) = found {
+            return Ok((id?, true));
+        }
+    }
+    if name.is_some() && strict {
+        return Err(NoIdentity::UnknownName);
+    }
+    // The default identity, or the first one that the client can verify.
+    if offered.contains(&Some(index.scheme(0))) {
+        return Ok((0, false));
+    }
+    let first = (0..index.count()).find(|id| offered.contains(&Some(index.scheme(*id))));
+    Ok((first.ok_or(NoIdentity::NoScheme)?, false))
+}

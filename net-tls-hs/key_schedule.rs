@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The key schedule (RFC 8446, section 7.1).
+//!
+//! Each stage is a type that the next one consumes, so secrets cannot be derived out of order:
+//! [`EarlySecret`] -> [`HandshakeSecret`] -> [`MasterSecret`].
+
+use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN};
+use crate::ct::Secret;
+use crate::names::CipherSuite;
+
+/// The hash of a transcript; [`HashAlg::len`] bytes count.
+pub type TranscriptHash = [u8; MAX_HASH_LEN];
+
+/// A traffic secret, or any other output of Derive-Secret.
+pub struct TrafficSecret {
+    alg: HashAlg,
+    bytes: Secret<[u8; MAX_HASH_LEN]>,
+}
+
+/// HKDF-Expand-Label (RFC 8446, section 7.1) with a prepared key. `out` has at most 48 bytes, which
+/// one block of HKDF-Expand covers.
+fn expand_label<C: Crypto>(
+    alg: HashAlg,
+    key: &C::HmacKey,
+    label: &[u8],
+    context: &[u8],
+    out: &mut [u8],
+) {
+    const PREFIX: &[u8] = b"tls13 ";
+    let mut block = Secret::new([0; MAX_HASH_LEN]);
+    let len = (out.len() as u16).to_be_bytes();
+    let label_len = [(PREFIX.len() + label.len()) as u8];
+    let context_len = [context.len() as u8];
+
+    let mut mac = C::hmac_init(key);
+    C::hmac_update(&mut mac, &len);
+    C::hmac_update(&mut mac, &label_len);
+    C::hmac_update(&mut mac, PREFIX);
+    C::hmac_update(&mut mac, label);
+    C::hmac_update(&mut mac, &context_len);
+    C::hmac_update(&mut mac, context);
+    C::hmac_update(&mut mac, &[1]);
+    C::hmac_final(mac, &mut block);
+    for (o, b) in out.iter_mut().zip(block.iter().take(alg.len())) {
+        *o = *b;
+    }
+}
+
+/// The first `alg.len()` bytes.
+fn head(alg: HashAlg, bytes: &[u8; MAX_HASH_LEN]) -> &[u8] {
+    bytes.get(..alg.len()).unwrap_or(bytes)
+}
+
+/// HKDF-Extract (RFC 5869, section 2.2), prepared as the key of the expansions that follow.
+fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
+    let mut prk = Secret::new([0; MAX_HASH_LEN]);
+    let key = C::hmac_key(alg, salt);
+    let mut mac = C::hmac_init(&key);
+    C::hmac_update(&mut mac, ikm);
+    C::hmac_final(mac, &mut prk);
+    C::hmac_key(alg, head(alg, &prk))
+}
+
+/// The salt of the next stage: Derive-Secret(., "derived", "").
+fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LEN]> {
+    let empty = C::hash_final(C::hash_init(alg));
+    let mut salt = Secret::new([0; MAX_HASH_LEN]);
+    if let Some(out) = salt.get_mut(..alg.len()) {
+        expand_label::<C>(alg, key, b"derived", head(alg, &empty), out);
+    }
+    salt
+}
+
+fn derive_secret<C: Crypto>(
+    alg: HashAlg,
+    key: &C::HmacKey,
+    label: &[u8],
+    transcript: &TranscriptHash,
+) -> TrafficSecret {
+    let mut bytes = Secret::new([0; MAX_HASH_LEN]);
+    if let Some(out) = bytes.get_mut(..alg.len()) {
+        expand_label::<C>(alg, key, label, head(alg, transcript), out);
+    }
+    TrafficSecret { alg, bytes }
+}
+
+/// The first stage; without a PSK.
+pub struct EarlySecret<C: Crypto> {
+    alg: HashAlg,
+    key: C::HmacKey,
+}
+
+impl<C: Crypto> EarlySecret<C> {
+    /// The Early Secret of a full handshake.
+    pub fn new(alg: HashAlg) -> Self {
+        let zeroes = [0; MAX_HASH_LEN];
+        EarlySecret {
+            alg,
+            key: extract::<C>(alg, &[], head(alg, &zeroes)),
+        }
+    }
+
+    /// Adds the (EC)DHE shared secret.
+    pub fn into_handshake(self, shared: &[u8]) -> HandshakeSecret<C> {
+        let salt = derived::<C>(self.alg, &self.key);
+        HandshakeSecret {
+            alg: self.alg,
+            key: extract::<C>(self.alg, head(self.alg, &salt), shared),
+        }
+    }
+}
+
+/// The second stage.
+pub struct HandshakeSecret<C: Crypto> {
+    alg: HashAlg,
+    key: C::HmacKey,
+}
+
+impl<C: Crypto> HandshakeSecret<C> {
+    /// client_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
+    pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, b"c hs traffic", transcript)
+    }
+
+    /// server_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
+    pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, b"s hs traffic", transcript)
+    }
+
+    /// The last stage.
+    pub fn into_master(self) -> MasterSecret<C> {
+        let zeroes = [0; MAX_HASH_LEN];
+        let salt = derived::<C>(self.alg, &self.key);
+        MasterSecret {
+            alg: self.alg,
+            key: extract::<C>(self.alg, head(self.alg, &salt), head(self.alg, &zeroes)),
+        }
+    }
+}
+
+/// The last stage.
+pub struct MasterSecret<C: Crypto> {
+    alg: HashAlg,
+    key: C::HmacKey,
+}
+
+impl<C: Crypto> MasterSecret<C> {
+    /// client_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
+    pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, b"c ap traffic", transcript)
+    }
+
+    /// server_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
+    pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, b"s ap traffic", transcript)
+    }
+}
+
+/// Key and IV of one direction (RFC 8446, section 7.3).
+pub struct TrafficKeys {
+    /// The suite that they are for.
+    pub suite: CipherSuite,
+    /// The key; [`crate::crypto::AeadAlg::key_len`] bytes count.
+    pub key: Secret<[u8; 32]>,
+    /// The IV.
+    pub iv: Secret<[u8; NONCE_LEN]>,
+}
+
+impl TrafficKeys {
+    /// The part of `key` that counts.
+    pub fn key(&self) -> &[u8] {
+        self.key
+            .get(..self.suite.aead().key_len())
+            .unwrap_or(self.key.as_slice())
+    }
+}
+
+impl TrafficSecret {
+    /// The secret.
+    pub fn bytes(&self) -> &[u8] {
+        head(self.alg, &self.bytes)
+    }
+
+    /// Key and IV for records under this secret.
+    pub fn keys<C: Crypto>(&self, suite: CipherSuite) -> TrafficKeys {
+        let mut keys = TrafficKeys {
+            suite,
+            key: Secret::zeroed(),
+            iv: Secret::zeroed(),
+        };
+        let prepared = C::hmac_key(self.alg, self.bytes());
+        if let Some(out) = keys.key.get_mut(..suite.aead().key_len()) {
+            expand_label::<C>(self.alg, &prepared, b"key", &[], out);
+        }
+        expand_label::<C>(self.alg, &prepared, b"iv", &[], keys.iv.as_mut_slice());
+        keys
+    }
+
+    /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a
+    /// handshake traffic secret. [`HashAlg::len`] bytes count.
+    pub fn verify_data<C: Crypto>(
+        &self,
+        transcript: &TranscriptHash,
+    ) -> Secret<[u8; MAX_HASH_LEN]> {
+        let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
+        let prepared = C::hmac_key(self.alg, self.bytes());
+        if let Some(out) = finished_key.get_mut(..self.alg.len()) {
+            expand_label::<C>(self.alg, &prepared, b"finished", &[], out);
+        }
+        let key = C::hmac_key(self.alg, head(self.alg, &finished_key));
+        let mut mac = C::hmac_init(&key);
+        C::hmac_update(&mut mac, head(self.alg, transcript));
+        let mut out = Secret::new([0; MAX_HASH_LEN]);
+        C::hmac_final(mac, &mut out);
+        out
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! NIST P-256: key pairs, ECDH (SP 800-56A) and ECDSA signing (FIPS 186-5), constant time.
+
+mod mont;
+mod point;
+mod table;
+
+use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
+use crate::ct::Secret;
+use mont::{from_be_bytes, to_be_bytes, Limbs, Modulus, Residue, N};
+use point::{Affine, Point};
+
+/// A residue modulo the order of the base point.
+type Scalar = Residue<N>;
+
+/// A public key that is none: not an uncompressed point of the curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidPublicKey;
+
+/// A private key: a number from 1 to the order less 1.
+pub struct PrivateKey(Secret<Limbs>);
+
+/// The longest signature as DER: two INTEGERs of 33 bytes in a SEQUENCE.
+pub const MAX_SIGNATURE: usize = 72;
+
+impl PrivateKey {
+    /// Takes a private key of up to 32 bytes, big-endian. `None` if it is out of range.
+    pub fn from_be_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut padded = Secret::new([0u8; 32]);
+        let start = 32usize.checked_sub(bytes.len())?;
+        padded.get_mut(start..)?.copy_from_slice(bytes);
+        let key = Secret::new(from_be_bytes(&padded));
+        // Only whether the key is valid is told.
+        in_range(&key).then_some(PrivateKey(key))
+    }
+
+    /// Makes a random key by rejection sampling (FIPS 186-5, appendix A.2.2).
+    pub fn generate<C: Crypto>() -> Self {
+        loop {
+            let mut bytes = Secret::new([0u8; 32]);
+            C::random(bytes.as_mut_slice());
+            // A rejected candidate has a chance of 2^-32 and tells nothing of the next one.
+            if let Some(key) = Self::from_be_bytes(bytes.as_slice()) {
+                return key;
+            }
+        }
+    }
+
+    /// The public key, an uncompressed point.
+    pub fn public_key<C: Crypto>(&self) -> [u8; 65] {
+        Point::mul_base(&self.0).to_affine().to_uncompressed()
+    }
+}
+
+fn in_range(k: &Limbs) -> bool {
+    Scalar::is_reduced(k).and(mont::is_zero(k).not()).declassify()
+}
+
+/// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2).
+///
+/// The peer's key must be an uncompressed point (RFC 8446, section 4.2.8.2) and is validated.
+pub fn ecdh<C: Crypto>(
+    key: &PrivateKey,
+    peer: &[u8],
+    shared: &mut [u8; 32],
+) -> Result<(), InvalidPublicKey> {
+    let peer = Affine::from_uncompressed(peer).ok_or(InvalidPublicKey)?;
+    // Not infinity: the order is prime and the key is not zero.
+    let point = Point::mul(&peer, &key.0).to_affine();
+    *shared = to_be_bytes(&point.x.get());
+    Ok(())
+}
+
+/// Signs a SHA-256 digest. The nonce is RFC 6979's with fresh randomness as additional data
+/// (section 3.6), so that neither a bad random number generator nor a fault in a repeated
+/// computation gives the key away. Returns the length of the DER signature.
+pub fn ecdsa_sign<C: Crypto>(
+    key: &PrivateKey,
+    digest: &[u8; 32],
+    signature: &mut [u8; MAX_SIGNATURE],
+) -> usize {
+    let mut fresh = Secret::new([0u8; 32]);
+    C::random(fresh.as_mut_slice());
+    ecdsa_sign_with::<C>(key, digest, fresh.as_slice(), signature)
+}
+
+/// [`ecdsa_sign`] with given additional data; none makes it RFC 6979's deterministic ECDSA.
+pub fn ecdsa_sign_with<C: Crypto>(
+    key: &PrivateKey,
+    digest: &[u8; 32],
+    additional: &[u8],
+    signature: &mut [u8; MAX_SIGNATURE],
+) -> usize {
+    let d = Scalar::new(&key.0);
+    let z = Scalar::new(&from_be_bytes(digest));
+    let mut nonces = Nonces::<C>::new(key, &z.get(), additional);
+    loop {
+        let k = nonces.next();
+        let x = Point::mul_base(&k).to_affine().x.get();
+        let r = Scalar::new(&x);
+        let s = Scalar::new(&k).invert().mul(&z.add(&r.mul(&d)));
+        // Both are in the signature.
+        if !r.is_zero().or(s.is_zero()).declassify() {
+            return encode_signature(&r.get(), &s.get(), signature);
+        }
+    }
+}
+
+/// The nonces of RFC 6979, section 3.2, with SHA-256.
+struct Nonces<C: Crypto> {
+    k: Secret<[u8; 32]>,
+    v: Secret<[u8; 32]>,
+    first: bool,
+    _crypto: core::marker::PhantomData<C>,
+}
+
+impl<C: Crypto> Nonces<C> {
+    fn new(key: &PrivateKey, z: &Limbs, additional: &[u8]) -> Self {
+        let mut nonces = Nonces {
+            k: Secret::new([0; 32]),
+            v: Secret::new([1; 32]),
+            first: true,
+            _crypto: core::marker::PhantomData,
+        };
+        let x = Secret::new(to_be_bytes(&key.0));
+        let h = Secret::new(to_be_bytes(z));
+        for step in [0, 1] {
+            nonces.update(&[step], &[x.as_slice(), h.as_slice(), additional]);
+        }
+        nonces
+    }
+
+    fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Secret<[u8; 32]> {
+        let key = C::hmac_key(HashAlg::Sha256, key);
+        let mut mac = C::hmac_init(&key);
+        for part in parts {
+            C::hmac_update(&mut mac, part);
+        }
+        let mut full = Secret::new([0; MAX_HASH_LEN]);
+        C::hmac_final(mac, &mut full);
+        let mut out = Secret::new([0; 32]);
+        for (o, f) in out.iter_mut().zip(full.iter()) {
+            *o = *f;
+        }
+        out
+    }
+
+    /// K = HMAC_K(V || step || data); V = HMAC_K(V).
+    fn update(&mut self, step: &[u8], data: &[&[u8]]) {
+        let (a, b, c) = match data {
+            [a, b, c] => (*a, *b, *c),
+            _ => (&[][..], &[][..], &[][..]),
+        };
+        self.k = Self::hmac(&self.k, &[self.v.as_slice(), step, a, b, c]);
+        self.v = Self::hmac(&self.k, &[self.v.as_slice()]);
+    }
+
+    fn next(&mut self) -> Secret<Limbs> {
+        loop {
+            if !self.first {
+                self.update(&[0], &[]);
+            }
+            self.first = false;
+            self.v = Self::hmac(&self.k, &[self.v.as_slice()]);
+            let k = Secret::new(from_be_bytes(&self.v));
+            // A rejected candidate tells nothing of the next one.
+            if in_range(&k) {
+                return k;
+            }
+        }
+    }
+}
+
+/// ECDSA-Sig-Value (RFC 3279, section 2.2.3).
+fn encode_signature(r: &Limbs, s: &Limbs, out: &mut [u8; MAX_SIGNATURE]) -> usize {
+    let mut len = 2;
+    for value in [to_be_bytes(r), to_be_bytes(s)] {
+        let zeroes = value.iter().take_while(|b| **b == 0).count();
+        let magnitude = value.get(zeroes..).unwrap_or(&[]);
+        let pad = usize::from(magnitude.first().map_or(true, |b| b & 0x80 != 0));
+        let integer = 2 + pad + magnitude.len();
+        if let Some(to) = out.get_mut(len..len + integer) {
+            to.fill(0);
+            if let [tag, length, body @ ..] = to {
+                *tag = 2;
+                *length = (pad + magnitude.len()) as u8;
+                if let Some(body) = body.get_mut(pad..) {
+                    body.copy_from_slice(magnitude);
+                }
+            }
+        }
+        len += integer;
+    }
+    out[0] = 0x30;
+    out[1] = (len - 2) as u8;
+    len
+}
+
+// The scalar field is the one of the curve's order.
+const _: () = assert!(N::M[3] == 0xffff_ffff_0000_0000);
+

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The record layer (RFC 8446, section 5), as far as a handshake needs it.
+
+use crate::alert::{self, Alert};
+use crate::codec::Writer;
+use crate::crypto::{Crypto, NONCE_LEN, TAG_LEN};
+use crate::key_schedule::TrafficKeys;
+use crate::names::content_type;
+
+/// Length of a record header.
+pub const HEADER_LEN: usize = 5;
+/// Longest TLSPlaintext.fragment.
+pub const MAX_PLAINTEXT: usize = 1 << 14;
+/// Longest TLSCiphertext.encrypted_record.
+pub const MAX_CIPHERTEXT: usize = MAX_PLAINTEXT + 256;
+/// What protection adds to a fragment: the inner content type and the tag.
+pub const OVERHEAD: usize = 1 + TAG_LEN;
+
+/// A record header. `legacy_record_version` is ignored, as section 5.1 wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    /// ContentType.
+    pub content_type: u8,
+    /// Length of what follows.
+    pub len: usize,
+}
+
+impl Header {
+    /// Reads a header, or `None` if `bytes` is too short for one. A type that is none is found by
+    /// its first byte: who speaks another protocol is not waited for.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Alert> {
+        let Some(content_type) = bytes.first().copied() else {
+            return Ok(None);
+        };
+        if !(content_type::CHANGE_CIPHER_SPEC..=content_type::APPLICATION_DATA)
+            .contains(&content_type)
+        {
+            return Err(Alert::UnexpectedMessage);
+        }
+        let Some(&[_, _, _, high, low]) = bytes.first_chunk() else {
+            return Ok(None);
+        };
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        let max = match content_type {
+            content_type::APPLICATION_DATA => MAX_CIPHERTEXT,
+            _ => MAX_PLAINTEXT,
+        };
+        if len > max {
+            return Err(Alert::RecordOverflow);
+        }
+        Ok(Some(Header { content_type, len }))
+    }
+
+    /// Length of the whole record.
+    pub fn record_len(&self) -> usize {
+        HEADER_LEN + self.len
+    }
+}
+
+/// Writes the header of a record.
+pub fn write_header(w: &mut Writer<'_>, content_type: u8, len: usize) -> Result<(), Alert> {
+    w.u8(content_type)?;
+    w.u16(crate::names::TLS_1_2)?;
+    w.u16(u16::try_from(len).map_err(|_| Alert::InternalError)?)
+}
+
+/// Writes an alert in a record without protection. Returns its length.
+pub fn write_plain_alert(out: &mut [u8], description: u8) -> Result<usize, Alert> {
+    let mut w = Writer::new(out);
+    write_header(&mut w, content_type::ALERT, alert::LEN)?;
+    w.put(&[alert::FATAL, description])?;
+    Ok(w.len())
+}
+
+/// One direction of record protection.
+pub struct Protection {
+    keys: TrafficKeys,
+    seq: u64,
+}
+
+impl Protection {
+    /// Starts with sequence number 0.
+    pub fn new(keys: TrafficKeys) -> Self {
+        Protection { keys, seq: 0 }
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &TrafficKeys {
+        &self.keys
+    }
+
+    /// The sequence number of the next record.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The nonce of the next record (section 5.3).
+    fn nonce(&self) -> [u8; NONCE_LEN] {
+        let mut nonce = *self.keys.iv;
+        for (n, s) in nonce.iter_mut().skip(4).zip(self.seq.to_be_bytes()) {
+            *n ^= s;
+        }
+        nonce
+    }
+
+    fn prepare<C: Crypto>(&self) -> Result<C::AeadKey, Alert> {
+        C::aead_key(self.keys.suite.aead(), self.keys.key()).ok_or(Alert::InternalError)
+    }
+
+    fn advance(&mut self) -> Result<(), Alert> {
+        self.seq = self.seq.checked_add(1).ok_or(Alert::InternalError)?;
+        Ok(())
+    }
+
+    /// Protects messages of one content type in place: `buf[HEADER_LEN..][..len]` holds them, the
+    /// records that they become start at the beginning of `buf`. Returns the length of all
+    /// records.
+    pub fn seal<C: Crypto>(
+        &mut self,
+        buf: &mut [u8],
+        content_type: u8,
+        len: usize,
+    ) -> Result<usize, Alert> {
+        const STRIDE: usize = HEADER_LEN + MAX_PLAINTEXT + OVERHEAD;
+        let records = len.div_ceil(MAX_PLAINTEXT);
+        let total = len + records * (HEADER_LEN + OVERHEAD);
+        if total > buf.len() {
+            return Err(Alert::InternalError);
+        }
+
+        // Make room for headers and tags, the last fragment first.
+        for i in (1..records).rev() {
+            let from = HEADER_LEN + i * MAX_PLAINTEXT;
+            let end = (from + MAX_PLAINTEXT).min(HEADER_LEN + len);
+            buf.copy_within(from..end, i * STRIDE + HEADER_LEN);
+        }
+
+        let key = self.prepare::<C>()?;
+        let mut left = len;
+        for record in buf.chunks_mut(STRIDE).take(records) {
+            let fragment = left.min(MAX_PLAINTEXT);
+            left -= fragment;
+            self.seal_one::<C>(&key, record, content_type, fragment)?;
+        }
+        Ok(total)
+    }
+
+    fn seal_one<C: Crypto>(
+        &mut self,
+        key: &C::AeadKey,
+        record: &mut [u8],
+        content_type: u8,
+        fragment: usize,
+    ) -> Result<(), Alert> {
+        let (header, body) = record
+            .split_at_mut_checked(HEADER_LEN)
+            .ok_or(Alert::InternalError)?;
+        write_header(
+            &mut Writer::new(header),
+            content_type::APPLICATION_DATA,
+            fragment + OVERHEAD,
+        )?;
+        *body.get_mut(fragment).ok_or(Alert::InternalError)? = content_type;
+        let (inner, rest) = body
+            .split_at_mut_checked(fragment + 1)
+            .ok_or(Alert::InternalError)?;
+        let tag = C::aead_seal(key, &self.nonce(), header, inner);
+        rest.get_mut(..TAG_LEN)
+            .ok_or(Alert::InternalError)?
+            .copy_from_slice(&tag);
+        self.advance()
+    }
+
+    /// Removes the protection of one record, `record` being all of it. Returns the inner content
+    /// type and the length of the content, which starts behind the header. The sequence number
+    /// advances only if the record authenticates.
+    pub fn open<C: Crypto>(&mut self, record: &mut [u8]) -> Result<(u8, usize), Alert> {
+        let (header, body) = record
+            .split_at_mut_checked(HEADER_LEN)
+            .ok_or(Alert::DecodeError)?;
+        let (inner, tag) = body
+            .split_last_chunk_mut::<TAG_LEN>()
+            .ok_or(Alert::BadRecordMac)?;
+        let key = self.prepare::<C>()?;
+        C::aead_open(&key, &self.nonce(), header, inner, tag).map_err(|_| Alert::BadRecordMac)?;
+        self.advance()?;
+
+        // Section 5.4: the content type is the last byte that is not zero.
+        let end = inner
+            .iter()
+            .rposition(|b| *b != 0)
+            .ok_or(Alert::UnexpectedMessage)?;
+        if end > MAX_PLAINTEXT {
+            return Err(Alert::RecordOverflow);
+        }
+        let content_type = *inner.get(end).ok_or(Alert::InternalError)?;
+        Ok((content_type, end))
+    }
+}

@@ -1,0 +1,723 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state machine of a TLS 1.3 server (RFC 8446, appendix A.2), without I/O.
+//!
+//! ```text
+//!  WaitClientHello --complete hello--> (flight written) --> WaitFinished --Finished--> Complete
+//!      |   |                                                   |
+//!      |   `--needs what is not here--> Fallback               `--alert in either direction--> Ended
+//!      `--malformed--> alert --> Ended
+//! ```
+//!
+//! The glue gives [`Session::advance`] a copy of what is unread in the receive queue and does what
+//! the returned [`Step`] says. Until the flight is written nothing is consumed, so that a
+//! connection can always be handed over with its ClientHello unread; after that there is no
+//! fallback.
+//!
+//! What becomes of a ClientHello:
+//!
+//! | it | and then |
+//! | --- | --- |
+//! | cannot be parsed | `decode_error` |
+//! | has an extension twice, `pre_shared_key` not last, shares for groups it does not support or twice for one, compression, a cookie nobody gave it | `illegal_parameter` |
+//! | is of SSL 3.0, or has no version that is served | `protocol_version` |
+//! | has no TLS 1.3, and TLS 1.2 is served | fallback, unless none of its cipher suites is served: `handshake_failure` |
+//! | lacks `supported_groups`, `key_share` or `signature_algorithms` | `missing_extension`, or fallback if it wants a PSK without (EC)DHE or certificate |
+//! | has no cipher suite, key share or signature scheme in common with the kernel | fallback |
+//! | names a server that no identity is for | default identity, or `unrecognized_name` if the settings are strict |
+//! | offers PSKs | full handshake |
+//! | sends early data | it is skipped (section 4.2.10) |
+//! | has anything else that is unknown, GREASE among it | ignored |
+//! | is larger than [`MAX_HELLO`] | fallback |
+
+use crate::alert::{self, Alert};
+use crate::client_hello::ClientHello;
+use crate::codec::Writer;
+use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity};
+use crate::crypto::{Crypto, MAX_HASH_LEN};
+use crate::ct::{self, Secret};
+use crate::key_schedule::{EarlySecret, TrafficKeys, TrafficSecret};
+use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
+use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
+use crate::record::{self, Header, Protection, HEADER_LEN};
+use crate::rsa;
+use crate::server_flight::{self as flight, KeyExchange};
+
+/// Longest ClientHello that is read, in bytes of its body.
+pub const MAX_HELLO: usize = 1 << 14;
+
+/// Length of a handshake message's header.
+const MESSAGE_HEADER_LEN: usize = 4;
+
+/// Bytes of records that are skipped in search for the end of early data.
+const MAX_EARLY_DATA: usize = 1 << 16;
+
+/// ChangeCipherSpec records that are dropped. Clients send one; the RFC sets no limit.
+const MAX_CHANGE_CIPHER_SPEC: u8 = 16;
+
+/// Why a connection goes to user space. The numbers are those of `enum tls_hs_fallback`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fallback {
+    /// A feature that is not here.
+    NotSupported = 1,
+    /// No TLS 1.3.
+    Version = 2,
+    /// No common cipher suite.
+    Suite = 3,
+    /// No key share for a common group.
+    Group = 4,
+    /// No common signature scheme.
+    SignatureScheme = 5,
+    /// No identity in the keyring.
+    NoIdentity = 6,
+    /// A ClientHello longer than [`MAX_HELLO`].
+    HelloSize = 7,
+}
+
+/// What the glue is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Consume `consumed` bytes, then wait until `need` bytes are unread.
+    More {
+        /// Bytes that are done with.
+        consumed: usize,
+        /// Bytes without which nothing more can be done.
+        need: usize,
+    },
+    /// Consume and send, then go on.
+    Send {
+        /// Bytes that are done with.
+        consumed: usize,
+        /// Bytes of output.
+        written: usize,
+    },
+    /// The handshake is complete.
+    Done {
+        /// Bytes that are done with; application data may follow.
+        consumed: usize,
+    },
+    /// Hand the connection over, nothing consumed.
+    Fallback(Fallback),
+    /// Send the output, an alert record, and close.
+    Alert {
+        /// The alert.
+        alert: Alert,
+        /// Bytes of output.
+        written: usize,
+    },
+    /// The client has sent an alert: close.
+    PeerAlert {
+        /// Its AlertDescription.
+        description: u8,
+    },
+}
+
+/// Why a step leads nowhere.
+enum Failure {
+    Alert(Alert),
+    Fallback(Fallback),
+    PeerAlert(u8),
+}
+
+impl From<Alert> for Failure {
+    fn from(alert: Alert) -> Self {
+        Failure::Alert(alert)
+    }
+}
+
+/// What a handshake has agreed on.
+#[derive(Clone)]
+pub struct Negotiated {
+    /// The cipher suite.
+    pub suite: CipherSuite,
+    /// The group.
+    pub group: Group,
+    /// The scheme of the server's signature.
+    pub scheme: Scheme,
+    server_name: [u8; 255],
+    server_name_len: u8,
+}
+
+impl Negotiated {
+    /// The name that the client sent; empty if none, or if it is too long for a name.
+    pub fn server_name(&self) -> &[u8] {
+        self.server_name
+            .get(..usize::from(self.server_name_len))
+            .unwrap_or(&[])
+    }
+
+    fn set_server_name(&mut self, name: &[u8]) {
+        if let (Some(to), Ok(len)) = (
+            self.server_name.get_mut(..name.len()),
+            u8::try_from(name.len()),
+        ) {
+            to.copy_from_slice(name);
+            self.server_name_len = len;
+        }
+    }
+}
+
+/// The server's flight is on its way, the client's Finished is not here.
+struct WaitFinished {
+    /// Records of the client, under its handshake traffic secret.
+    client: Protection,
+    /// Records of the server, under its application traffic secret: alerts.
+    server: Protection,
+    client_application: TrafficSecret,
+    server_application: TrafficSecret,
+    /// What the client's Finished must hold.
+    verify_data: Secret<[u8; MAX_HASH_LEN]>,
+    /// The part of the client's Finished that earlier records had.
+    finished: [u8; MESSAGE_HEADER_LEN + MAX_HASH_LEN],
+    finished_len: usize,
+    /// How much may still be skipped as early data.
+    early_data: usize,
+    /// How many ChangeCipherSpec have been dropped.
+    change_cipher_specs: u8,
+}
+
+/// The client's Finished was right.
+struct Complete {
+    client_application: TrafficSecret,
+    server_application: TrafficSecret,
+}
+
+enum State {
+    WaitClientHello,
+    WaitFinished(WaitFinished),
+    Complete(Complete),
+    Ended,
+}
+
+/// One handshake.
+pub struct Session {
+    state: State,
+    negotiated: Negotiated,
+}
+
+/// What there is at the beginning of a connection.
+enum Framing {
+    /// Not enough yet.
+    More { need: usize },
+    /// A ClientHello: `input[HEADER_LEN..][..len]` is the message.
+    Hello { len: usize, consumed: usize },
+}
+
+/// What the ClientHello and the settings lead to.
+struct Choice<'a> {
+    suite: CipherSuite,
+    group: Group,
+    peer: &'a [u8],
+    identity: Identity<'a>,
+}
+
+impl Session {
+    /// A handshake that has not begun.
+    pub const fn new() -> Self {
+        Session {
+            state: State::WaitClientHello,
+            negotiated: Negotiated {
+                suite: CipherSuite::Aes128GcmSha256,
+                group: Group::X25519,
+                scheme: Scheme::EcdsaSecp256r1Sha256,
+                server_name: [0; 255],
+                server_name_len: 0,
+            },
+        }
+    }
+
+    /// Does what can be done with the bytes that are unread.
+    ///
+    /// `input` is a copy of the receive queue from its beginning, which this function may change;
+    /// `out` takes what is to be sent.
+    pub fn advance<C: Crypto>(
+        &mut self,
+        config: &Config<'_>,
+        identities: &impl Identities,
+        input: &mut [u8],
+        out: &mut [u8],
+        scratch: &mut rsa::Scratch,
+    ) -> Step {
+        let step = match &mut self.state {
+            State::WaitClientHello => {
+                self.on_client_hello::<C>(config, identities, input, out, scratch)
+            }
+            State::WaitFinished(wait) => match wait.on_records::<C>(input) {
+                Ok(Step::Done { consumed }) => {
+                    self.complete();
+                    Ok(Step::Done { consumed })
+                }
+                other => other,
+            },
+            State::Complete(_) | State::Ended => Err(Failure::Alert(Alert::InternalError)),
+        };
+        step.unwrap_or_else(|failure| self.fail::<C>(failure, out))
+    }
+
+    fn fail<C: Crypto>(&mut self, failure: Failure, out: &mut [u8]) -> Step {
+        let step = match failure {
+            Failure::Alert(alert) => Step::Alert {
+                alert,
+                written: self.alert::<C>(alert as u8, out),
+            },
+            Failure::Fallback(reason) => Step::Fallback(reason),
+            Failure::PeerAlert(description) => Step::PeerAlert { description },
+        };
+        self.state = State::Ended;
+        step
+    }
+
+    /// Writes an alert under the keys that are current. Returns its length, 0 if there is nothing
+    /// to be said any more.
+    pub fn alert<C: Crypto>(&mut self, description: u8, out: &mut [u8]) -> usize {
+        match &mut self.state {
+            State::WaitClientHello => record::write_plain_alert(out, description).unwrap_or(0),
+            State::WaitFinished(wait) => {
+                let Some(body) = out.get_mut(HEADER_LEN..HEADER_LEN + alert::LEN) else {
+                    return 0;
+                };
+                body.copy_from_slice(&[alert::FATAL, description]);
+                wait.server
+                    .seal::<C>(out, content_type::ALERT, alert::LEN)
+                    .unwrap_or(0)
+            }
+            State::Complete(_) | State::Ended => 0,
+        }
+    }
+
+    /// What has been agreed on, once the flight is written.
+    pub fn negotiated(&self) -> &Negotiated {
+        &self.negotiated
+    }
+
+    /// The keys of application data after [`Step::Done`]: of what the server sends, or receives.
+    /// Their records start with sequence number 0.
+    pub fn traffic_keys<C: Crypto>(&self, sending: bool) -> Option<TrafficKeys> {
+        let State::Complete(complete) = &self.state else {
+            return None;
+        };
+        let secret = if sending {
+            &complete.server_application
+        } else {
+            &complete.client_application
+        };
+        Some(secret.keys::<C>(self.negotiated.suite))
+    }
+
+    fn complete(&mut self) {
+        // `Ended` stands in while the secrets move.
+        if let State::WaitFinished(wait) = core::mem::replace(&mut self.state, State::Ended) {
+            self.state = State::Complete(Complete {
+                client_application: wait.client_application,
+                server_application: wait.server_application,
+            });
+        }
+    }
+
+    fn on_client_hello<C: Crypto>(
+        &mut self,
+        config: &Config<'_>,
+        identities: &impl Identities,
+        input: &mut [u8],
+        out: &mut [u8],
+        scratch: &mut rsa::Scratch,
+    ) -> Result<Step, Failure> {
+        let (len, consumed) = match frame_hello(input)? {
+            Framing::More { need } => return Ok(Step::More { consumed: 0, need }),
+            Framing::Hello { len, consumed } => (len, consumed),
+        };
+        let message = input
+            .get(HEADER_LEN..HEADER_LEN + len)
+            .ok_or(Alert::InternalError)?;
+        let body = message
+            .get(MESSAGE_HEADER_LEN..)
+            .ok_or(Alert::InternalError)?;
+        let hello = ClientHello::parse(body)?;
+        let choice = choose(&hello, config, identities)?;
+
+        self.negotiated.suite = choice.suite;
+        self.negotiated.group = choice.group;
+        self.negotiated.scheme = choice.identity.key.scheme();
+        self.negotiated
+            .set_server_name(hello.server_name.unwrap_or(&[]));
+        let written = self.write_flight::<C>(message, &hello, &choice, out, scratch)?;
+        Ok(Step::Send { consumed, written })
+    }
+
+    /// Writes ServerHello to Finished and derives all keys.
+    fn write_flight<C: Crypto>(
+        &mut self,
+        message: &[u8],
+        hello: &ClientHello<'_>,
+        choice: &Choice<'_>,
+        out: &mut [u8],
+        scratch: &mut rsa::Scratch,
+    ) -> Result<usize, Alert> {
+        let alg = choice.suite.hash();
+        let mut transcript = C::hash_init(alg);
+        C::hash_update(&mut transcript, message);
+
+        let kx = KeyExchange::new::<C>(choice.group, choice.peer)?;
+        let start = write_clear_part::<C>(hello, choice, &kx, &mut transcript, out)?;
+        let secret = EarlySecret::<C>::new(alg).into_handshake(kx.shared());
+        let hash = C::hash_final(transcript.clone());
+        let client = secret.client_traffic(&hash);
+        let server = secret.server_traffic(&hash);
+
+        let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
+        let len = write_protected_part::<C>(choice, &server, &mut transcript, protected, scratch)?;
+        let mut protection = Protection::new(server.keys::<C>(choice.suite));
+        let sealed = protection.seal::<C>(protected, content_type::HANDSHAKE, len)?;
+
+        let master = secret.into_master();
+        let hash = C::hash_final(transcript);
+        let client_application = master.client_traffic(&hash);
+        let server_application = master.server_traffic(&hash);
+        self.state = State::WaitFinished(WaitFinished {
+            client: Protection::new(client.keys::<C>(choice.suite)),
+            server: Protection::new(server_application.keys::<C>(choice.suite)),
+            client_application,
+            server_application,
+            verify_data: client.verify_data::<C>(&hash),
+            finished: [0; MESSAGE_HEADER_LEN + MAX_HASH_LEN],
+            finished_len: 0,
+            early_data: if hello.early_data { MAX_EARLY_DATA } else { 0 },
+            change_cipher_specs: 0,
+        });
+        Ok(start + sealed)
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Finds the ClientHello in the records at the beginning of `input` and makes it contiguous there.
+fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
+    let mut pos = 0;
+    let mut end = HEADER_LEN;
+    loop {
+        let rest = input.get(pos..).unwrap_or(&[]);
+        let Some(header) = Header::parse(rest)? else {
+            return Ok(Framing::More { need: pos + HEADER_LEN });
+        };
+        match header.content_type {
+            content_type::HANDSHAKE => (),
+            content_type::ALERT if pos == 0 => return plain_alert(rest, &header),
+            _ => return Err(Alert::UnexpectedMessage.into()),
+        }
+        // Section 5.1: no fragments of length 0.
+        if header.len == 0 {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+        // What it begins with is known before all of it is here.
+        if pos == 0 && !matches!(rest.get(HEADER_LEN), None | Some(&handshake_type::CLIENT_HELLO)) {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+        if rest.len() < header.record_len() {
+            return Ok(Framing::More { need: pos + header.record_len() });
+        }
+
+        let fragment = pos + HEADER_LEN;
+        pos += header.record_len();
+        input.copy_within(fragment..pos, end);
+        end += header.len;
+
+        let message = input.get(HEADER_LEN..end).unwrap_or(&[]);
+        let Some(&[_, a, b, c]) = message.first_chunk() else {
+            continue;
+        };
+        let len = u32::from_be_bytes([0, a, b, c]) as usize;
+        if len > MAX_HELLO {
+            return Err(Failure::Fallback(Fallback::HelloSize));
+        }
+        let len = MESSAGE_HEADER_LEN + len;
+        if message.len() == len {
+            return Ok(Framing::Hello { len, consumed: pos });
+        }
+        // Section 5.1: nothing may follow in the record, as keys change.
+        if message.len() > len {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+    }
+}
+
+/// An alert without protection: the client does not want to go on.
+fn plain_alert(record: &[u8], header: &Header) -> Result<Framing, Failure> {
+    if header.len != alert::LEN {
+        return Err(Alert::DecodeError.into());
+    }
+    match record.get(HEADER_LEN + 1) {
+        Some(description) => Err(Failure::PeerAlert(*description)),
+        None => Ok(Framing::More { need: header.record_len() }),
+    }
+}
+
+/// Whether the client has what TLS 1.3 needs, or where else it is to go.
+fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Failure> {
+    // Appendix D.5: SSL 3.0 is refused even if it is only in legacy_version.
+    if hello.legacy_version <= SSL_3_0 {
+        return Err(Alert::ProtocolVersion.into());
+    }
+    let offers = |version| match &hello.supported_versions {
+        Some(versions) => versions.contains(version),
+        // Section 4.2.1: without the extension it is legacy_version, TLS 1.2 at most.
+        None => version == TLS_1_2 && hello.legacy_version >= TLS_1_2,
+    };
+    if config.versions & version_bits::TLS_1_3 != 0 && offers(TLS_1_3) {
+        return Ok(());
+    }
+    if config.versions & version_bits::TLS_1_2 == 0 || !offers(TLS_1_2) {
+        return Err(Alert::ProtocolVersion.into());
+    }
+    let served = config.tls12_suites();
+    if !served.is_empty() && !served.iter().any(|s| hello.cipher_suites.contains(*s)) {
+        return Err(Alert::HandshakeFailure.into());
+    }
+    Err(Failure::Fallback(Fallback::Version))
+}
+
+/// What a ClientHello of TLS 1.3 must have or must not have (sections 4.1.2, 4.2 and 9.2).
+fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
+    if hello.compression_methods != [0] || hello.cookie {
+        return Err(Alert::IllegalParameter.into());
+    }
+    if hello.early_data && !hello.pre_shared_key {
+        return Err(Alert::IllegalParameter.into());
+    }
+    if hello.pre_shared_key && !hello.psk_modes {
+        return Err(Alert::MissingExtension.into());
+    }
+    if hello.supported_groups.is_some() != hello.key_share.is_some() {
+        return Err(Alert::MissingExtension.into());
+    }
+    if hello.supported_groups.is_none() || hello.signature_algorithms.is_none() {
+        // A PSK would do without, but not here.
+        return Err(if hello.pre_shared_key {
+            Failure::Fallback(Fallback::NotSupported)
+        } else {
+            Alert::MissingExtension.into()
+        });
+    }
+    Ok(())
+}
+
+/// Chooses all parameters of the handshake.
+fn choose<'a>(
+    hello: &ClientHello<'a>,
+    config: &Config<'_>,
+    identities: &'a impl Identities,
+) -> Result<Choice<'a>, Failure> {
+    check_version(hello, config)?;
+    check_extensions(hello)?;
+    let (Some(groups), Some(shares), Some(algorithms)) = (
+        hello.supported_groups,
+        hello.key_share,
+        hello.signature_algorithms,
+    ) else {
+        return Err(Alert::InternalError.into());
+    };
+    shares.check(&groups)?;
+
+    let suite = config
+        .suites()
+        .find(|s| hello.cipher_suites.contains(s.code()))
+        .ok_or(Failure::Fallback(Fallback::Suite))?;
+    let (group, peer) = config
+        .groups()
+        .find_map(|g| Some((g, shares.get(g.code())?)))
+        .ok_or(Failure::Fallback(Fallback::Group))?;
+
+    let name = hello.server_name.filter(|name| !name.is_empty());
+    let strict = config.flags & flag_bits::SNI_STRICT != 0;
+    let mut schemes = config
+        .schemes()
+        .filter(|s| algorithms.contains(s.code()));
+    let identity = identities
+        .select(name, strict, &mut schemes)
+        .map_err(|e| match e {
+            NoIdentity::Empty => Failure::Fallback(Fallback::NoIdentity),
+            NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
+            NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),
+        })?;
+    Ok(Choice {
+        suite,
+        group,
+        peer,
+        identity,
+    })
+}
+
+/// Writes the records that are not protected: ServerHello, and a ChangeCipherSpec for middleboxes
+/// if the client is in compatibility mode (appendix D.4). Returns their length.
+fn write_clear_part<C: Crypto>(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    kx: &KeyExchange,
+    transcript: &mut C::Hash,
+    out: &mut [u8],
+) -> Result<usize, Alert> {
+    let mut random = [0; 32];
+    C::random(&mut random);
+
+    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    flight::write_server_hello(
+        &mut w,
+        &random,
+        hello.session_id,
+        choice.suite,
+        choice.group,
+        kx,
+    )?;
+    C::hash_update(transcript, w.since(0));
+    let len = w.len();
+    if !hello.session_id.is_empty() {
+        record::write_header(&mut w, content_type::CHANGE_CIPHER_SPEC, 1)?;
+        w.u8(1)?;
+    }
+    let total = HEADER_LEN + w.len();
+    record::write_header(&mut Writer::new(out), content_type::HANDSHAKE, len)?;
+    Ok(total)
+}
+
+/// Writes the messages that are protected, leaving room for a header. Returns their length.
+fn write_protected_part<C: Crypto>(
+    choice: &Choice<'_>,
+    server: &TrafficSecret,
+    transcript: &mut C::Hash,
+    out: &mut [u8],
+    scratch: &mut rsa::Scratch,
+) -> Result<usize, Alert> {
+    let alg = choice.suite.hash();
+    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    flight::write_encrypted_extensions(&mut w, choice.identity.name_matched)?;
+    w.put(choice.identity.certificate)?;
+    C::hash_update(transcript, w.since(0));
+
+    let start = w.len();
+    let hash = C::hash_final(transcript.clone());
+    flight::write_certificate_verify::<C>(&mut w, alg, &hash, &choice.identity, scratch)?;
+    C::hash_update(transcript, w.since(start));
+
+    let start = w.len();
+    let hash = C::hash_final(transcript.clone());
+    let verify_data = server.verify_data::<C>(&hash);
+    let verify_data = verify_data.get(..alg.len()).ok_or(Alert::InternalError)?;
+    flight::write_finished(&mut w, verify_data)?;
+    C::hash_update(transcript, w.since(start));
+    Ok(w.len())
+}
+
+impl WaitFinished {
+    /// Takes records until the Finished is complete.
+    fn on_records<C: Crypto>(&mut self, input: &mut [u8]) -> Result<Step, Failure> {
+        let mut consumed = 0;
+        loop {
+            let rest = input.get_mut(consumed..).unwrap_or(&mut []);
+            let Some(header) = Header::parse(rest)? else {
+                return Ok(Step::More { consumed, need: HEADER_LEN });
+            };
+            let Some(record) = rest.get_mut(..header.record_len()) else {
+                return Ok(Step::More { consumed, need: header.record_len() });
+            };
+            consumed += header.record_len();
+            let finished = match header.content_type {
+                content_type::CHANGE_CIPHER_SPEC => self.on_change_cipher_spec(record)?,
+                content_type::ALERT => return Err(on_alert(record.get(HEADER_LEN..))),
+                content_type::APPLICATION_DATA => self.on_protected::<C>(record)?,
+                _ => return Err(Alert::UnexpectedMessage.into()),
+            };
+            if finished {
+                return Ok(Step::Done { consumed });
+            }
+        }
+    }
+
+    /// Section 5: dropped between the first ClientHello and the client's Finished.
+    fn on_change_cipher_spec(&mut self, record: &[u8]) -> Result<bool, Failure> {
+        if record.get(HEADER_LEN..) != Some(&[1])
+            || self.finished_len != 0
+            || self.change_cipher_specs == MAX_CHANGE_CIPHER_SPEC
+        {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+        self.change_cipher_specs += 1;
+        Ok(false)
+    }
+
+    fn on_protected<C: Crypto>(&mut self, record: &mut [u8]) -> Result<bool, Failure> {
+        let (content_type, len) = match self.client.open::<C>(record) {
+            Ok(inner) => inner,
+            // Section 4.2.10: early data is what does not authenticate. It ends with the first
+            // record that does.
+            Err(Alert::BadRecordMac) if self.early_data >= record.len() => {
+                self.early_data -= record.len();
+                return Ok(false);
+            }
+            Err(alert) => return Err(alert.into()),
+        };
+        self.early_data = 0;
+        let content = record.get(HEADER_LEN..).and_then(|r| r.get(..len));
+        match content_type {
+            content_type::HANDSHAKE => self.on_handshake(content.unwrap_or(&[])),
+            content_type::ALERT => Err(on_alert(content)),
+            _ => Err(Alert::UnexpectedMessage.into()),
+        }
+    }
+
+    /// Collects the Finished and compares it. It may be in several records, but nothing may
+    /// follow it in the last one (section 5.1).
+    fn on_handshake(&mut self, fragment: &[u8]) -> Result<bool, Failure> {
+        let hash_len = self.client.keys().suite.hash().len();
+        let first = if self.finished_len == 0 {
+            fragment.first()
+        } else {
+            self.finished.first()
+        };
+        if first != Some(&handshake_type::FINISHED) || fragment.is_empty() {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+
+        let room = self
+            .finished
+            .get_mut(self.finished_len..)
+            .unwrap_or(&mut []);
+        for (to, from) in room.iter_mut().zip(fragment) {
+            *to = *from;
+        }
+        let total = self.finished_len + fragment.len();
+        let want = MESSAGE_HEADER_LEN + hash_len;
+        if total >= MESSAGE_HEADER_LEN
+            && self.finished.first_chunk()
+                != Some(&[handshake_type::FINISHED, 0, 0, hash_len as u8])
+        {
+            return Err(Alert::DecodeError.into());
+        }
+        if total > want {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+        self.finished_len = total;
+        if total < want {
+            return Ok(false);
+        }
+        let (got, right) = (
+            self.finished.get(MESSAGE_HEADER_LEN..want).unwrap_or(&[]),
+            self.verify_data.get(..hash_len).unwrap_or(&[]),
+        );
+        if got.is_empty() || !ct::eq(got, right) {
+            return Err(Alert::DecryptError.into());
+        }
+        Ok(true)
+    }
+}
+
+/// The content of an alert record.
+fn on_alert(content: Option<&[u8]>) -> Failure {
+    match content {
+        Some(&[_, description]) => Failure::PeerAlert(description),
+        _ => Failure::Alert(Alert::DecodeError),
+    }
+}

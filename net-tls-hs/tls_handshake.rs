@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! TLS 1.3 server handshakes.
+//!
+//! From the bottom up:
+//!
+//! * [`ct`], [`p256`], [`rsa`]: constant-time primitives that lib/crypto does not have; [`crypto`]
+//!   stands for what it has, and [`kcrypto`] implements that trait.
+//! * [`codec`], [`der`], [`names`], [`alert`], [`record`], [`client_hello`], [`key_schedule`],
+//!   [`server_flight`], [`session`], [`config`], [`identity`]: the engine. It does no I/O, does not
+//!   allocate and uses nothing but `core`, so that the same files are tested and fuzzed on other
+//!   hosts.
+//! * [`ffi`]: what the C side calls. The only part with `unsafe` besides [`ct`], [`kcrypto`] and
+//!   the assembly of the primitives.
+//!
+//! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
+
+#![allow(dead_code)]
+
+mod alert;
+mod client_hello;
+mod codec;
+mod config;
+mod crypto;
+mod ct;
+mod der;
+mod ffi;
+mod identity;
+mod kcrypto;
+mod key_schedule;
+mod names;
+mod p256;
+mod record;
+mod rsa;
+mod server_flight;
+mod session;
+
+#[cfg(CONFIG_TLS_HANDSHAKE_KUNIT_TEST)]
+mod tests;
