@@ -8,6 +8,7 @@
  *	tls12_proxy CERTIFICATE KEY [CERTIFICATE KEY]
  */
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -65,6 +66,8 @@ int main(int argc, char **argv)
 	int i, n;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* accept4() made it non-blocking. */
+	fcntl(NET, F_SETFL, 0);
 	for (i = 1; i + 1 < argc; i += 2) {
 		if (SSL_CTX_use_certificate_chain_file(ctx, argv[i]) <= 0 ||
 		    SSL_CTX_use_PrivateKey_file(ctx, argv[i + 1], SSL_FILETYPE_PEM) <= 0)

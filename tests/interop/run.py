@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Real clients against the kernel, in the guest: each with each suite, group and
+kind of key, one megabyte both ways. The server is demo/tls_server; what it
+says of each connection is compared with what the client was told to use.
+
+interop/run.py [--full] [--size BYTES] [--only WORD]
+
+Without --full the RSA keys meet only one suite and group of each client.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CACHE = os.environ.get("TLS_HS_CACHE") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tls-handshake")
+BIN = os.path.join(CACHE, "user")
+sys.path.insert(0, os.path.join(HERE, "../../selftests"))
+
+import tls_hs  # noqa: E402  pylint: disable=wrong-import-position
+
+PORT = 4434
+SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+GROUPS = ("x25519", "secp256r1")
+KEYS = {"p256.test": ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), "rsa2048.test": ("rsa:2048",),
+        "rsa3072.test": ("rsa:3072",), "rsa4096.test": ("rsa:4096",)}
+SIGNATURE = {"p256": "ecdsa_secp256r1_sha256", "rsa": "rsa_pss_rsae_sha256"}
+
+# What the clients call them.
+OPENSSL_GROUP = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384"}
+GNUTLS_GROUP = {"x25519": "GROUP-X25519", "secp256r1": "GROUP-SECP256R1",
+                "secp384r1": "GROUP-SECP384R1"}
+GNUTLS_SUITE = {"TLS_AES_128_GCM_SHA256": "AES-128-GCM", "TLS_AES_256_GCM_SHA384": "AES-256-GCM",
+                "TLS_CHACHA20_POLY1305_SHA256": "CHACHA20-POLY1305"}
+
+PYTHON_CLIENT = """
+import socket, ssl, sys
+name, port, group, version, file = sys.argv[1:]
+ctx = ssl.create_default_context(cafile="ca.pem")
+if version == "1.2":
+    ctx.maximum_version = ssl.TLSVersion.TLSv1_2
+if group:
+    ctx.set_ecdh_curve({"x25519": "X25519", "secp256r1": "prime256v1"}[group])
+data = open(file, "rb").read()
+raw = socket.create_connection(("127.0.0.1", int(port)))
+raw.settimeout(60)
+with ctx.wrap_socket(raw, server_hostname=name) as s:
+    s.sendall(data)
+    out = b""
+    while chunk := s.recv(1 << 16):
+        out += chunk
+sys.stdout.buffer.write(out)
+"""
+
+
+class Server:
+    """tls_server and what it says."""
+
+    def __init__(self, ring, names):
+        fallback = [os.path.join(BIN, "tls12_proxy")]
+        for name in names:
+            fallback += [f"{name}.pem", f"{name}.key"]
+        self.proc = subprocess.Popen(
+            [os.path.join(BIN, "tls_server"), "-p", str(PORT), "-k", str(ring), "--"] + fallback,
+            stdout=subprocess.PIPE, text=True)
+        self.lines = {}
+        self.count = 0
+        self.cond = threading.Condition()
+        first = self.proc.stdout.readline()
+        if "listening" not in first:
+            raise RuntimeError("tls_server did not start")
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.proc.stdout:
+            match = re.match(r"#(\d+) \S+ (.*)", line)
+            if match:
+                with self.cond:
+                    self.lines[int(match[1])] = match[2]
+                    self.cond.notify_all()
+
+    def next_line(self):
+        """What the server says of the next connection, when it has ended."""
+        self.count += 1
+        with self.cond:
+            self.cond.wait_for(lambda: self.count in self.lines, timeout=10)
+            return self.lines.get(self.count, "the server saw no connection")
+
+    def resync(self):
+        """After a client that may not have connected."""
+        time.sleep(0.1)
+        with self.cond:
+            self.count = max(self.lines, default=0)
+
+
+def exchange(argv, request, env=None):
+    """Runs a client with the request as input; its body of the answer and errors."""
+    proc = subprocess.run(argv, input=request, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=120, check=False, env=env)
+    head, _, body = proc.stdout.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        err = proc.stderr.decode(errors="replace").strip().splitlines()
+        return None, (err or ["no answer"])[-1][:120]
+    return body, ""
+
+
+class Clients:
+    """The clients; each method returns (body, error)."""
+
+    def __init__(self, data):
+        self.data = data
+        self.request = (b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                        b"Content-Length: %d\r\n\r\n" % len(data)) + data
+        with open("data", "wb") as out:
+            out.write(data)
+        with open("request", "wb") as out:
+            out.write(self.request)
+        with open("client.py", "w", encoding="ascii") as out:
+            out.write(PYTHON_CLIENT)
+        self.known = {"openssl": self.openssl, "curl": self.curl, "gnutls": self.gnutls,
+                      "python": self.python}
+        for name, program in (("curl", "curl"), ("gnutls", "gnutls-cli")):
+            if not shutil.which(program):
+                print(f"# {program} is not there")
+                del self.known[name]
+
+    def openssl(self, name, suite="", groups="", version="", more=()):
+        """openssl s_client"""
+        argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{PORT}", "-quiet", "-CAfile",
+                "ca.pem", "-verify_return_error"]
+        argv += ["-servername", name] if name else ["-noservername"]
+        argv += ["-ciphersuites", suite] if suite else []
+        argv += ["-groups", ":".join(OPENSSL_GROUP[g] for g in groups.split())] if groups else []
+        argv += ["-tls1_2"] if version == "1.2" else []
+        return exchange(argv + list(more), self.request)
+
+    def curl(self, name, suite="", groups="", version="", more=()):
+        """curl"""
+        argv = ["curl", "-sS", "-i", "--cacert", "ca.pem", "--resolve", f"{name}:{PORT}:127.0.0.1",
+                "-H", "Expect:", "--data-binary", "@data", "--http1.1"]
+        argv += ["--tls13-ciphers", suite] if suite else []
+        argv += ["--curves", ":".join(OPENSSL_GROUP[g] for g in groups.split())] if groups else []
+        argv += ["--tls-max", "1.2"] if version == "1.2" else []
+        return exchange(argv + list(more) + [f"https://{name}:{PORT}/echo"], b"")
+
+    def gnutls(self, name, suite="", groups="", version="", more=()):
+        """gnutls-cli"""
+        prio = "NORMAL:-VERS-ALL:+VERS-TLS" + (version or "1.3")
+        prio += ":-CIPHER-ALL:+" + GNUTLS_SUITE[suite] if suite else ""
+        if groups:
+            prio += ":-GROUP-ALL" + "".join(":+" + GNUTLS_GROUP[g] for g in groups.split())
+        argv = ["gnutls-cli", "--logfile=/dev/null", "--x509cafile=ca.pem", "-p", str(PORT),
+                f"--priority={prio}", f"--sni-hostname={name}", f"--verify-hostname={name}"]
+        return exchange(argv + list(more) + ["127.0.0.1"], self.request)
+
+    def python(self, name, suite="", groups="", version="", more=()):
+        """Python's ssl"""
+        env = dict(os.environ)
+        if suite:
+            with open("openssl.cnf", "w", encoding="ascii") as out:
+                out.write("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
+                          f"[c]\nCiphersuites = {suite}\n")
+            env["OPENSSL_CONF"] = os.path.abspath("openssl.cnf")
+        return exchange([sys.executable, "client.py", name, str(PORT), groups, version, "request",
+                         *more], b"", env)
+
+
+class Run:
+    """Counts and prints."""
+
+    def __init__(self, server, clients, only):
+        self.server, self.clients, self.only = server, clients, only
+        self.number = self.passed = self.failed = 0
+        self.rows = []
+
+    def case(self, title, client, name, want, data, **kwargs):
+        """One connection. want: words of the server's line, or sets of them: any."""
+        if self.only and self.only not in title:
+            return
+        self.number += 1
+        start = time.monotonic()
+        try:
+            body, why = self.clients.known[client](name, **kwargs)
+        except subprocess.TimeoutExpired:
+            body, why = None, "timeout"
+        took = time.monotonic() - start
+        if body is None:
+            line = why
+            self.server.resync()
+        else:
+            line = self.server.next_line()
+            if body != data:
+                why = f"{len(body)} bytes came back, or other ones"
+            for word in want:
+                words = (word,) if isinstance(word, str) else word
+                if not any(re.search(rf"(^|[ =(]){re.escape(w)}($|[ )])", line) for w in words):
+                    why = why or f"no {'/'.join(words)} in: {line}"
+        good = body is not None and not why
+        self.passed += good
+        self.failed += not good
+        self.rows.append((title, good, line))
+        print(f"{'ok' if good else 'not ok'} {self.number} - {title} # {took:.2f} s"
+              + ("" if good else f" {why}"), flush=True)
+
+
+def field(line, name):
+    """One field of the server's line."""
+    match = re.search(rf"\b{name}=(\S+)", line)
+    return match[1] if match else "-"
+
+
+def matrix(run, data, full):
+    """Each client with each suite, group and key."""
+    for client in run.clients.known:
+        for name in KEYS:
+            for suite in SUITES:
+                for group in GROUPS:
+                    if not full and name != "p256.test" and (suite, group) != (
+                            SUITES[list(KEYS).index(name) - 1], GROUPS[0]):
+                        continue
+                    kind = "p256" if name == "p256.test" else "rsa"
+                    run.case(f"{client} {suite} {group} {name[:-5]}", client, name,
+                             ("PF_TLS", suite, group, SIGNATURE[kind], name), data,
+                             suite=suite, groups=group)
+
+
+def others(run, data):
+    """Defaults, choices of the certificate, retries, TLS 1.2."""
+    for client in run.clients.known:
+        run.case(f"{client} defaults", client, "p256.test", ("PF_TLS", "TLSv1.3"), data)
+        run.case(f"{client} TLS 1.2 by fallback", client, "p256.test",
+                 ("PF_INET", "fallback", "TLSv1.2"), data, version="1.2")
+    run.case("openssl TLS 1.2, RSA certificate", "openssl", "rsa2048.test",
+             ("PF_INET", "TLSv1.2"), data, version="1.2", more=("-sigalgs", "RSA-PSS+SHA256"))
+    run.case("openssl no name, ECDSA only", "openssl", "", ("PF_TLS", SIGNATURE["p256"]), data,
+             more=("-sigalgs", "ecdsa_secp256r1_sha256"))
+    run.case("openssl no name, RSA-PSS only", "openssl", "", ("PF_TLS", SIGNATURE["rsa"]), data,
+             more=("-sigalgs", "rsa_pss_rsae_sha256"))
+    for scheme in ("rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512"):
+        run.case(f"openssl only {scheme}", "openssl", "rsa2048.test",
+                 (("PF_TLS", "fallback"),), data, more=("-sigalgs", scheme))
+    # Shares that the kernel does not know: a retry, or fallback.
+    hrr = (("retried", "fallback"),)
+    run.case("openssl retry: share of P-384, x25519 listed", "openssl", "p256.test", hrr, data,
+             groups="secp384r1 x25519")
+    run.case("openssl retry: share of P-384, P-256 listed", "openssl", "p256.test", hrr, data,
+             groups="secp384r1 secp256r1")
+    run.case("openssl only P-384: fallback", "openssl", "p256.test", ("fallback", "TLSv1.3"), data,
+             groups="secp384r1")
+    run.case("curl retry: share of P-384, x25519 listed", "curl", "p256.test", hrr, data,
+             groups="secp384r1 x25519")
+    if "gnutls" in run.clients.known:
+        run.case("gnutls P-384 and x25519 shares", "gnutls", "p256.test",
+                 (("PF_TLS", "fallback"),), data, groups="secp384r1 x25519")
+    run.case("openssl, middlebox compatibility off", "openssl", "p256.test", ("PF_TLS",), data,
+             more=("-no_middlebox",))
+    run.case("openssl, ALPN offered", "openssl", "p256.test", (("PF_TLS", "fallback"),), data,
+             more=("-alpn", "http/1.1"))
+    run.case("openssl, hello in small fragments", "openssl", "p256.test",
+             (("PF_TLS", "fallback"),), data, more=("-max_send_frag", "512", "-split_send_frag",
+                                                    "512"))
+    run.case("openssl, max_fragment_length", "openssl", "p256.test", (("PF_TLS", "fallback"),),
+             data, more=("-maxfraglen", "1024"))
+
+
+def main():
+    """Makes keys, starts the server, runs all."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--size", type=int, default=1 << 20)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    why = tls_hs.supported()
+    if why:
+        print(f"1..0 # SKIP {why}")
+        return 4
+    print("TAP version 13")
+    folder = tempfile.mkdtemp()
+    os.chdir(folder)
+    tls_hs.join_session()
+    ring = tls_hs.new_keyring()
+    for name, algorithm in KEYS.items():
+        subprocess.run(
+            ["bash", "-c", '. "$1"; shift; identity "$@"', "-", os.path.join(HERE, "../lib.sh"),
+             name, *algorithm], check=True)
+        with open(f"{name}.id", "rb") as file:
+            tls_hs.add_key("tls_identity", name, file.read(), ring)
+    with open("ca.pem", "wb") as out:
+        for name in KEYS:
+            with open(f"{name}.pem", "rb") as file:
+                out.write(file.read())
+    data = os.urandom(args.size)
+    server = Server(ring, KEYS)
+    run = Run(server, Clients(data), args.only)
+    try:
+        matrix(run, data, args.full)
+        others(run, data)
+    finally:
+        server.proc.terminate()
+        shutil.rmtree(folder)
+    print(f"1..{run.number}")
+    print("#")
+    print(f"# {'connection':58} {'by':8} {'group':10} {'signature':23} {'ms':>6}")
+    for title, good, line in run.rows:
+        by = "kernel" if "PF_TLS" in line else "OpenSSL" if "fallback" in line else "FAILED"
+        by += "" if good else "!"
+        us = field(line, "handshake_us")
+        print(f"# {title:58} {by:8} {field(line, 'group'):10} {field(line, 'signature'):23} "
+              f"{int(us) / 1000 if us.isdigit() else 0:6.1f}"
+              + (" (retried)" if "retried" in line else ""))
+    print(f"# interop: {run.passed} passed, {run.failed} failed")
+    return 1 if run.failed or not run.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
