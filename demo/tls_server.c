@@ -280,6 +280,7 @@ static bool request(struct conn *c, bool *more)
 {
 	char method[8], path[256], version[16], *end, *line, *p;
 	size_t head, len = 0;
+	bool closing;
 
 	*more = false;
 	end = memmem(c->in.data, c->in.len, "\r\n\r\n", 4);
@@ -289,7 +290,7 @@ static bool request(struct conn *c, bool *more)
 	head = end + 4 - c->in.data;
 	if (sscanf(c->in.data, "%7s %255s %15s", method, path, version) != 3)
 		return false;
-	c->closing = !strcmp(version, "HTTP/1.0");
+	closing = !strcmp(version, "HTTP/1.0");
 	for (line = strstr(c->in.data, "\r\n"); line; line = strstr(line, "\r\n")) {
 		line += 2;
 		if (!strncasecmp(line, "Content-Length:", 15))
@@ -297,7 +298,7 @@ static bool request(struct conn *c, bool *more)
 		if (!strncasecmp(line, "Connection:", 11)) {
 			for (p = line + 11; *p == ' '; p++)
 				;
-			c->closing |= !strncasecmp(p, "close", 5);
+			closing |= !strncasecmp(p, "close", 5);
 		}
 		if (!strncasecmp(line, "Expect:", 7) && c->in.len == head)
 			print(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -311,6 +312,7 @@ static bool request(struct conn *c, bool *more)
 			p[2] = 'X';
 		return true;
 	}
+	c->closing |= closing;
 	serve(c, method, path, c->in.data + head, len);
 	c->in.len -= head + len;
 	memmove(c->in.data, c->in.data + head + len, c->in.len);
