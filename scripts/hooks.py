@@ -50,15 +50,13 @@ def folder_files():
 
 
 def hook_order():
-    """The hooks' names in the order in which they apply, which hooks/order gives."""
+    """The hooks' names in the order in which they apply: hooks/order, then the others."""
     folder = os.path.join(TOP, "hooks")
     with open(os.path.join(folder, "order")) as f:
         order = [line.split("#")[0].strip() for line in f]
     order = [line for line in order if line]
     there = {name for name in os.listdir(folder) if name.endswith(".diff")}
-    if set(order) != there:
-        raise SystemExit(f"hooks/order and hooks/*.diff differ: {set(order) ^ there}")
-    return order
+    return [name for name in order if name in there] + sorted(there - set(order))
 
 
 def diff_files(text):
