@@ -77,7 +77,7 @@ static int tls_identity_update(struct key *key,
 	old = key->payload.data[0];
 	key->payload.data[0] = prep->payload.data[0];
 	prep->payload.data[0] = NULL;
-	key_set_expiry(key, prep->expiry);
+	key->expiry = prep->expiry;
 	atomic_inc(&tls_hs_identity_generation);
 	if (old)
 		tls_hs_identity_put(old);
