@@ -27,7 +27,8 @@ impl Identities for One {
             (_, Some(k)) => SigningKey::Rsa(k),
             _ => return Err(NoIdentity::Empty),
         };
-        if !schemes.any(|s| s == key.scheme()) {
+        let mut schemes = schemes;
+        if !(&mut schemes).any(|s| s == key.scheme()) {
             return Err(NoIdentity::NoScheme);
         }
         Ok(Identity {
