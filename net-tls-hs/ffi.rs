@@ -5,15 +5,15 @@
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
 use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
-use crate::crypto::{AeadAlg, Crypto};
+use crate::crypto::AeadAlg;
 use crate::identity::{self, IdentityError, NameIndex, Payload};
 use crate::kcrypto::LibCrypto;
 use crate::names::{Scheme, TLS_1_3};
 use crate::session::{Session, Step};
 use crate::{p256, rsa};
 use core::mem::size_of;
+use kernel::alloc::AllocError;
 use kernel::bindings;
-use kernel::error::to_result;
 use kernel::ffi::{c_char, c_int, c_void};
 use kernel::prelude::*;
 use kernel::sync::Arc;

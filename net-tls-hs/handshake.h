@@ -117,6 +117,7 @@ struct tls_hs_net {
 	unsigned int timeout_ms;
 };
 
+extern struct workqueue_struct *tls_hs_wq;
 extern unsigned int tls_hs_net_id;
 extern atomic_t tls_hs_identity_generation;
 

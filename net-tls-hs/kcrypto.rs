@@ -5,7 +5,7 @@
 //! C header: [`net/tls/handshake/crypto_shim.h`](srctree/net/tls/handshake/crypto_shim.h)
 
 use crate::crypto::{AeadAlg, BadTag, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
-use core::mem::MaybeUninit;
+use core::mem::{size_of, MaybeUninit};
 use kernel::bindings;
 
 /// The kernel's crypto library.
@@ -15,7 +15,10 @@ pub(crate) struct LibCrypto;
 fn wipe<T>(v: &mut T) {
     // SAFETY: `v` is valid for writes of its size. The types that this is called with are C
     // structures of plain data, for which zeroes are valid.
-    unsafe { bindings::memzero_explicit(core::ptr::from_mut(v).cast(), core::mem::size_of::<T>()) }
+    let bytes = unsafe {
+        core::slice::from_raw_parts_mut(core::ptr::from_mut(v).cast::<u8>(), size_of::<T>())
+    };
+    crate::ct::wipe(bytes);
 }
 
 macro_rules! wiped {

@@ -65,7 +65,7 @@ void tls_hs_conf_put(struct tls_hs_conf *conf)
 {
 	/* Under RCU since tls_hs_clone() looks at them without a reference. */
 	if (refcount_dec_and_test(&conf->refs))
-		queue_rcu_work(system_dfl_wq, &conf->rwork);
+		queue_rcu_work(tls_hs_wq, &conf->rwork);
 }
 
 static void tls_hs_conf_refresh(struct work_struct *work)
@@ -565,8 +565,5 @@ void tls_hs_exit(void)
 {
 	tls_hs_sock_exit();
 	tls_hs_key_exit();
-	/* tls_listen_destruct() and the RCU part of tls_hs_conf_put(). */
-	rcu_barrier();
-	flush_workqueue(system_dfl_wq);
 	unregister_pernet_subsys(&tls_hs_net_ops);
 }

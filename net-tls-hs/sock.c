@@ -66,6 +66,9 @@ static DEFINE_PER_CPU(struct tls_hs_cpu, tls_hs_cpu) = {
 	.lock = INIT_LOCAL_LOCK(lock),
 };
 
+/* For what may sleep and belongs to no CPU: closing, keyrings, freeing. */
+struct workqueue_struct *tls_hs_wq;
+
 static struct workqueue_struct *tls_hs_bh_wq;
 static struct workqueue_struct *tls_hs_thread_wq;
 
@@ -386,7 +389,7 @@ static void tls_hs_close(struct tls_hs *hs)
 	 */
 	set_bit(TLS_HS_QUEUED, &hs->flags);
 	if (llist_add(&hs->todo, &tls_hs_closing))
-		queue_work(system_dfl_wq, &tls_hs_closer);
+		queue_work(tls_hs_wq, &tls_hs_closer);
 }
 
 static void tls_hs_close_work(struct work_struct *work)
@@ -508,7 +511,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 
 	if (!hs->consumed && tls_hs_conf_is_stale(hs->conf)) {
 		/* A key has been added, replaced or revoked. */
-		queue_work(system_dfl_wq, &hs->conf->refresh);
+		queue_work(tls_hs_wq, &hs->conf->refresh);
 		tls_hs_arm(hs, min(jiffies + 1, hs->deadline));
 		return false;
 	}
@@ -736,14 +739,16 @@ int __init tls_hs_sock_init(void)
 	struct tls_hs_cpu *c;
 	int cpu;
 
+	tls_hs_wq = alloc_workqueue("tls_hs", WQ_UNBOUND, 0);
+	if (!tls_hs_wq)
+		return -ENOMEM;
 	tls_hs_bh_wq = alloc_workqueue("tls_hs_bh", WQ_BH | WQ_PERCPU, 0);
 	if (!tls_hs_bh_wq)
-		return -ENOMEM;
-	tls_hs_thread_wq = alloc_workqueue("tls_hs", WQ_PERCPU | WQ_HIGHPRI, 0);
-	if (!tls_hs_thread_wq) {
-		destroy_workqueue(tls_hs_bh_wq);
-		return -ENOMEM;
-	}
+		goto err_wq;
+	tls_hs_thread_wq = alloc_workqueue("tls_hs_cpu",
+					   WQ_PERCPU | WQ_HIGHPRI, 0);
+	if (!tls_hs_thread_wq)
+		goto err_bh_wq;
 
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(&tls_hs_cpu, cpu);
@@ -753,6 +758,12 @@ int __init tls_hs_sock_init(void)
 		INIT_WORK(&c->thread.work, tls_hs_thread_work);
 	}
 	return 0;
+
+err_bh_wq:
+	destroy_workqueue(tls_hs_bh_wq);
+err_wq:
+	destroy_workqueue(tls_hs_wq);
+	return -ENOMEM;
 }
 
 /* No socket uses the ULP any more, but work and timers may still be pending. */
@@ -762,6 +773,8 @@ void tls_hs_sock_exit(void)
 	synchronize_rcu();
 	destroy_workqueue(tls_hs_bh_wq);
 	destroy_workqueue(tls_hs_thread_wq);
-	flush_work(&tls_hs_closer);
+	/* What tls_hs_conf_put() leaves to RCU, and tls_listen_destruct(). */
+	rcu_barrier();
+	destroy_workqueue(tls_hs_wq);
 	tls_hs_free_buffers();
 }
