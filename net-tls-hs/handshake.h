@@ -55,9 +55,10 @@ enum {
 /**
  * struct tls_hs - the handshake of one connection
  * @hold: keeps the connection from accept()
- * @refs: one for the socket, one each while queued or the timer is armed
+ * @refs: one for the socket, one each while queued, armed or to be closed
  * @flags: TLS_HS_QUEUED etc.
  * @todo: entry of a CPU's list of work
+ * @to_close: entry of the list of connections to be closed
  * @sk: the connection, referenced
  * @conf: the listener's settings
  * @session: the engine's part, allocated when the first bytes arrive
@@ -88,6 +89,7 @@ struct tls_hs {
 	refcount_t refs;
 	unsigned long flags;
 	struct llist_node todo;
+	struct llist_node to_close;
 	struct sock *sk;
 	struct tls_hs_conf *conf;
 	struct tls_hs_session *session;

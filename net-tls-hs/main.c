@@ -15,10 +15,12 @@
 #include <net/inet_common.h>
 #include <net/net_namespace.h>
 #include <net/tcp.h>
+#include <net/tls_prot.h>
 
 #include "../tls.h"
 #include "handshake.h"
 #include "listen.h"
+#include "trace.h"
 
 #define TLS_HS_TIMEOUT_MS	10000
 #define TLS_HS_TIMEOUT_MAX_MS	300000
@@ -460,6 +462,76 @@ int tls_hs_accepted(struct sock *sk, struct proto_accept_arg *arg)
 	}
 	arg->family = AF_TLS;
 	return 0;
+}
+
+/**
+ * tls_hs_close_notify - tell the client that nothing more will be sent
+ * @sk: a connection, locked
+ * @ctx: its context
+ *
+ * Does nothing on connections whose handshake user space has done, as that is
+ * user space's alert to send then.
+ */
+void tls_hs_close_notify(struct sock *sk, struct tls_context *ctx)
+{
+	u8 alert[] = { TLS_ALERT_LEVEL_WARNING, TLS_ALERT_DESC_CLOSE_NOTIFY };
+
+	if (ctx->hs_session && ctx->tx_conf == TLS_SW &&
+	    (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT) &&
+	    !(sk->sk_shutdown & SEND_SHUTDOWN))
+		tls_sw_send_control(sk, TLS_RECORD_TYPE_ALERT, alert,
+				    sizeof(alert));
+}
+
+/**
+ * tls_hs_recv_alert - handle an alert that a reader has come across
+ * @sk: a connection, locked
+ * @skb: the decrypted record
+ *
+ * The client's close_notify is the end of what can be read; any other alert
+ * but user_canceled, which only announces it, is the end of the connection
+ * (RFC 8446, section 6).
+ *
+ * Return: 0 or an error for the reader.
+ */
+int tls_hs_recv_alert(struct sock *sk, const struct sk_buff *skb)
+{
+	const struct strp_msg *rxm = strp_msg((struct sk_buff *)skb);
+	u8 alert[2];
+
+	if (rxm->full_len != sizeof(alert) ||
+	    skb_copy_bits(skb, rxm->offset, alert, sizeof(alert))) {
+		tls_err_abort(sk, -EBADMSG);
+		return -EBADMSG;
+	}
+
+	switch (alert[1]) {
+	case TLS_ALERT_DESC_CLOSE_NOTIFY:
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
+		return 0;
+	case TLS_ALERT_DESC_USER_CANCELED:
+		return 0;
+	default:
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
+		trace_tls_handshake_alert(sk, alert[1], false);
+		tls_err_abort(sk, -ECONNRESET);
+		return -ECONNRESET;
+	}
+}
+
+static void tls_hs_shutdown(struct sock *sk, int how)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (how & SEND_SHUTDOWN)
+		tls_hs_close_notify(sk, ctx);
+	ctx->sk_proto->shutdown(sk, how);
+}
+
+/* For connections with keys in both directions. */
+void tls_hs_update_proto(struct proto *prot)
+{
+	prot->shutdown = tls_hs_shutdown;
 }
 
 /**

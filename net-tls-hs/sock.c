@@ -383,12 +383,9 @@ static void tls_hs_close(struct tls_hs *hs)
 	tls_hs_stop(hs);
 	tls_hs_restore(hs);
 	tls_hs_consume(hs, tcp_inq(sk));
+	/* A timer that fires right now may still queue it: not the same list. */
 	refcount_inc(&hs->refs);
-	/* Until the close, nothing can be queued: the callbacks are restored,
-	 * the timer is stopped and @closing is set.
-	 */
-	set_bit(TLS_HS_QUEUED, &hs->flags);
-	if (llist_add(&hs->todo, &tls_hs_closing))
+	if (llist_add(&hs->to_close, &tls_hs_closing))
 		queue_work(tls_hs_wq, &tls_hs_closer);
 }
 
@@ -397,7 +394,7 @@ static void tls_hs_close_work(struct work_struct *work)
 	struct llist_node *list = llist_del_all(&tls_hs_closing);
 	struct tls_hs *hs, *next;
 
-	llist_for_each_entry_safe(hs, next, list, todo) {
+	llist_for_each_entry_safe(hs, next, list, to_close) {
 		struct sock *sk = hs->sk;
 		int left;
 

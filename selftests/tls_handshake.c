@@ -322,7 +322,7 @@ static void check_fallback(struct __test_metadata *_metadata, struct server *s,
 	struct tls_hs_status status;
 	socklen_t salen = sizeof(sa);
 	char buf[4096];
-	int fd;
+	int fd, one = 1;
 
 	ASSERT_TRUE(readable(s->lsk, READY_MS));
 	fd = accept4(s->lsk, (void *)&sa, &salen, SOCK_NONBLOCK);
@@ -344,6 +344,7 @@ static void check_fallback(struct __test_metadata *_metadata, struct server *s,
 	EXPECT_EQ(getsockopt(fd, SOL_TLS, TLS_HS_STATUS, &status, &salen), -1);
 
 	/* It is a plain TCP connection, which may even use kTLS. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
 	EXPECT_EQ(send_all(fd, "answer", 6), 0);
 	EXPECT_EQ(read_full(cfd, buf, 6), 6);
 	EXPECT_EQ(send_all(cfd, "more", 4), 0);
@@ -488,8 +489,11 @@ TEST_F(hs, listener_shut_down)
 	EXPECT_TRUE(closed_silently(self->cfd, READY_MS));
 	close(self->cfd);
 
-	/* The same socket can listen again. */
+	/* The same socket can listen again, on a port of the kernel's choice. */
 	ASSERT_EQ(listen(self->s.lsk, 16), 0);
+	self->s.addrlen = sizeof(self->s.addr);
+	ASSERT_EQ(getsockname(self->s.lsk, (void *)&self->s.addr,
+			      &self->s.addrlen), 0);
 	self->cfd = client_connect(&self->s, variant->client, 0);
 	ASSERT_GE(self->cfd, 0);
 	ASSERT_EQ(send_all(self->cfd, hello12, sizeof(hello12)), 0);
