@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+# `make help` tells what there is.
+
+help:
+	@echo 'make demo          real clients, the kernel does their handshakes (start here)'
+	@echo 'make test          all tests; the last line says how many passed'
+	@echo 'make test-host     only those that need no kernel'
+	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
+	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
+	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
+	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
+	@echo 'make kernel        build the patched kernel (ARCH=um|x86, KIND=fast|debug)'
+	@echo 'make tree DIR=...  a patched kernel tree to work in'
+	@echo 'make clean         remove what was built, but for downloaded sources'
+	@echo 'make distclean     remove these too'
+	@echo
+	@echo 'What is built goes to $$TLS_HS_CACHE (~/.cache/tls-handshake).  $$KERNEL_TREE names'
+	@echo 'kernel sources to be used instead of linux-submodule/ or the Debian package.'
+
+ARCH ?= um
+KIND ?= fast
+cache := $(or $(TLS_HS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tls-handshake)
+
+demo:
+	@scripts/deps kernel tests
+	@scripts/build-kernel um fast
+	@tests/build >/dev/null
+	@scripts/guest --kernel=um -- demo/run.sh
+
+test:
+	@scripts/test
+
+test-host:
+	@scripts/test host
+
+test-patches:
+	@scripts/test-patches
+
+check:
+	@scripts/check
+
+patches:
+	@scripts/patches $(if $(SUBMITTER),--submitter='$(SUBMITTER)')
+
+kernel:
+	@scripts/build-kernel $(ARCH) $(KIND)
+
+tree:
+	@scripts/dev-tree $(or $(DIR),$(error DIR is not set))
+
+clean:
+	rm -rf "$(cache)/build" "$(cache)/tree" "$(cache)/patch-tree" "$(cache)/user" \
+		"$(cache)/host" "$(cache)/log"
+
+distclean: clean
+	rm -rf "$(cache)"
+
+.PHONY: help demo test test-host test-patches check patches kernel tree clean distclean
