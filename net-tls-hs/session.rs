@@ -18,7 +18,7 @@
 //!
 //! | it | and then |
 //! | --- | --- |
-//! | cannot be parsed | `decode_error` |
+//! | cannot be parsed, or is longer than its fields can be | `decode_error` |
 //! | has an extension twice, `pre_shared_key` not last, shares for groups it does not support or twice for one, compression, a cookie nobody gave it | `illegal_parameter` |
 //! | is of SSL 3.0, or has no version that is served | `protocol_version` |
 //! | has no TLS 1.3, and TLS 1.2 is served | fallback, unless none of its cipher suites is served: `handshake_failure` |
@@ -45,6 +45,9 @@ use crate::server_flight::{self as flight, KeyExchange};
 
 /// Longest ClientHello that is read, in bytes of its body.
 pub const MAX_HELLO: usize = 1 << 14;
+
+/// Longest body that the fields of a ClientHello can fill: what is longer is malformed.
+const MAX_HELLO_BY_FORM: usize = 2 + 32 + 1 + 32 + 2 + 0xfffe + 1 + 0xff + 2 + 0xffff;
 
 /// Length of a handshake message's header.
 const MESSAGE_HEADER_LEN: usize = 4;
@@ -431,6 +434,9 @@ fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
             continue;
         };
         let len = u32::from_be_bytes([0, a, b, c]) as usize;
+        if len > MAX_HELLO_BY_FORM {
+            return Err(Alert::DecodeError.into());
+        }
         if len > MAX_HELLO {
             return Err(Failure::Fallback(Fallback::HelloSize));
         }

@@ -65,6 +65,8 @@ def app_data(target, client):
         return "ok" if client.recv() else "closed"
     got = target.pending(5)
     if got is None:
+        # An alert is raised from here.
+        client.read_record()
         return "hang (never accepted)"
     conn, family = got
     with conn:
