@@ -26,3 +26,7 @@ portable! {
 }
 
 pub mod host_crypto;
+
+#[cfg(test)]
+#[path = "../../kunit-tests/mod.rs"]
+mod tests;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_key_schedule))]
+mod tests {
+    use crate::crypto::HashAlg;
+    use crate::key_schedule::{EarlySecret, TrafficSecret};
+    use crate::names::CipherSuite;
+    use crate::tests::{hex, Platform};
+
+    /// RFC 8448, section 3: the shared secret of X25519.
+    const SHARED: [u8; 32] =
+        hex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d");
+
+    /// The hash of ClientHello and ServerHello; unused bytes at the end.
+    const HELLOS: [u8; 48] = hex(concat!(
+        "860c06edc07858ee8e78f0e7428c58edd6b43f2ca3e6e95f02ed063cf0e1cad8",
+        "00000000000000000000000000000000"
+    ));
+
+    /// The hash of ClientHello to the server's Finished.
+    const FINISHED: [u8; 48] = hex(concat!(
+        "9608102a0f1ccc6db6250b7b7e417b1a000eaada3daae4777a7686c9ff83df13",
+        "00000000000000000000000000000000"
+    ));
+
+    fn same(secret: &TrafficSecret, want: [u8; 32]) -> bool {
+        secret.bytes() == want
+    }
+
+    fn keys(secret: &TrafficSecret, key: [u8; 16], iv: [u8; 12]) -> bool {
+        let keys = secret.keys::<Platform>(CipherSuite::Aes128GcmSha256);
+        keys.key() == key && *keys.iv == iv
+    }
+
+    #[test]
+    fn rfc8448_simple_handshake() {
+        let handshake = EarlySecret::<Platform>::new(HashAlg::Sha256).into_handshake(&SHARED);
+        let client = handshake.client_traffic(&HELLOS);
+        let server = handshake.server_traffic(&HELLOS);
+        assert!(same(
+            &client,
+            hex("b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21")
+        ));
+        assert!(same(
+            &server,
+            hex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38")
+        ));
+        assert!(keys(
+            &client,
+            hex("dbfaa693d1762c5b666af5d950258d01"),
+            hex("5bd3c71b836e0b76bb73265f")
+        ));
+        assert!(keys(
+            &server,
+            hex("3fce516009c21727d0f2e4e86ee403bc"),
+            hex("5d313eb2671276ee13000b30")
+        ));
+        let verify_data: [u8; 32] =
+            hex("a8ec436d677634ae525ac1fcebe11a039ec17694fac6e98527b642f2edd5ce61");
+        assert!(client.verify_data::<Platform>(&FINISHED)[..32] == verify_data);
+
+        let master = handshake.into_master();
+        assert!(same(
+            &master.client_traffic(&FINISHED),
+            hex("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5")
+        ));
+        assert!(same(
+            &master.server_traffic(&FINISHED),
+            hex("a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643")
+        ));
+    }
+}

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_session))]
+mod tests {
+    use crate::alert::Alert;
+    use crate::config::{flag_bits, version_bits};
+    use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+    use crate::names::Scheme;
+    use crate::p256;
+    use crate::rsa;
+    use crate::session::{Fallback, Session, Step};
+    use crate::tests::{hex, zeroed, Platform};
+
+    const BOTH: u32 = version_bits::TLS_1_2 | version_bits::TLS_1_3;
+
+    const CONFIG: Config<'static> = Config {
+        versions: BOTH,
+        flags: 0,
+        cipher_suites: &[],
+        tls12_cipher_suites: &[],
+        groups: &[],
+        signature_schemes: &[],
+    };
+
+    /// One P-256 identity, named "a".
+    struct One(p256::PrivateKey);
+
+    impl Identities for One {
+        fn select(
+            &self,
+            name: Option<&[u8]>,
+            strict: bool,
+            schemes: &mut dyn Iterator<Item = Scheme>,
+        ) -> Result<Identity<'_>, NoIdentity> {
+            if strict && name.is_some_and(|n| n != b"a") {
+                return Err(NoIdentity::UnknownName);
+            }
+            let key = SigningKey::P256(&self.0);
+            let mut offered = false;
+            for scheme in schemes {
+                offered |= scheme == key.scheme();
+            }
+            if !offered {
+                return Err(NoIdentity::NoScheme);
+            }
+            Ok(Identity {
+                certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
+                name_matched: false,
+                key,
+            })
+        }
+    }
+
+    /// The parts of a ClientHello that tests change, each as it is on the wire.
+    #[derive(Clone, Copy)]
+    struct Hello {
+        legacy_version: &'static [u8],
+        session_id: &'static [u8],
+        suites: &'static [u8],
+        compression: &'static [u8],
+        extensions: [&'static [u8]; 8],
+    }
+
+    const VERSIONS: &[u8] = &[0, 43, 0, 3, 2, 3, 4];
+    const GROUPS: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 29];
+    const SCHEMES: &[u8] = &[0, 13, 0, 4, 0, 2, 4, 3];
+    /// key_share with the public key of RFC 8448's client.
+    const SHARE: &[u8] = &hex::<42>(concat!(
+        "003300260024001d0020",
+        "99381de560e4bd43d23d8e435a7dbafeb3c06e51c13cae4d5413691e529aaf2c"
+    ));
+    const MODES: &[u8] = &[0, 45, 0, 2, 1, 1];
+    /// One identity of one byte and one binder of 32.
+    const PSK: &[u8] = &hex::<48>(concat!(
+        "0029002c0007000161000000000021",
+        "20",
+        "0000000000000000000000000000000000000000000000000000000000000000"
+    ));
+
+    const HELLO: Hello = Hello {
+        legacy_version: &[3, 3],
+        session_id: &[0],
+        suites: &[0, 2, 0x13, 1],
+        compression: &[1, 0],
+        extensions: [VERSIONS, GROUPS, SCHEMES, SHARE, &[], &[], &[], &[]],
+    };
+
+    impl Hello {
+        fn with(mut self, at: usize, extension: &'static [u8]) -> Self {
+            self.extensions[at] = extension;
+            self
+        }
+
+        /// Writes the hello as one record. Returns its length.
+        fn write(&self, out: &mut [u8]) -> usize {
+            let mut len = 9;
+            let mut put = |bytes: &[u8]| {
+                out[len..len + bytes.len()].copy_from_slice(bytes);
+                len += bytes.len();
+            };
+            put(self.legacy_version);
+            put(&[7; 32]);
+            put(self.session_id);
+            put(self.suites);
+            put(self.compression);
+            let total: usize = self.extensions.iter().map(|e| e.len()).sum();
+            put(&(total as u16).to_be_bytes());
+            for extension in self.extensions {
+                put(extension);
+            }
+            let (fragment, body) = ((len - 5) as u16, (len - 9) as u16);
+            out[..3].copy_from_slice(&[22, 3, 1]);
+            out[3..5].copy_from_slice(&fragment.to_be_bytes());
+            out[5..7].copy_from_slice(&[1, 0]);
+            out[7..9].copy_from_slice(&body.to_be_bytes());
+            len
+        }
+    }
+
+    /// What becomes of some bytes at the beginning of a connection.
+    fn advance(config: &Config<'_>, input: &mut [u8]) -> Option<Step> {
+        let mut out = zeroed::<[u8; 1024]>()?;
+        let mut scratch = zeroed::<rsa::Scratch>()?;
+        let mut session = Session::new();
+        let one = One(p256::PrivateKey::from_be_bytes(&[5])?);
+        Some(session.advance::<Platform>(config, &one, input, &mut out[..], &mut scratch))
+    }
+
+    fn step(config: &Config<'_>, hello: &Hello) -> Option<Step> {
+        let mut input = [0; 512];
+        let len = hello.write(&mut input);
+        advance(config, &mut input[..len])
+    }
+
+    fn alert(step: Option<Step>) -> Option<Alert> {
+        match step {
+            // Type, version, length and the two bytes of the alert.
+            Some(Step::Alert { alert, written: 7 }) => Some(alert),
+            _ => None,
+        }
+    }
+
+    fn answered(step: Option<Step>) -> bool {
+        matches!(step, Some(Step::Send { .. }))
+    }
+
+    fn falls_back(step: Option<Step>, reason: Fallback) -> bool {
+        step == Some(Step::Fallback(reason))
+    }
+
+    #[test]
+    fn good_hello() {
+        assert!(answered(step(&CONFIG, &HELLO)));
+        // Unknown extensions, GREASE and types above 63 are ignored.
+        let hello = HELLO
+            .with(4, &[0x1a, 0x1a, 0, 0])
+            .with(5, &[0xff, 0xff, 0, 1, 0])
+            .with(6, &[0, 64, 0, 0]);
+        assert!(answered(step(&CONFIG, &hello)));
+    }
+
+    #[test]
+    fn incomplete_hello() {
+        let mut input = [0; 512];
+        let len = HELLO.write(&mut input);
+        for have in 0..len {
+            let mut part = input;
+            let need = if have < 5 { 5 } else { len };
+            let want = Step::More { consumed: 0, need };
+            assert!(advance(&CONFIG, &mut part[..have]) == Some(want));
+        }
+    }
+
+    #[test]
+    fn no_tls() {
+        let first = |bytes: &mut [u8]| alert(advance(&CONFIG, bytes));
+        assert!(first(&mut b"GET / HTTP/1.1\r\n\r\n".clone()) == Some(Alert::UnexpectedMessage));
+        // SSLv2, and a first byte of nothing.
+        assert!(first(&mut [0x80, 0x2e, 1, 0, 2]) == Some(Alert::UnexpectedMessage));
+        assert!(first(&mut [0]) == Some(Alert::UnexpectedMessage));
+        // Records that do not begin a connection.
+        assert!(first(&mut [20, 3, 3, 0, 1, 1]) == Some(Alert::UnexpectedMessage));
+        assert!(first(&mut [23, 3, 3, 0, 1, 1]) == Some(Alert::UnexpectedMessage));
+        // Another message, an empty fragment, one that is too long.
+        assert!(first(&mut [22, 3, 3, 0, 4, 2, 0, 0, 0]) == Some(Alert::UnexpectedMessage));
+        assert!(first(&mut [22, 3, 3, 0, 0]) == Some(Alert::UnexpectedMessage));
+        assert!(first(&mut [22, 3, 3, 0x40, 1]) == Some(Alert::RecordOverflow));
+        // A message that no ClientHello can be.
+        assert!(first(&mut [22, 3, 3, 0, 4, 1, 0xff, 0xff, 0xff]) == Some(Alert::DecodeError));
+    }
+
+    #[test]
+    fn peer_alert() {
+        let step = advance(&CONFIG, &mut [21, 3, 1, 0, 2, 1, 0]);
+        assert!(step == Some(Step::PeerAlert { description: 0 }));
+        let step = advance(&CONFIG, &mut [21, 3, 1, 0, 3, 1, 0, 0]);
+        assert!(alert(step) == Some(Alert::DecodeError));
+    }
+
+    #[test]
+    fn versions() {
+        let tls12 = HELLO.with(0, &[]);
+        let only13 = Config {
+            versions: version_bits::TLS_1_3,
+            ..CONFIG
+        };
+        assert!(falls_back(step(&CONFIG, &tls12), Fallback::Version));
+        assert!(alert(step(&only13, &tls12)) == Some(Alert::ProtocolVersion));
+        let only12 = Config {
+            versions: version_bits::TLS_1_2,
+            ..CONFIG
+        };
+        assert!(falls_back(step(&only12, &tls12), Fallback::Version));
+        // The client's TLS 1.2 is user space's, but not with suites that it does not serve.
+        let suites = Config {
+            tls12_cipher_suites: &[0xc02b, 0xc02f],
+            ..CONFIG
+        };
+        assert!(alert(step(&suites, &tls12)) == Some(Alert::HandshakeFailure));
+        let tls12 = Hello {
+            suites: &[0, 4, 0x13, 1, 0xc0, 0x2f],
+            ..tls12
+        };
+        assert!(falls_back(step(&suites, &tls12), Fallback::Version));
+        // Neither, and SSL 3.0.
+        let old = Hello {
+            legacy_version: &[3, 2],
+            ..tls12
+        };
+        assert!(alert(step(&CONFIG, &old)) == Some(Alert::ProtocolVersion));
+        let old = Hello {
+            legacy_version: &[3, 0],
+            ..HELLO
+        };
+        assert!(alert(step(&CONFIG, &old)) == Some(Alert::ProtocolVersion));
+    }
+
+    #[test]
+    fn no_common_parameters() {
+        let hello = Hello {
+            suites: &[0, 2, 0x13, 4],
+            ..HELLO
+        };
+        assert!(falls_back(step(&CONFIG, &hello), Fallback::Suite));
+        let suites = Config {
+            cipher_suites: &[0x1303],
+            ..CONFIG
+        };
+        assert!(falls_back(step(&suites, &HELLO), Fallback::Suite));
+        let groups = Config {
+            groups: &[23],
+            ..CONFIG
+        };
+        assert!(falls_back(step(&groups, &HELLO), Fallback::Group));
+        // A group without a share.
+        let hello = HELLO.with(3, &[0, 51, 0, 2, 0, 0]);
+        assert!(falls_back(step(&CONFIG, &hello), Fallback::Group));
+        let hello = HELLO.with(2, &[0, 13, 0, 4, 0, 2, 8, 4]);
+        assert!(falls_back(step(&CONFIG, &hello), Fallback::SignatureScheme));
+    }
+
+    #[test]
+    fn server_names() {
+        const A: &[u8] = &[0, 0, 0, 6, 0, 4, 0, 0, 1, b'a'];
+        const B: &[u8] = &[0, 0, 0, 6, 0, 4, 0, 0, 1, b'b'];
+        let strict = Config {
+            flags: flag_bits::SNI_STRICT,
+            ..CONFIG
+        };
+        assert!(answered(step(&strict, &HELLO.with(4, A))));
+        assert!(answered(step(&CONFIG, &HELLO.with(4, B))));
+        assert!(alert(step(&strict, &HELLO.with(4, B))) == Some(Alert::UnrecognizedName));
+        // Two host names, an empty one, an empty list.
+        let bad: &[u8] = &[0, 0, 0, 10, 0, 8, 0, 0, 1, b'a', 0, 0, 1, b'b'];
+        assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::IllegalParameter));
+        let bad: &[u8] = &[0, 0, 0, 5, 0, 3, 0, 0, 0];
+        assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::DecodeError));
+        let bad: &[u8] = &[0, 0, 0, 2, 0, 0];
+        assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::DecodeError));
+    }
+
+    #[test]
+    fn missing_extensions() {
+        for at in [1, 2, 3] {
+            let step = step(&CONFIG, &HELLO.with(at, &[]));
+            assert!(alert(step) == Some(Alert::MissingExtension));
+        }
+        let step = step(&CONFIG, &HELLO.with(4, PSK));
+        assert!(alert(step) == Some(Alert::MissingExtension));
+    }
+
+    #[test]
+    fn illegal_parameters() {
+        let illegal = |hello: &Hello| alert(step(&CONFIG, hello)) == Some(Alert::IllegalParameter);
+        // Extensions twice, known and unknown.
+        assert!(illegal(&HELLO.with(4, VERSIONS)));
+        assert!(illegal(&HELLO.with(4, &[9, 9, 0, 0]).with(5, &[9, 9, 0, 0])));
+        // Compression.
+        assert!(illegal(&Hello {
+            compression: &[1, 1],
+            ..HELLO
+        }));
+        assert!(illegal(&Hello {
+            compression: &[2, 0, 1],
+            ..HELLO
+        }));
+        // A cookie that nobody gave, early data without a PSK, PSKs that are not the last.
+        assert!(illegal(&HELLO.with(4, &[0, 44, 0, 3, 0, 1, 0])));
+        assert!(illegal(&HELLO.with(4, &[0, 42, 0, 0])));
+        assert!(illegal(&HELLO.with(4, MODES).with(5, PSK).with(6, &[9, 9, 0, 0])));
+        // Shares: twice for one group, for a group that is not supported, of another length.
+        assert!(illegal(&HELLO.with(3, &[0, 51, 0, 12, 0, 10, 0, 29, 0, 1, 1, 0, 29, 0, 1, 1])));
+        assert!(illegal(&HELLO.with(3, &[0, 51, 0, 7, 0, 5, 0, 23, 0, 1, 1])));
+        assert!(illegal(&HELLO.with(3, &[0, 51, 0, 7, 0, 5, 0, 29, 0, 1, 1])));
+        // A point of small order: the result is zero.
+        const SMALL: &[u8] = &hex::<42>(concat!(
+            "003300260024001d0020",
+            "0000000000000000000000000000000000000000000000000000000000000000"
+        ));
+        assert!(illegal(&HELLO.with(3, SMALL)));
+    }
+
+    #[test]
+    fn decode_errors() {
+        let wrong = |hello: &Hello| alert(step(&CONFIG, hello)) == Some(Alert::DecodeError);
+        // Lengths past the end: of a share, of the list of shares, of an extension.
+        assert!(wrong(&HELLO.with(3, &[0, 51, 0, 7, 0, 5, 0, 29, 0, 32, 1])));
+        assert!(wrong(&HELLO.with(3, &[0, 51, 0, 7, 0, 99, 0, 29, 0, 1, 1])));
+        assert!(wrong(&HELLO.with(4, &[0, 99, 0xff, 0xff])));
+        assert!(wrong(&HELLO.with(4, &[0, 99, 0])));
+        // Odd and empty lists, and something behind one.
+        assert!(wrong(&HELLO.with(1, &[0, 10, 0, 5, 0, 3, 0, 29, 0])));
+        assert!(wrong(&HELLO.with(1, &[0, 10, 0, 2, 0, 0])));
+        assert!(wrong(&HELLO.with(1, &[0, 10, 0, 5, 0, 2, 0, 29, 0])));
+        assert!(wrong(&HELLO.with(0, &[0, 43, 0, 1, 0])));
+        assert!(wrong(&Hello {
+            suites: &[0, 3, 0x13, 1, 0],
+            ..HELLO
+        }));
+        assert!(wrong(&Hello {
+            suites: &[0, 0],
+            ..HELLO
+        }));
+        assert!(wrong(&Hello {
+            compression: &[0],
+            ..HELLO
+        }));
+        assert!(wrong(&Hello {
+            session_id: &[33],
+            ..HELLO
+        }));
+    }
+
+    /// PSKs are passed over if there is another way, and else a reason to fall back.
+    #[test]
+    fn psks() {
+        let hello = HELLO.with(4, MODES).with(5, PSK);
+        assert!(answered(step(&CONFIG, &hello)));
+        let hello = hello.with(2, &[]);
+        assert!(falls_back(step(&CONFIG, &hello), Fallback::NotSupported));
+    }
+
+    /// Nothing may follow the hello in its record; in the next one it may.
+    #[test]
+    fn boundaries() {
+        let mut input = [0; 512];
+        let len = HELLO.write(&mut input);
+        let fragment = (len - 5 + 1) as u16;
+        input[3..5].copy_from_slice(&fragment.to_be_bytes());
+        let step = advance(&CONFIG, &mut input[..len + 1]);
+        assert!(alert(step) == Some(Alert::UnexpectedMessage));
+
+        let mut input = [0; 512];
+        let len = HELLO.write(&mut input);
+        let step = advance(&CONFIG, &mut input[..len + 6]);
+        assert!(matches!(step, Some(Step::Send { consumed, .. }) if consumed == len));
+    }
+
+    /// The hello in records of any length.
+    #[test]
+    fn fragments() {
+        let mut whole = [0; 512];
+        let len = HELLO.write(&mut whole);
+        for size in [1, 2, 3, 4, 5, 50] {
+            let mut input = [0; 2048];
+            let mut at = 0;
+            for fragment in whole[5..len].chunks(size) {
+                input[at..at + 5].copy_from_slice(&[22, 3, 3, 0, fragment.len() as u8]);
+                input[at + 5..][..fragment.len()].copy_from_slice(fragment);
+                at += 5 + fragment.len();
+            }
+            let step = advance(&CONFIG, &mut input[..at]);
+            assert!(matches!(step, Some(Step::Send { consumed, .. }) if consumed == at));
+        }
+    }
+
+    /// After the flight: what is no Finished, or none that can be right.
+    #[test]
+    fn second_flight() {
+        let cases: [(&[u8], Alert); 6] = [
+            (&[22, 3, 3, 0, 4, 20, 0, 0, 0], Alert::UnexpectedMessage),
+            (&[20, 3, 3, 0, 1, 2], Alert::UnexpectedMessage),
+            (&[20, 3, 3, 0, 2, 1, 1], Alert::UnexpectedMessage),
+            (&[23, 3, 3, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Alert::BadRecordMac),
+            (&[23, 3, 3, 0, 1, 0], Alert::BadRecordMac),
+            (&[23, 3, 3, 0x41, 1], Alert::RecordOverflow),
+        ];
+        for (bytes, want) in cases {
+            let (Some(mut out), Some(mut scratch), Some(key)) = (
+                zeroed::<[u8; 1024]>(),
+                zeroed::<rsa::Scratch>(),
+                p256::PrivateKey::from_be_bytes(&[5]),
+            ) else {
+                return;
+            };
+            let one = One(key);
+            let mut session = Session::new();
+            let mut input = [0; 512];
+            let len = HELLO.write(&mut input);
+            let mut next = |session: &mut Session, input: &mut [u8]| {
+                session.advance::<Platform>(&CONFIG, &one, input, &mut out[..], &mut scratch)
+            };
+            assert!(matches!(next(&mut session, &mut input[..len]), Step::Send { .. }));
+            // One ChangeCipherSpec is dropped, at any place before the Finished.
+            let more = Step::More { consumed: 6, need: 5 };
+            assert!(next(&mut session, &mut [20, 3, 3, 0, 1, 1]) == more);
+            input[..bytes.len()].copy_from_slice(bytes);
+            // The alert is protected: header, two bytes, their type and the tag.
+            let got = next(&mut session, &mut input[..bytes.len()]);
+            assert!(got == Step::Alert { alert: want, written: 5 + 2 + 17 });
+            // Nothing works any more.
+            let got = next(&mut session, &mut [20, 3, 3, 0, 1, 1]);
+            assert!(matches!(got, Step::Alert { alert: Alert::InternalError, written: 0 }));
+        }
+    }
+}
