@@ -20,6 +20,7 @@ pub struct TrafficSecret {
 
 /// HKDF-Expand-Label (RFC 8446, section 7.1) with a prepared key. `out` has at most 48 bytes, which
 /// one block of HKDF-Expand covers.
+#[inline(never)]
 fn expand_label<C: Crypto>(
     alg: HashAlg,
     key: &C::HmacKey,
@@ -53,6 +54,7 @@ fn head(alg: HashAlg, bytes: &[u8; MAX_HASH_LEN]) -> &[u8] {
 }
 
 /// HKDF-Extract (RFC 5869, section 2.2), prepared as the key of the expansions that follow.
+#[inline(never)]
 fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
     let mut prk = Secret::new([0; MAX_HASH_LEN]);
     let key = C::hmac_key(alg, salt);
@@ -183,6 +185,7 @@ impl TrafficSecret {
     }
 
     /// Key and IV for records under this secret.
+    #[inline(never)]
     pub fn keys<C: Crypto>(&self, suite: CipherSuite) -> TrafficKeys {
         let mut keys = TrafficKeys {
             suite,
@@ -199,6 +202,7 @@ impl TrafficSecret {
 
     /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a
     /// handshake traffic secret. [`HashAlg::len`] bytes count.
+    #[inline(never)]
     pub fn verify_data<C: Crypto>(
         &self,
         transcript: &TranscriptHash,

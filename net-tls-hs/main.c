@@ -20,7 +20,7 @@
 #include "../tls.h"
 #include "handshake.h"
 #include "listen.h"
-#include "trace.h"
+#include "events.h"
 
 #define TLS_HS_TIMEOUT_MS	10000
 #define TLS_HS_TIMEOUT_MAX_MS	300000

@@ -116,6 +116,7 @@ impl Protection {
     /// Protects messages of one content type in place: `buf[HEADER_LEN..][..len]` holds them, the
     /// records that they become start at the beginning of `buf`. Returns the length of all
     /// records.
+    #[inline(never)]
     pub fn seal<C: Crypto>(
         &mut self,
         buf: &mut [u8],
@@ -175,6 +176,7 @@ impl Protection {
     /// Removes the protection of one record, `record` being all of it. Returns the inner content
     /// type and the length of the content, which starts behind the header. The sequence number
     /// advances only if the record authenticates.
+    #[inline(never)]
     pub fn open<C: Crypto>(&mut self, record: &mut [u8]) -> Result<(u8, usize), Alert> {
         let (header, body) = record
             .split_at_mut_checked(HEADER_LEN)

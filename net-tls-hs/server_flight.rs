@@ -26,6 +26,7 @@ pub struct KeyExchange {
 
 impl KeyExchange {
     /// Makes an ephemeral key and agrees on a secret with the client's public key.
+    #[inline(never)]
     pub fn new<C: Crypto>(group: Group, peer: &[u8]) -> Result<Self, Alert> {
         let mut kx = KeyExchange {
             public: [0; MAX_PUBLIC],
@@ -40,6 +41,7 @@ impl KeyExchange {
     }
 
     /// RFC 7748, as RFC 8446 uses it in sections 4.2.8.2 and 7.4.2.
+    #[inline(never)]
     fn x25519<C: Crypto>(&mut self, peer: &[u8]) -> Result<(), Alert> {
         let peer: &[u8; 32] = peer.try_into().map_err(|_| Alert::IllegalParameter)?;
         let mut secret = Secret::new([0u8; 32]);
@@ -58,6 +60,7 @@ impl KeyExchange {
     }
 
     /// SP 800-56A, as RFC 8446 uses it in sections 4.2.8.2 and 7.4.2.
+    #[inline(never)]
     fn secp256r1<C: Crypto>(&mut self, peer: &[u8]) -> Result<(), Alert> {
         let key = p256::PrivateKey::generate::<C>();
         self.public = key.public_key::<C>();
@@ -135,6 +138,7 @@ pub fn write_encrypted_extensions(w: &mut Writer<'_>, name_matched: bool) -> Res
 }
 
 /// The hash that CertificateVerify signs (section 4.4.3). SHA-256 for each scheme here.
+#[inline(never)]
 fn signed_digest<C: Crypto>(alg: HashAlg, transcript: &TranscriptHash) -> [u8; 32] {
     let mut hash = C::hash_init(HashAlg::Sha256);
     C::hash_update(&mut hash, &[0x20; 64]);
@@ -149,6 +153,7 @@ fn signed_digest<C: Crypto>(alg: HashAlg, transcript: &TranscriptHash) -> [u8; 3
 }
 
 /// CertificateVerify (section 4.4.3). `transcript` is of ClientHello...Certificate.
+#[inline(never)]
 pub fn write_certificate_verify<C: Crypto>(
     w: &mut Writer<'_>,
     alg: HashAlg,

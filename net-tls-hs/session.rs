@@ -318,6 +318,7 @@ impl Session {
         }
     }
 
+    #[inline(never)]
     fn on_client_hello<C: Crypto>(
         &mut self,
         config: &Config<'_>,
@@ -349,6 +350,7 @@ impl Session {
     }
 
     /// Writes ServerHello to Finished and derives all keys.
+    #[inline(never)]
     fn write_flight<C: Crypto>(
         &mut self,
         message: &[u8],
@@ -399,6 +401,7 @@ impl Default for Session {
 }
 
 /// Finds the ClientHello in the records at the beginning of `input` and makes it contiguous there.
+#[inline(never)]
 fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
     let mut pos = 0;
     let mut end = HEADER_LEN;
@@ -512,6 +515,7 @@ fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
 }
 
 /// Chooses all parameters of the handshake.
+#[inline(never)]
 fn choose<'a>(
     hello: &ClientHello<'a>,
     config: &Config<'_>,
@@ -559,6 +563,7 @@ fn choose<'a>(
 
 /// Writes the records that are not protected: ServerHello, and a ChangeCipherSpec for middleboxes
 /// if the client is in compatibility mode (appendix D.4). Returns their length.
+#[inline(never)]
 fn write_clear_part<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
@@ -590,6 +595,7 @@ fn write_clear_part<C: Crypto>(
 }
 
 /// Writes the messages that are protected, leaving room for a header. Returns their length.
+#[inline(never)]
 fn write_protected_part<C: Crypto>(
     choice: &Choice<'_>,
     server: &TrafficSecret,
@@ -619,6 +625,7 @@ fn write_protected_part<C: Crypto>(
 
 impl WaitFinished {
     /// Takes records until the Finished is complete.
+    #[inline(never)]
     fn on_records<C: Crypto>(&mut self, input: &mut [u8]) -> Result<Step, Failure> {
         let mut consumed = 0;
         loop {

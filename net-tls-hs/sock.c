@@ -24,7 +24,7 @@
 
 #include "../tls.h"
 #include "handshake.h"
-#include "trace.h"
+#include "events.h"
 
 /* Connections that one run of softirq work looks at before others get a go. */
 #define TLS_HS_BATCH		16

@@ -60,6 +60,7 @@ fn in_range(k: &Limbs) -> bool {
 /// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2).
 ///
 /// The peer's key must be an uncompressed point (RFC 8446, section 4.2.8.2) and is validated.
+#[inline(never)]
 pub fn ecdh<C: Crypto>(
     key: &PrivateKey,
     peer: &[u8],
@@ -86,6 +87,7 @@ pub fn ecdsa_sign<C: Crypto>(
 }
 
 /// [`ecdsa_sign`] with given additional data; none makes it RFC 6979's deterministic ECDSA.
+#[inline(never)]
 pub fn ecdsa_sign_with<C: Crypto>(
     key: &PrivateKey,
     digest: &[u8; 32],
@@ -116,6 +118,7 @@ struct Nonces<C: Crypto> {
 }
 
 impl<C: Crypto> Nonces<C> {
+    #[inline(never)]
     fn new(key: &PrivateKey, z: &Limbs, additional: &[u8]) -> Self {
         let mut nonces = Nonces {
             k: Secret::new([0; 32]),
@@ -131,6 +134,7 @@ impl<C: Crypto> Nonces<C> {
         nonces
     }
 
+    #[inline(never)]
     fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Secret<[u8; 32]> {
         let key = C::hmac_key(HashAlg::Sha256, key);
         let mut mac = C::hmac_init(&key);

@@ -227,6 +227,7 @@ impl<T: Modulus> Residue<T> {
     }
 
     /// The inverse by Fermat's little theorem; zero for zero. The exponent is public.
+    #[inline(never)]
     pub(crate) fn invert(&self) -> Self {
         let (exponent, _) = sub_limbs(&T::M, &[2, 0, 0, 0]);
         // Windows of four bits, the highest first.

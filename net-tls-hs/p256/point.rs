@@ -66,6 +66,7 @@ impl Point {
     }
 
     /// Algorithm 4 of the paper.
+    #[inline(never)]
     fn add(&self, other: &Self) -> Self {
         let t0 = self.x.mul(&other.x);
         let t1 = self.y.mul(&other.y);
@@ -80,6 +81,7 @@ impl Point {
     }
 
     /// Algorithm 5 of the paper: the other point has Z = 1.
+    #[inline(never)]
     fn add_affine(&self, other: &Affine) -> Self {
         let t0 = self.x.mul(&other.x);
         let t1 = self.y.mul(&other.y);
@@ -109,6 +111,7 @@ impl Point {
     }
 
     /// Algorithm 6 of the paper.
+    #[inline(never)]
     fn double(&self) -> Self {
         let xx = self.x.square();
         let yy = self.y.square();
@@ -145,6 +148,7 @@ impl Point {
     }
 
     /// Affine coordinates, or zeroes for infinity.
+    #[inline(never)]
     pub(crate) fn to_affine(self) -> Affine {
         let inverse = self.z.invert();
         Affine {
@@ -154,6 +158,7 @@ impl Point {
     }
 
     /// `k` times the base point.
+    #[inline(never)]
     pub(crate) fn mul_base(k: &Limbs) -> Self {
         let mut acc = Point::INFINITY;
         for row in (0..16).rev() {
@@ -174,6 +179,7 @@ impl Point {
     }
 
     /// `k` times a point, for `k` below the order.
+    #[inline(never)]
     pub(crate) fn mul(point: &Affine, k: &Limbs) -> Self {
         // 1 to 8 times the point.
         let mut table = [Point::from_affine(point); 8];
@@ -234,6 +240,7 @@ fn lookup(table: &[[[u64; 4]; 2]; 15], index: u64) -> Affine {
 impl Affine {
     /// Reads an uncompressed point (SEC 1, section 2.3.4) and checks that it is on the curve. As
     /// the cofactor is 1, that is full public-key validation (SP 800-56A, section 5.6.2.3.3).
+    #[inline(never)]
     pub(crate) fn from_uncompressed(bytes: &[u8]) -> Option<Self> {
         let (&[4], coordinates) = bytes.split_first_chunk()? else {
             return None;

@@ -2,8 +2,8 @@
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM tls_handshake
 
-#if !defined(_NET_TLS_HANDSHAKE_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
-#define _NET_TLS_HANDSHAKE_TRACE_H
+#if !defined(_NET_TLS_HANDSHAKE_EVENTS_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _NET_TLS_HANDSHAKE_EVENTS_H
 
 #include <linux/tracepoint.h>
 #include <net/sock.h>
@@ -131,11 +131,11 @@ TRACE_EVENT(tls_handshake_alert,
 		  __entry->sent ? "sent" : "received", __entry->description)
 );
 
-#endif /* _NET_TLS_HANDSHAKE_TRACE_H */
+#endif /* _NET_TLS_HANDSHAKE_EVENTS_H */
 
 #undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_PATH ../../net/tls/handshake
 #undef TRACE_INCLUDE_FILE
-#define TRACE_INCLUDE_FILE trace
+#define TRACE_INCLUDE_FILE events
 
 #include <trace/define_trace.h>

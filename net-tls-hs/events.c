@@ -2,4 +2,4 @@
 #include "engine.h"
 
 #define CREATE_TRACE_POINTS
-#include "trace.h"
+#include "events.h"
