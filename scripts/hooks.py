@@ -103,19 +103,19 @@ class Scratch:
         self.path = self.folder.name
         self.env = dict(
             os.environ,
-            GIT_CONFIG_NOSYSTEM="1",
-            GIT_CONFIG_GLOBAL="/dev/null",
             HOME=self.path,
             LC_ALL="C",
             TZ="UTC",
         )
         for name in list(self.env):
-            if name.startswith("GIT_") and not name.startswith("GIT_CONFIG"):
+            if name.startswith("GIT_"):
                 del self.env[name]
+        self.env.update(GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL="/dev/null")
         self.identity("Nobody", "nobody@example.org", "1700000000 +0000")
         self.git("init", "-q", "-b", "main", ".")
         for option in ("core.autocrlf=false", "core.abbrev=12", "diff.algorithm=myers",
-                       "gc.auto=0", "diff.renames=true", "merge.renames=true"):
+                       "gc.auto=0", "diff.renames=true", "merge.renames=true",
+                       "diff.suppressBlankEmpty=false"):
             self.git("config", *option.split("="))
         for path in files:
             if os.path.exists(os.path.join(base, path)):
