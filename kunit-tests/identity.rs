@@ -121,7 +121,10 @@ mod tests {
         assert!(normal(b"WWW.Example.ORG.").is_some_and(|n| n.as_bytes() == b"www.example.org"));
         assert!(normal(b"").is_none() && normal(b".").is_none());
         assert!(normal(&[b'a'; 253]).is_some() && normal(&[b'a'; 254]).is_none());
-        let wildcard = |name: &[u8]| Name::new(name).and_then(Name::wildcard);
+        let wildcard = |name: &[u8]| {
+            let mut name = Name::new(name)?;
+            name.make_wildcard().then_some(name)
+        };
         assert!(wildcard(b"www.example.org").is_some_and(|n| n.as_bytes() == b"*.example.org"));
         assert!(wildcard(b"a.b").is_some_and(|n| n.as_bytes() == b"*.b"));
         assert!(wildcard(b"localhost").is_none() && wildcard(b".org").is_none());

@@ -361,15 +361,19 @@ impl Name {
     }
 
     /// The wildcard that covers the name: its first label replaced by `*` (RFC 9525, section 6.3).
-    pub fn wildcard(mut self) -> Option<Self> {
-        let dot = self.as_bytes().iter().position(|b| *b == b'.')?;
-        if dot == 0 {
-            return None;
+    /// False if there is none.
+    pub fn make_wildcard(&mut self) -> bool {
+        match self.as_bytes().iter().position(|b| *b == b'.') {
+            None | Some(0) => false,
+            Some(dot) => {
+                self.bytes.copy_within(dot..self.len, 1);
+                if let Some(first) = self.bytes.first_mut() {
+                    *first = b'*';
+                }
+                self.len = self.len - dot + 1;
+                true
+            }
         }
-        self.bytes.copy_within(dot..self.len, 1);
-        *self.bytes.first_mut()? = b'*';
-        self.len = self.len - dot + 1;
-        Some(self)
     }
 }
 
@@ -411,15 +415,19 @@ pub fn select(
         best.map(|(_, id)| id)
     };
 
-    if let Some(name) = name.and_then(Name::new) {
+    if let Some(mut name) = name.and_then(Name::new) {
         let lookup = |name: &Name| {
             let mut found = index.with_name(name.as_bytes());
             found.clone().next()?;
             Some(best(&mut found).ok_or(NoIdentity::NoScheme))
         };
-        let found = lookup(&name).or_else(|| lookup(&name.wildcard()?));
-        if let Some(id) = found {
+        if let Some(id) = lookup(&name) {
             return Ok((id?, true));
+        }
+        if name.make_wildcard() {
+            if let Some(id) = lookup(&name) {
+                return Ok((id?, true));
+            }
         }
     }
     if name.is_some() && strict {

@@ -65,6 +65,7 @@ fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
 }
 
 /// The salt of the next stage: Derive-Secret(., "derived", "").
+#[inline(never)]
 fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LEN]> {
     let empty = C::hash_final(C::hash_init(alg));
     let mut salt = Secret::new([0; MAX_HASH_LEN]);
@@ -74,6 +75,7 @@ fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LE
     salt
 }
 
+#[inline(never)]
 fn derive_secret<C: Crypto>(
     alg: HashAlg,
     key: &C::HmacKey,
@@ -104,6 +106,7 @@ impl<C: Crypto> EarlySecret<C> {
     }
 
     /// Adds the (EC)DHE shared secret.
+    #[inline(never)]
     pub fn into_handshake(self, shared: &[u8]) -> HandshakeSecret<C> {
         let salt = derived::<C>(self.alg, &self.key);
         HandshakeSecret {
@@ -121,16 +124,19 @@ pub struct HandshakeSecret<C: Crypto> {
 
 impl<C: Crypto> HandshakeSecret<C> {
     /// client_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
+    #[inline(never)]
     pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
         derive_secret::<C>(self.alg, &self.key, b"c hs traffic", transcript)
     }
 
     /// server_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
+    #[inline(never)]
     pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
         derive_secret::<C>(self.alg, &self.key, b"s hs traffic", transcript)
     }
 
     /// The last stage.
+    #[inline(never)]
     pub fn into_master(self) -> MasterSecret<C> {
         let zeroes = [0; MAX_HASH_LEN];
         let salt = derived::<C>(self.alg, &self.key);
@@ -149,11 +155,13 @@ pub struct MasterSecret<C: Crypto> {
 
 impl<C: Crypto> MasterSecret<C> {
     /// client_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
+    #[inline(never)]
     pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
         derive_secret::<C>(self.alg, &self.key, b"c ap traffic", transcript)
     }
 
     /// server_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
+    #[inline(never)]
     pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
         derive_secret::<C>(self.alg, &self.key, b"s ap traffic", transcript)
     }

@@ -36,7 +36,9 @@ use crate::codec::Writer;
 use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity};
 use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
-use crate::key_schedule::{EarlySecret, TrafficKeys, TrafficSecret};
+use crate::key_schedule::{
+    EarlySecret, HandshakeSecret, MasterSecret, TrafficKeys, TrafficSecret, TranscriptHash,
+};
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
 use crate::record::{self, Header, Protection, HEADER_LEN};
@@ -258,6 +260,7 @@ impl Session {
         step.unwrap_or_else(|failure| self.fail::<C>(failure, out))
     }
 
+    #[inline(never)]
     fn fail<C: Crypto>(&mut self, failure: Failure, out: &mut [u8]) -> Step {
         let step = match failure {
             Failure::Alert(alert) => Step::Alert {
@@ -273,6 +276,7 @@ impl Session {
 
     /// Writes an alert under the keys that are current. Returns its length, 0 if there is nothing
     /// to be said any more.
+    #[inline(never)]
     pub fn alert<C: Crypto>(&mut self, description: u8, out: &mut [u8]) -> usize {
         match &mut self.state {
             State::WaitClientHello => record::write_plain_alert(out, description).unwrap_or(0),
@@ -308,6 +312,7 @@ impl Session {
         Some(secret.keys::<C>(self.negotiated.suite))
     }
 
+    #[inline(never)]
     fn complete(&mut self) {
         // `Ended` stands in while the secrets move.
         if let State::WaitFinished(wait) = core::mem::replace(&mut self.state, State::Ended) {
@@ -363,9 +368,7 @@ impl Session {
         let mut transcript = C::hash_init(alg);
         C::hash_update(&mut transcript, message);
 
-        let kx = KeyExchange::new::<C>(choice.group, choice.peer)?;
-        let start = write_clear_part::<C>(hello, choice, &kx, &mut transcript, out)?;
-        let secret = EarlySecret::<C>::new(alg).into_handshake(kx.shared());
+        let (start, secret) = exchange_keys::<C>(hello, choice, &mut transcript, out)?;
         let hash = C::hash_final(transcript.clone());
         let client = secret.client_traffic(&hash);
         let server = secret.server_traffic(&hash);
@@ -374,23 +377,37 @@ impl Session {
         let len = write_protected_part::<C>(choice, &server, &mut transcript, protected, scratch)?;
         let mut protection = Protection::new(server.keys::<C>(choice.suite));
         let sealed = protection.seal::<C>(protected, content_type::HANDSHAKE, len)?;
+        drop(protection);
 
-        let master = secret.into_master();
         let hash = C::hash_final(transcript);
-        let client_application = master.client_traffic(&hash);
-        let server_application = master.server_traffic(&hash);
+        let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
+        self.wait_finished(&client, secret.into_master(), &hash, early_data);
+        Ok(start + sealed)
+    }
+
+    /// The flight is written; derives what the rest of the handshake needs. `hash` is of
+    /// ClientHello to the server's Finished.
+    #[inline(never)]
+    fn wait_finished<C: Crypto>(
+        &mut self,
+        client: &TrafficSecret,
+        master: MasterSecret<C>,
+        hash: &TranscriptHash,
+        early_data: usize,
+    ) {
+        let suite = self.negotiated.suite;
+        let server_application = master.server_traffic(hash);
         self.state = State::WaitFinished(WaitFinished {
-            client: Protection::new(client.keys::<C>(choice.suite)),
-            server: Protection::new(server_application.keys::<C>(choice.suite)),
-            client_application,
+            client: Protection::new(client.keys::<C>(suite)),
+            server: Protection::new(server_application.keys::<C>(suite)),
+            client_application: master.client_traffic(hash),
             server_application,
-            verify_data: client.verify_data::<C>(&hash),
+            verify_data: client.verify_data::<C>(hash),
             finished: [0; MESSAGE_HEADER_LEN + MAX_HASH_LEN],
             finished_len: 0,
-            early_data: if hello.early_data { MAX_EARLY_DATA } else { 0 },
+            early_data,
             change_cipher_specs: 0,
         });
-        Ok(start + sealed)
     }
 }
 
@@ -559,6 +576,21 @@ fn choose<'a>(
         peer,
         identity,
     })
+}
+
+/// Does the key exchange and writes the ServerHello. Returns the length of the records and the
+/// secret that comes out of it.
+#[inline(never)]
+fn exchange_keys<C: Crypto>(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    transcript: &mut C::Hash,
+    out: &mut [u8],
+) -> Result<(usize, HandshakeSecret<C>), Alert> {
+    let kx = KeyExchange::new::<C>(choice.group, choice.peer)?;
+    let start = write_clear_part::<C>(hello, choice, &kx, transcript, out)?;
+    let early = EarlySecret::<C>::new(choice.suite.hash());
+    Ok((start, early.into_handshake(kx.shared())))
 }
 
 /// Writes the records that are not protected: ServerHello, and a ChangeCipherSpec for middleboxes

@@ -182,30 +182,39 @@ impl Point {
     #[inline(never)]
     pub(crate) fn mul(point: &Affine, k: &Limbs) -> Self {
         // 1 to 8 times the point.
-        let mut table = [Point::from_affine(point); 8];
-        let mut multiple = Point::from_affine(point);
-        for entry in table.iter_mut().skip(1) {
-            multiple = multiple.add_affine(point);
-            *entry = multiple;
-        }
+        let mut table = [Point::INFINITY; 8];
+        Self::multiples(point, &mut table);
 
         // Signed digits from -8 to 8, each of four bits and the one below them (Booth).
         let mut acc = Point::INFINITY;
         for window in (0..=64).rev() {
-            acc = acc.double().double().double().double();
+            for _ in 0..4 {
+                acc = acc.double();
+            }
             let (negative, magnitude) = booth_digit(k, window);
-            acc = acc.add(&Self::lookup(&table, magnitude).negate_if(negative));
+            acc = acc.add_signed(&table, negative, magnitude);
         }
         ct::wipe(&mut table);
         acc
     }
 
-    fn lookup(table: &[Point; 8], magnitude: u64) -> Point {
+    #[inline(never)]
+    fn multiples(point: &Affine, table: &mut [Point; 8]) {
+        let mut multiple = Point::from_affine(point);
+        for entry in table.iter_mut() {
+            *entry = multiple;
+            multiple = multiple.add_affine(point);
+        }
+    }
+
+    /// Adds entry `magnitude` of a table, or its negative.
+    #[inline(never)]
+    fn add_signed(&self, table: &[Point; 8], negative: Mask, magnitude: u64) -> Point {
         let mut found = Point::INFINITY;
         for (entry, number) in table.iter().zip(1..) {
             found = Point::select(Mask::equal(magnitude, number), entry, &found);
         }
-        found
+        self.add(&found.negate_if(negative))
     }
 }
 

@@ -99,6 +99,8 @@ pub(crate) fn to_be_bytes(to: &mut [u8], limbs: &[u64]) {
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
     table: [[u64; HALF]; ENTRIES],
+    acc: [u64; HALF],
+    factor: [u64; HALF],
     product: [u64; MAX + 2],
 }
 
@@ -311,52 +313,47 @@ impl Modulus<HALF> {
     /// as the modulus.
     pub(crate) fn pow(&self, base: &mut [u64; HALF], exponent: &[u64], work: &mut Work) {
         let len = self.len;
-        let product = &mut work.product;
-        // Powers 0 to 31.
-        let mut one = [0u64; HALF];
-        if let Some(one) = one.get_mut(..len) {
-            one.copy_from_slice(self.rr());
-            self.leave(one, product);
-        }
-        let mut power = one;
-        for entry in work.table.iter_mut() {
-            *entry = power;
-            let previous = power;
-            if let (Some(to), Some(from), Some(base)) =
-                (power.get_mut(..len), previous.get(..len), base.get(..len))
-            {
-                self.mul(to, from, base, product);
+        let Work {
+            table,
+            acc,
+            factor,
+            product,
+        } = work;
+        let (Some(base), Some(acc), Some(factor)) = (
+            base.get_mut(..len),
+            acc.get_mut(..len),
+            factor.get_mut(..len),
+        ) else {
+            return;
+        };
+        // Powers 0 to 31; the first is R mod m.
+        acc.copy_from_slice(self.rr());
+        self.leave(acc, product);
+        for entry in table.iter_mut() {
+            if let Some(entry) = entry.get_mut(..len) {
+                entry.copy_from_slice(acc);
             }
+            self.mul_in_place(acc, base, product);
         }
 
-        let bits = 64 * len;
-        let mut acc = one;
-        for window in (0..bits.div_ceil(WINDOW)).rev() {
-            let mut previous;
+        if let Some(one) = table.first().and_then(|one| one.get(..len)) {
+            acc.copy_from_slice(one);
+        }
+        for window in (0..(64 * len).div_ceil(WINDOW)).rev() {
             for _ in 0..WINDOW {
-                previous = acc;
-                if let (Some(to), Some(from)) = (acc.get_mut(..len), previous.get(..len)) {
-                    self.mul(to, from, from, product);
-                }
+                self.square_in_place(acc, product);
             }
             let digit = window_digit(exponent, window * WINDOW);
-            let mut factor = [0u64; HALF];
-            for (entry, number) in work.table.iter().zip(0..) {
+            factor.fill(0);
+            for (entry, number) in table.iter().zip(0..) {
                 let mask = Mask::equal(digit, number);
-                for (f, e) in factor.iter_mut().zip(entry).take(len) {
+                for (f, e) in factor.iter_mut().zip(entry) {
                     *f = mask.select(*e, *f);
                 }
             }
-            previous = acc;
-            if let (Some(to), Some(from), Some(factor)) =
-                (acc.get_mut(..len), previous.get(..len), factor.get(..len))
-            {
-                self.mul(to, from, factor, product);
-            }
-            crate::ct::wipe(&mut factor);
+            self.mul_in_place(acc, factor, product);
         }
-        *base = acc;
-        crate::ct::wipe(&mut acc);
+        base.copy_from_slice(acc);
     }
 }
 
