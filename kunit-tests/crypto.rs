@@ -15,7 +15,8 @@ mod tests {
         let mut copy = hash.clone();
         Platform::hash_update(&mut hash, b"c");
         Platform::hash_update(&mut copy, b"x");
-        let want: [u8; 32] = hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let want: [u8; 32] =
+            hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(Platform::hash_final(hash)[..32] == want);
 
         let mut hash = Platform::hash_init(HashAlg::Sha384);
@@ -36,7 +37,8 @@ mod tests {
         Platform::hmac_update(&mut mac, b"what do ya want ");
         Platform::hmac_update(&mut mac, b"for nothing?");
         Platform::hmac_final(mac, &mut out);
-        let want: [u8; 32] = hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let want: [u8; 32] =
+            hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert!(out[..32] == want);
 
         let key = Platform::hmac_key(HashAlg::Sha384, b"Jefe");
@@ -51,7 +53,14 @@ mod tests {
     }
 
     /// Seals and opens, and refuses one wrong bit.
-    fn aead(alg: AeadAlg, key: &[u8], nonce: [u8; 12], aad: &[u8], buf: &mut [u8], sealed: (&[u8], [u8; 16])) {
+    fn aead(
+        alg: AeadAlg,
+        key: &[u8],
+        nonce: [u8; 12],
+        aad: &[u8],
+        buf: &mut [u8],
+        sealed: (&[u8], [u8; 16]),
+    ) {
         let Some(key) = Platform::aead_key(alg, key) else {
             assert!(false);
             return;

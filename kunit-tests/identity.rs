@@ -53,7 +53,8 @@ mod tests {
             return;
         };
         assert!(payload.chain == CERTIFICATE && payload.certificates == 1);
-        let (PublicKey::P256(point), PrivateKey::P256(scalar)) = (&payload.public, &payload.private)
+        let (PublicKey::P256(point), PrivateKey::P256(scalar)) =
+            (&payload.public, &payload.private)
         else {
             assert!(false);
             return;

@@ -2,7 +2,9 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_rsa))]
 mod tests {
-    use crate::rsa::{sign_pss, sign_pss_with, Components, KeyError, PrivateKey, Scratch, SignError};
+    use crate::rsa::{
+        sign_pss, sign_pss_with, Components, KeyError, PrivateKey, Scratch, SignError,
+    };
     use crate::tests::{hex, zeroed, Platform};
 
     /// A key made by OpenSSL; the signature over SHA-256 of "sample" with the salt 00, 01, ... 1f was
@@ -249,7 +251,8 @@ mod tests {
     }
 
     fn signs<const N: usize, const H: usize>(vector: &Vector<N, H>) -> bool {
-        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>()) else {
+        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>())
+        else {
             return false;
         };
         let mut salt = [0; 32];
@@ -259,7 +262,8 @@ mod tests {
         let mut signature = [0; N];
         key.init(&components(vector)).is_ok()
             && key.modulus_len() == N
-            && sign_pss_with::<Platform>(&key, &DIGEST, &salt, &mut scratch, &mut signature) == Ok(N)
+            && sign_pss_with::<Platform>(&key, &DIGEST, &salt, &mut scratch, &mut signature)
+                == Ok(N)
             && signature == vector.signature
     }
 
@@ -272,7 +276,8 @@ mod tests {
 
     #[test]
     fn salt_is_random() {
-        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>()) else {
+        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>())
+        else {
             return;
         };
         let (mut a, mut b) = ([0; 256], [0; 256]);
@@ -284,7 +289,8 @@ mod tests {
 
     #[test]
     fn short_buffer() {
-        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>()) else {
+        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>())
+        else {
             return;
         };
         assert!(key.init(&components(&RSA_2048)).is_ok());
@@ -295,7 +301,8 @@ mod tests {
     /// A fault in one half must not give a signature, as that would give the factors away.
     #[test]
     fn faults_are_caught() {
-        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>()) else {
+        let (Some(mut key), Some(mut scratch)) = (zeroed::<PrivateKey>(), zeroed::<Scratch>())
+        else {
             return;
         };
         for half in [0, 1] {
@@ -333,11 +340,23 @@ mod tests {
         assert!(refused(short) == Some(KeyError::UnsupportedSize));
         for c in [
             Components { e: &[3], ..good },
-            Components { e: &[1, 0, 0], ..good },
-            Components { e: &[1, 0, 0, 0, 1], ..good },
+            Components {
+                e: &[1, 0, 0],
+                ..good
+            },
+            Components {
+                e: &[1, 0, 0, 0, 1],
+                ..good
+            },
             Components { p: good.q, ..good },
-            Components { dp: &[0xff; 128], ..good },
-            Components { n: &[0xff; 256], ..good },
+            Components {
+                dp: &[0xff; 128],
+                ..good
+            },
+            Components {
+                n: &[0xff; 256],
+                ..good
+            },
             Components { q: &[], ..good },
         ] {
             assert!(refused(c) == Some(KeyError::Inconsistent));

@@ -294,7 +294,9 @@ mod tests {
         let illegal = |hello: &Hello| alert(step(&CONFIG, hello)) == Some(Alert::IllegalParameter);
         // Extensions twice, known and unknown.
         assert!(illegal(&HELLO.with(4, VERSIONS)));
-        assert!(illegal(&HELLO.with(4, &[9, 9, 0, 0]).with(5, &[9, 9, 0, 0])));
+        assert!(illegal(
+            &HELLO.with(4, &[9, 9, 0, 0]).with(5, &[9, 9, 0, 0])
+        ));
         // Compression.
         assert!(illegal(&Hello {
             compression: &[1, 1],
@@ -307,11 +309,20 @@ mod tests {
         // A cookie that nobody gave, early data without a PSK, PSKs that are not the last.
         assert!(illegal(&HELLO.with(4, &[0, 44, 0, 3, 0, 1, 0])));
         assert!(illegal(&HELLO.with(4, &[0, 42, 0, 0])));
-        assert!(illegal(&HELLO.with(4, MODES).with(5, PSK).with(6, &[9, 9, 0, 0])));
+        assert!(illegal(
+            &HELLO.with(4, MODES).with(5, PSK).with(6, &[9, 9, 0, 0])
+        ));
         // Shares: twice for one group, for a group that is not supported, of another length.
-        assert!(illegal(&HELLO.with(3, &[0, 51, 0, 12, 0, 10, 0, 29, 0, 1, 1, 0, 29, 0, 1, 1])));
-        assert!(illegal(&HELLO.with(3, &[0, 51, 0, 7, 0, 5, 0, 23, 0, 1, 1])));
-        assert!(illegal(&HELLO.with(3, &[0, 51, 0, 7, 0, 5, 0, 29, 0, 1, 1])));
+        assert!(illegal(&HELLO.with(
+            3,
+            &[0, 51, 0, 12, 0, 10, 0, 29, 0, 1, 1, 0, 29, 0, 1, 1]
+        )));
+        assert!(illegal(
+            &HELLO.with(3, &[0, 51, 0, 7, 0, 5, 0, 23, 0, 1, 1])
+        ));
+        assert!(illegal(
+            &HELLO.with(3, &[0, 51, 0, 7, 0, 5, 0, 29, 0, 1, 1])
+        ));
         // A point of small order: the result is zero.
         const SMALL: &[u8] = &hex::<42>(concat!(
             "003300260024001d0020",
@@ -401,7 +412,12 @@ mod tests {
             (&[22, 3, 3, 0, 4, 20, 0, 0, 0], Alert::UnexpectedMessage),
             (&[20, 3, 3, 0, 1, 2], Alert::UnexpectedMessage),
             (&[20, 3, 3, 0, 2, 1, 1], Alert::UnexpectedMessage),
-            (&[23, 3, 3, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], Alert::BadRecordMac),
+            (
+                &[
+                    23, 3, 3, 0, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                ],
+                Alert::BadRecordMac,
+            ),
             (&[23, 3, 3, 0, 1, 0], Alert::BadRecordMac),
             (&[23, 3, 3, 0x41, 1], Alert::RecordOverflow),
         ];
@@ -420,17 +436,34 @@ mod tests {
             let mut next = |session: &mut Session, input: &mut [u8]| {
                 session.advance::<Platform>(&CONFIG, &one, input, &mut out[..], &mut scratch)
             };
-            assert!(matches!(next(&mut session, &mut input[..len]), Step::Send { .. }));
+            assert!(matches!(
+                next(&mut session, &mut input[..len]),
+                Step::Send { .. }
+            ));
             // One ChangeCipherSpec is dropped, at any place before the Finished.
-            let more = Step::More { consumed: 6, need: 5 };
+            let more = Step::More {
+                consumed: 6,
+                need: 5,
+            };
             assert!(next(&mut session, &mut [20, 3, 3, 0, 1, 1]) == more);
             input[..bytes.len()].copy_from_slice(bytes);
             // The alert is protected: header, two bytes, their type and the tag.
             let got = next(&mut session, &mut input[..bytes.len()]);
-            assert!(got == Step::Alert { alert: want, written: 5 + 2 + 17 });
+            assert!(
+                got == Step::Alert {
+                    alert: want,
+                    written: 5 + 2 + 17
+                }
+            );
             // Nothing works any more.
             let got = next(&mut session, &mut [20, 3, 3, 0, 1, 1]);
-            assert!(matches!(got, Step::Alert { alert: Alert::InternalError, written: 0 }));
+            assert!(matches!(
+                got,
+                Step::Alert {
+                    alert: Alert::InternalError,
+                    written: 0
+                }
+            ));
         }
     }
 }

@@ -86,7 +86,9 @@ impl<'a> KeyShares<'a> {
     pub fn check(&self, supported: &U16List<'_>) -> Result<(), Alert> {
         let mut seen = [0u16; MAX_TRACKED];
         for (i, (group, _)) in self.iter().enumerate() {
-            let (before, rest) = seen.split_at_mut_checked(i).ok_or(Alert::IllegalParameter)?;
+            let (before, rest) = seen
+                .split_at_mut_checked(i)
+                .ok_or(Alert::IllegalParameter)?;
             if before.contains(&group) || !supported.contains(group) {
                 return Err(Alert::IllegalParameter);
             }
@@ -166,7 +168,9 @@ impl<'a> ClientHello<'a> {
             let extension_type = list.u16()?;
             let body = list.vec16(0, 0xffff)?;
 
-            let (before, rest) = seen.split_at_mut_checked(count).ok_or(Alert::InternalError)?;
+            let (before, rest) = seen
+                .split_at_mut_checked(count)
+                .ok_or(Alert::InternalError)?;
             if before.contains(&extension_type) {
                 return Err(Alert::IllegalParameter);
             }

@@ -141,7 +141,10 @@ impl<'a> Writer<'a> {
 
     /// Writes bytes.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Alert> {
-        let end = self.len.checked_add(bytes.len()).ok_or(Alert::InternalError)?;
+        let end = self
+            .len
+            .checked_add(bytes.len())
+            .ok_or(Alert::InternalError)?;
         self.buf
             .get_mut(self.len..end)
             .ok_or(Alert::InternalError)?

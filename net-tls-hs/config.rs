@@ -103,7 +103,11 @@ impl<'a> Config<'a> {
 
     /// Cipher suites in the order of preference.
     pub fn suites(&self) -> impl Iterator<Item = CipherSuite> + 'a {
-        choices(self.cipher_suites, &CipherSuite::ALL, CipherSuite::from_code)
+        choices(
+            self.cipher_suites,
+            &CipherSuite::ALL,
+            CipherSuite::from_code,
+        )
     }
 
     /// Groups in the order of preference.

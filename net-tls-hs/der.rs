@@ -81,7 +81,11 @@ impl<'a> Der<'a> {
             .get(..self.rest.len() - rest.len())
             .ok_or(Malformed)?;
         self.rest = rest;
-        Ok(Element { tag, content, whole })
+        Ok(Element {
+            tag,
+            content,
+            whole,
+        })
     }
 
     /// The content of the next element, which must have this tag.
@@ -142,7 +146,9 @@ fn long_length(first: u8, body: &[u8]) -> Result<(usize, &[u8]), Malformed> {
         return Err(Malformed);
     }
     let (bytes, body) = body.split_at_checked(count).ok_or(Malformed)?;
-    let len = bytes.iter().fold(0usize, |len, b| (len << 8) | usize::from(*b));
+    let len = bytes
+        .iter()
+        .fold(0usize, |len, b| (len << 8) | usize::from(*b));
     // Minimal: the long form only from 128 on, no leading zero.
     if len < 0x80 || bytes.first() == Some(&0) {
         return Err(Malformed);

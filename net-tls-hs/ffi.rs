@@ -471,8 +471,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
             &mut *step,
         )
     };
-    let step =
-        session.advance::<LibCrypto>(&config(settings), &MaybeSet(set), input, out, scratch);
+    let step = session.advance::<LibCrypto>(&config(settings), &MaybeSet(set), input, out, scratch);
     match step {
         Step::More { consumed, need } => {
             result.action = bindings::tls_hs_action_TLS_HS_MORE as u8;

@@ -425,7 +425,9 @@ fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
     loop {
         let rest = input.get(pos..).unwrap_or(&[]);
         let Some(header) = Header::parse(rest)? else {
-            return Ok(Framing::More { need: pos + HEADER_LEN });
+            return Ok(Framing::More {
+                need: pos + HEADER_LEN,
+            });
         };
         match header.content_type {
             content_type::HANDSHAKE => (),
@@ -437,11 +439,18 @@ fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
             return Err(Alert::UnexpectedMessage.into());
         }
         // What it begins with is known before all of it is here.
-        if pos == 0 && !matches!(rest.get(HEADER_LEN), None | Some(&handshake_type::CLIENT_HELLO)) {
+        if pos == 0
+            && !matches!(
+                rest.get(HEADER_LEN),
+                None | Some(&handshake_type::CLIENT_HELLO)
+            )
+        {
             return Err(Alert::UnexpectedMessage.into());
         }
         if rest.len() < header.record_len() {
-            return Ok(Framing::More { need: pos + header.record_len() });
+            return Ok(Framing::More {
+                need: pos + header.record_len(),
+            });
         }
 
         let fragment = pos + HEADER_LEN;
@@ -478,7 +487,9 @@ fn plain_alert(record: &[u8], header: &Header) -> Result<Framing, Failure> {
     }
     match record.get(HEADER_LEN + 1) {
         Some(description) => Err(Failure::PeerAlert(*description)),
-        None => Ok(Framing::More { need: header.record_len() }),
+        None => Ok(Framing::More {
+            need: header.record_len(),
+        }),
     }
 }
 
@@ -560,9 +571,7 @@ fn choose<'a>(
 
     let name = hello.server_name.filter(|name| !name.is_empty());
     let strict = config.flags & flag_bits::SNI_STRICT != 0;
-    let mut schemes = config
-        .schemes()
-        .filter(|s| algorithms.contains(s.code()));
+    let mut schemes = config.schemes().filter(|s| algorithms.contains(s.code()));
     let identity = identities
         .select(name, strict, &mut schemes)
         .map_err(|e| match e {
@@ -663,10 +672,16 @@ impl WaitFinished {
         loop {
             let rest = input.get_mut(consumed..).unwrap_or(&mut []);
             let Some(header) = Header::parse(rest)? else {
-                return Ok(Step::More { consumed, need: HEADER_LEN });
+                return Ok(Step::More {
+                    consumed,
+                    need: HEADER_LEN,
+                });
             };
             let Some(record) = rest.get_mut(..header.record_len()) else {
-                return Ok(Step::More { consumed, need: header.record_len() });
+                return Ok(Step::More {
+                    consumed,
+                    need: header.record_len(),
+                });
             };
             consumed += header.record_len();
             let finished = match header.content_type {

@@ -143,7 +143,12 @@ fn run(one: &One, client: &mut rustls::ClientConnection, chunk: usize) -> Sessio
 
 #[test]
 fn every_suite_group_and_key() {
-    for newkey in ["ec -pkeyopt ec_paramgen_curve:P-256", "rsa:2048", "rsa:3072", "rsa:4096"] {
+    for newkey in [
+        "ec -pkeyopt ec_paramgen_curve:P-256",
+        "rsa:2048",
+        "rsa:3072",
+        "rsa:4096",
+    ] {
         let (one, root) = identity(newkey);
         for suite in [0x1301, 0x1302, 0x1303] {
             for group in [29, 23] {

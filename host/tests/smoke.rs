@@ -24,12 +24,20 @@ fn rfc6979_p256_sample() {
     );
     let digest = ring::digest::digest(&ring::digest::SHA256, b"sample");
     let mut sig = [0; 72];
-    let len =
-        p256::ecdsa_sign_with::<HostCrypto>(&key, digest.as_ref().try_into().unwrap(), &[], &mut sig);
+    let len = p256::ecdsa_sign_with::<HostCrypto>(
+        &key,
+        digest.as_ref().try_into().unwrap(),
+        &[],
+        &mut sig,
+    );
     let mut want = hex("3046022100");
-    want.extend(hex("EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"));
+    want.extend(hex(
+        "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716",
+    ));
     want.extend(hex("022100"));
-    want.extend(hex("F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"));
+    want.extend(hex(
+        "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8",
+    ));
     assert_eq!(&sig[..len], &want[..]);
 }
 
@@ -45,8 +53,8 @@ fn ecdh_and_ecdsa_against_p256_crate() {
         let our_public = ours.public_key::<HostCrypto>();
         let mut shared = [0; 32];
         p256::ecdh::<HostCrypto>(&ours, their_public.as_bytes(), &mut shared).unwrap();
-        let their_view = theirs
-            .diffie_hellman(&p256_crate::PublicKey::from_sec1_bytes(&our_public).unwrap());
+        let their_view =
+            theirs.diffie_hellman(&p256_crate::PublicKey::from_sec1_bytes(&our_public).unwrap());
         assert_eq!(&shared[..], &their_view.raw_secret_bytes()[..]);
 
         let mut digest = [0; 32];

@@ -54,7 +54,9 @@ impl PrivateKey {
 }
 
 fn in_range(k: &Limbs) -> bool {
-    Scalar::is_reduced(k).and(mont::is_zero(k).not()).declassify()
+    Scalar::is_reduced(k)
+        .and(mont::is_zero(k).not())
+        .declassify()
 }
 
 /// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2).
@@ -203,4 +205,3 @@ fn encode_signature(r: &Limbs, s: &Limbs, out: &mut [u8; MAX_SIGNATURE]) -> usiz
 
 // The scalar field is the one of the curve's order.
 const _: () = assert!(N::M[3] == 0xffff_ffff_0000_0000);
-

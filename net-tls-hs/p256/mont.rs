@@ -81,7 +81,9 @@ const fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
 
 #[inline(always)]
 const fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
-    let t = (a as u128).wrapping_add(b as u128).wrapping_add(carry as u128);
+    let t = (a as u128)
+        .wrapping_add(b as u128)
+        .wrapping_add(carry as u128);
     (t as u64, (t >> 64) as u64)
 }
 

@@ -201,10 +201,14 @@ fn private(key: &Numbers, s: &mut ScratchNumbers) {
     let half = key.p.len();
     let message = s.message.get(..len).unwrap_or(&[]);
 
-    key.p.reduce_into(&mut s.sp, message, &mut s.tmp, &mut s.product);
-    key.p.pow(&mut s.sp, key.dp.get(..half).unwrap_or(&[]), &mut s.work);
-    key.q.reduce_into(&mut s.sq, message, &mut s.tmp, &mut s.product);
-    key.q.pow(&mut s.sq, key.dq.get(..half).unwrap_or(&[]), &mut s.work);
+    key.p
+        .reduce_into(&mut s.sp, message, &mut s.tmp, &mut s.product);
+    key.p
+        .pow(&mut s.sp, key.dp.get(..half).unwrap_or(&[]), &mut s.work);
+    key.q
+        .reduce_into(&mut s.sq, message, &mut s.tmp, &mut s.product);
+    key.q
+        .pow(&mut s.sq, key.dq.get(..half).unwrap_or(&[]), &mut s.work);
     key.q.leave(&mut s.sq, &mut s.product);
 
     // h = (sp - sq) * qinv mod p, sp being in Montgomery form.
@@ -217,7 +221,8 @@ fn private(key: &Numbers, s: &mut ScratchNumbers) {
     let borrow = mont::sub_assign(sp, reduced);
     mont::add_masked(sp, key.p.m(), Mask::from_bit(borrow));
     let h = s.b.get_mut(..half).unwrap_or(&mut []);
-    key.p.mul(h, sp, key.qinv.get(..half).unwrap_or(&[]), &mut s.product);
+    key.p
+        .mul(h, sp, key.qinv.get(..half).unwrap_or(&[]), &mut s.product);
     // Out of the Montgomery form that sp and qinv both had.
     key.p.leave(h, &mut s.product);
 

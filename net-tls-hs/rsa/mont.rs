@@ -25,7 +25,9 @@ fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
 
 #[inline(always)]
 fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
-    let t = u128::from(a).wrapping_add(u128::from(b)).wrapping_add(u128::from(carry));
+    let t = u128::from(a)
+        .wrapping_add(u128::from(b))
+        .wrapping_add(u128::from(carry));
     (t as u64, (t >> 64) as u64)
 }
 
