@@ -270,6 +270,9 @@ mod tests {
         assert!(answered(step(&strict, &HELLO.with(4, A))));
         assert!(answered(step(&CONFIG, &HELLO.with(4, B))));
         assert!(alert(step(&strict, &HELLO.with(4, B))) == Some(Alert::UnrecognizedName));
+        // A name with a zero in it.
+        let bad: &[u8] = &[0, 0, 0, 8, 0, 6, 0, 0, 3, b'a', 0, b'b'];
+        assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::IllegalParameter));
         // Two host names, an empty one, an empty list.
         let bad: &[u8] = &[0, 0, 0, 10, 0, 8, 0, 0, 1, b'a', 0, 0, 1, b'b'];
         assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::IllegalParameter));

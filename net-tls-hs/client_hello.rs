@@ -10,7 +10,7 @@ use crate::alert::Alert;
 use crate::codec::{Reader, U16List};
 use crate::names::extension_type as ext;
 
-/// Extensions whose types are remembered to find duplicates. Real clients send about twenty.
+/// Unknown extensions that are remembered to find duplicates. Real clients send about twenty.
 const MAX_TRACKED: usize = 64;
 
 /// A ClientHello, borrowing from the message.
@@ -107,6 +107,10 @@ fn parse_server_name(mut body: Reader<'_>) -> Result<&[u8], Alert> {
     while !list.is_empty() {
         let name_type = list.u8()?;
         let name = list.vec16(1, 0xffff)?;
+        // What is no name must not look like another one where strings end with a zero.
+        if name.rest().contains(&0) {
+            return Err(Alert::IllegalParameter);
+        }
         if name_type == HOST_NAME && host.replace(name.rest()).is_some() {
             // More than one name of the same type.
             return Err(Alert::IllegalParameter);
@@ -162,46 +166,47 @@ impl<'a> ClientHello<'a> {
     }
 
     fn parse_extensions(&mut self, mut list: Reader<'a>) -> Result<(), Alert> {
-        let mut seen = [0u16; MAX_TRACKED];
+        let mut unknown = [0u16; MAX_TRACKED];
         let mut count = 0;
         while !list.is_empty() {
             let extension_type = list.u16()?;
             let body = list.vec16(0, 0xffff)?;
-
-            let (before, rest) = seen
-                .split_at_mut_checked(count)
-                .ok_or(Alert::InternalError)?;
-            if before.contains(&extension_type) {
-                return Err(Alert::IllegalParameter);
-            }
-            if let Some(slot) = rest.first_mut() {
-                *slot = extension_type;
-                count += 1;
-            } else if Self::is_known(extension_type) {
-                return Err(Alert::IllegalParameter);
-            }
             // Section 4.2.11: pre_shared_key is the last one.
             if self.pre_shared_key {
                 return Err(Alert::IllegalParameter);
             }
-            self.parse_extension(extension_type, body)?;
+            match self.has(extension_type) {
+                Some(true) => return Err(Alert::IllegalParameter),
+                Some(false) => self.parse_extension(extension_type, body)?,
+                None => {
+                    let (seen, free) = unknown.split_at_mut_checked(count).unwrap_or_default();
+                    if seen.contains(&extension_type) {
+                        return Err(Alert::IllegalParameter);
+                    }
+                    if let Some(slot) = free.first_mut() {
+                        *slot = extension_type;
+                        count += 1;
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    fn is_known(extension_type: u16) -> bool {
-        matches!(
-            extension_type,
-            ext::SERVER_NAME
-                | ext::SUPPORTED_GROUPS
-                | ext::SIGNATURE_ALGORITHMS
-                | ext::PRE_SHARED_KEY
-                | ext::EARLY_DATA
-                | ext::SUPPORTED_VERSIONS
-                | ext::COOKIE
-                | ext::PSK_KEY_EXCHANGE_MODES
-                | ext::KEY_SHARE
-        )
+    /// Whether an extension has been read already; `None` if it is none of those that are.
+    fn has(&self, extension_type: u16) -> Option<bool> {
+        Some(match extension_type {
+            ext::SERVER_NAME => self.server_name.is_some(),
+            ext::SUPPORTED_GROUPS => self.supported_groups.is_some(),
+            ext::SIGNATURE_ALGORITHMS => self.signature_algorithms.is_some(),
+            ext::PRE_SHARED_KEY => self.pre_shared_key,
+            ext::EARLY_DATA => self.early_data,
+            ext::SUPPORTED_VERSIONS => self.supported_versions.is_some(),
+            ext::COOKIE => self.cookie,
+            ext::PSK_KEY_EXCHANGE_MODES => self.psk_modes,
+            ext::KEY_SHARE => self.key_share.is_some(),
+            _ => return None,
+        })
     }
 
     fn parse_extension(&mut self, extension_type: u16, mut body: Reader<'a>) -> Result<(), Alert> {

@@ -435,8 +435,16 @@ pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
 /// `s` must come from [`tls_hs_session_new`] and not be used any more.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
-    // SAFETY: By the safety requirements of this function.
-    drop(unsafe { KBox::<Session>::from_raw(s.cast()) });
+    let session = s.cast::<Session>();
+    // SAFETY: By the safety requirements of this function the session is valid and not used any
+    // more. Moves may have left copies of secrets between its fields, so all of its memory is
+    // overwritten once it is dropped; as bytes it may be freed.
+    drop(unsafe {
+        core::ptr::drop_in_place(session);
+        core::ptr::write_bytes(session, 0, 1);
+        core::hint::black_box(session);
+        KBox::<core::mem::MaybeUninit<Session>>::from_raw(session.cast())
+    });
 }
 
 /// Lets a session have a look at what has been received.

@@ -187,6 +187,16 @@ impl TrafficKeys {
 }
 
 impl TrafficSecret {
+    /// Moves the secret out and leaves zeroes.
+    pub fn take(&mut self) -> Self {
+        let taken = TrafficSecret {
+            alg: self.alg,
+            bytes: Secret::new(*self.bytes),
+        };
+        crate::ct::wipe(self.bytes.as_mut_slice());
+        taken
+    }
+
     /// The secret.
     pub fn bytes(&self) -> &[u8] {
         head(self.alg, &self.bytes)

@@ -314,12 +314,13 @@ impl Session {
 
     #[inline(never)]
     fn complete(&mut self) {
-        // `Ended` stands in while the secrets move.
-        if let State::WaitFinished(wait) = core::mem::replace(&mut self.state, State::Ended) {
-            self.state = State::Complete(Complete {
-                client_application: wait.client_application,
-                server_application: wait.server_application,
-            });
+        if let State::WaitFinished(wait) = &mut self.state {
+            let complete = Complete {
+                client_application: wait.client_application.take(),
+                server_application: wait.server_application.take(),
+            };
+            // This drops, and so wipes, the secrets of the handshake where they are.
+            self.state = State::Complete(complete);
         }
     }
 
@@ -686,7 +687,10 @@ impl WaitFinished {
             consumed += header.record_len();
             let finished = match header.content_type {
                 content_type::CHANGE_CIPHER_SPEC => self.on_change_cipher_spec(record)?,
-                content_type::ALERT => return Err(on_alert(record.get(HEADER_LEN..))),
+                // Only who has no keys yet may say it in the clear.
+                content_type::ALERT if self.client.seq() == 0 => {
+                    return Err(on_alert(record.get(HEADER_LEN..)))
+                }
                 content_type::APPLICATION_DATA => self.on_protected::<C>(record)?,
                 _ => return Err(Alert::UnexpectedMessage.into()),
             };
