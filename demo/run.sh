@@ -111,7 +111,7 @@ story "openssl s_client -tls1_2" openssl s_client -connect 127.0.0.1:$port -tls1
 	-servername ecdsa.demo -CAfile ca.pem -verify_return_error -quiet
 input='' want='(PF_INET) fallback by=OpenSSL version=TLSv1.2'
 story "curl --tls-max 1.2" curl -sS --tls-max 1.2 --cacert ca.pem \
-	--resolve rsa.demo:$port:127.0.0.1 https://rsa.demo:$port/
+	--resolve ecdsa.demo:$port:127.0.0.1 https://ecdsa.demo:$port/
 story "python ssl, TLS 1.2" $python client.py 1.2
 
 echo

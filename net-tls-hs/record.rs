@@ -52,6 +52,16 @@ impl Header {
         Ok(Some(Header { content_type, len }))
     }
 
+    /// How much there must be of a header for [`Header::parse`] to say more about it: the outcome
+    /// must not depend on the pieces in which records arrive.
+    pub fn need(bytes: &[u8]) -> usize {
+        if bytes.is_empty() {
+            1
+        } else {
+            HEADER_LEN
+        }
+    }
+
     /// Length of the whole record.
     pub fn record_len(&self) -> usize {
         HEADER_LEN + self.len

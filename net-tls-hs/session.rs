@@ -427,7 +427,7 @@ fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
         let rest = input.get(pos..).unwrap_or(&[]);
         let Some(header) = Header::parse(rest)? else {
             return Ok(Framing::More {
-                need: pos + HEADER_LEN,
+                need: pos + Header::need(rest),
             });
         };
         match header.content_type {
@@ -439,7 +439,12 @@ fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
         if header.len == 0 {
             return Err(Alert::UnexpectedMessage.into());
         }
-        // What it begins with is known before all of it is here.
+        // What it begins with is looked at before all of it is here.
+        if rest.len() == HEADER_LEN {
+            return Ok(Framing::More {
+                need: pos + HEADER_LEN + 1,
+            });
+        }
         if pos == 0
             && !matches!(
                 rest.get(HEADER_LEN),
@@ -675,7 +680,7 @@ impl WaitFinished {
             let Some(header) = Header::parse(rest)? else {
                 return Ok(Step::More {
                     consumed,
-                    need: HEADER_LEN,
+                    need: Header::need(rest),
                 });
             };
             let Some(record) = rest.get_mut(..header.record_len()) else {

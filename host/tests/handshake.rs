@@ -52,7 +52,8 @@ fn openssl(script: &str) -> Vec<u8> {
 fn identity(newkey: &str) -> (One, Vec<u8>) {
     let payload = openssl(&format!(
         "d=$(mktemp -d) && cd $d && openssl req -x509 -newkey {newkey} -nodes -keyout k.pem -out c.pem \
-         -subj /CN=example.org -addext subjectAltName=DNS:example.org -days 30 2>/dev/null && \
+         -subj /CN=example.org -addext subjectAltName=DNS:example.org \
+         -addext basicConstraints=critical,CA:FALSE -days 30 2>/dev/null && \
          openssl x509 -in c.pem -outform DER && openssl pkcs8 -topk8 -nocrypt -in k.pem -outform DER; rm -r $d"
     ));
     let parsed = Payload::parse(&payload).unwrap();

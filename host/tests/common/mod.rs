@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the tests and the fuzzers of the engine share.
+#![allow(dead_code)]
+
+use std::sync::Arc;
+use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use tls_handshake_host::host_crypto::HostCrypto;
+use tls_handshake_host::names::Scheme;
+pub use tls_handshake_host::session::Session;
+use tls_handshake_host::session::Step;
+use tls_handshake_host::{p256, rsa};
+
+/// An identity whose certificate nobody looks at.
+pub struct Any(pub p256::PrivateKey);
+
+impl Identities for Any {
+    fn select(
+        &self,
+        _: Option<&[u8]>,
+        _: bool,
+        schemes: &mut dyn Iterator<Item = Scheme>,
+    ) -> Result<Identity<'_>, NoIdentity> {
+        let key = SigningKey::P256(&self.0);
+        let mut schemes = schemes;
+        if !(&mut schemes).any(|s| s == key.scheme()) {
+            return Err(NoIdentity::NoScheme);
+        }
+        Ok(Identity {
+            certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
+            name_matched: true,
+            key,
+        })
+    }
+}
+
+pub const CONFIG: Config<'static> = Config {
+    versions: 3,
+    flags: 0,
+    cipher_suites: &[],
+    tls12_cipher_suites: &[],
+    groups: &[],
+    signature_schemes: &[],
+};
+
+/// A [`Step`] without what is random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    More(usize),
+    Answered { consumed: usize },
+    Other(Step),
+}
+
+pub fn advance(session: &mut Session, bytes: &[u8]) -> Outcome {
+    // SAFETY: Zeroes are a valid value.
+    let mut scratch: Box<rsa::Scratch> = unsafe { Box::new_zeroed().assume_init() };
+    let any = Any(p256::PrivateKey::from_be_bytes(&[7]).unwrap());
+    let mut input = bytes.to_vec();
+    let mut out = [0; 2048];
+    match session.advance::<HostCrypto>(&CONFIG, &any, &mut input, &mut out, &mut scratch) {
+        Step::More { consumed: 0, need } => Outcome::More(need),
+        Step::Send { consumed, .. } => Outcome::Answered { consumed },
+        other => Outcome::Other(other),
+    }
+}
+
+/// The ClientHello of a real client, with both versions.
+pub fn hello_of_rustls() -> Vec<u8> {
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_root_certificates(rustls::RootCertStore::empty())
+    .with_no_client_auth();
+    let mut client =
+        rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
+}
