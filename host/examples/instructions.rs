@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Counts the instructions of cryptographic operations, exactly.
+//!
+//! Each operation runs in a child that is single-stepped with ptrace(2) on the real CPU, so that
+//! the load of the machine does not matter and the assembly is what is counted. An iteration of a
+//! `rep` instruction counts as one, a system call as one.
+//!
+//! `cargo run --release --example instructions [part of a name ...]`
+
+use std::hint::black_box;
+use tls_handshake_host::host_crypto::HostCrypto;
+use tls_handshake_host::p256;
+
+/// Prepares an operation's input and returns the operation.
+type Prepare = fn() -> Box<dyn FnMut()>;
+
+/// What is measured. Add yours here.
+const OPERATIONS: &[(&str, Prepare)] = &[
+    ("p256 sign", p256_sign),
+    ("p256 sign (ring)", p256_sign_ring),
+    ("p256 sign (RustCrypto)", p256_sign_rustcrypto),
+    ("p256 key pair", p256_key_pair),
+    ("p256 key pair and ecdh", p256_ecdh),
+    ("p256 key pair and ecdh (ring)", p256_ecdh_ring),
+    ("p256 key pair and ecdh (RustCrypto)", p256_ecdh_rustcrypto),
+];
+
+/// A private key (RFC 6979, appendix A.2.5) and its public key.
+const P256_KEY: [u8; 32] = [
+    0xc9, 0xaf, 0xa9, 0xd8, 0x45, 0xba, 0x75, 0x16, 0x6b, 0x5c, 0x21, 0x57, 0x67, 0xb1, 0xd6, 0x93,
+    0x4e, 0x50, 0xc3, 0xdb, 0x36, 0xe8, 0x9b, 0x12, 0x7b, 0x8a, 0x62, 0x2b, 0x12, 0x0f, 0x67, 0x21,
+];
+
+fn p256_peer() -> [u8; 65] {
+    let key = p256::PrivateKey::from_be_bytes(&P256_KEY).unwrap();
+    key.public_key::<HostCrypto>()
+}
+
+fn p256_sign() -> Box<dyn FnMut()> {
+    let key = p256::PrivateKey::from_be_bytes(&P256_KEY).unwrap();
+    let mut signature = [0; p256::MAX_SIGNATURE];
+    Box::new(move || {
+        let digest = black_box([0x5a; 32]);
+        black_box(p256::ecdsa_sign::<HostCrypto>(
+            &key,
+            &digest,
+            &mut signature,
+        ));
+    })
+}
+
+fn p256_sign_ring() -> Box<dyn FnMut()> {
+    use ring::signature::{EcdsaKeyPair, ECDSA_P256_SHA256_ASN1_SIGNING};
+    let rng = ring::rand::SystemRandom::new();
+    let key = EcdsaKeyPair::from_private_key_and_public_key(
+        &ECDSA_P256_SHA256_ASN1_SIGNING,
+        &P256_KEY,
+        &p256_peer(),
+        &rng,
+    )
+    .unwrap();
+    Box::new(move || {
+        black_box(key.sign(&rng, black_box(&[0x5a; 32])).unwrap());
+    })
+}
+
+fn p256_sign_rustcrypto() -> Box<dyn FnMut()> {
+    use p256_crate::ecdsa::signature::hazmat::PrehashSigner;
+    use p256_crate::ecdsa::{Signature, SigningKey};
+    let key = SigningKey::from_slice(&P256_KEY).unwrap();
+    Box::new(move || {
+        let signature: Signature = key.sign_prehash(black_box(&[0x5a; 32])).unwrap();
+        black_box(signature.to_der());
+    })
+}
+
+fn p256_key_pair() -> Box<dyn FnMut()> {
+    Box::new(|| {
+        let key = p256::PrivateKey::generate::<HostCrypto>();
+        black_box(key.public_key::<HostCrypto>());
+    })
+}
+
+fn p256_ecdh() -> Box<dyn FnMut()> {
+    let peer = p256_peer();
+    Box::new(move || {
+        let key = p256::PrivateKey::generate::<HostCrypto>();
+        black_box(key.public_key::<HostCrypto>());
+        let mut shared = [0; 32];
+        p256::ecdh::<HostCrypto>(&key, black_box(&peer), &mut shared).unwrap();
+        black_box(shared);
+    })
+}
+
+fn p256_ecdh_ring() -> Box<dyn FnMut()> {
+    use ring::agreement::{agree_ephemeral, EphemeralPrivateKey, UnparsedPublicKey, ECDH_P256};
+    let rng = ring::rand::SystemRandom::new();
+    let peer = UnparsedPublicKey::new(&ECDH_P256, p256_peer());
+    Box::new(move || {
+        let key = EphemeralPrivateKey::generate(&ECDH_P256, &rng).unwrap();
+        black_box(key.compute_public_key().unwrap());
+        agree_ephemeral(key, black_box(&peer), |shared| {
+            black_box(shared);
+        })
+        .unwrap();
+    })
+}
+
+fn p256_ecdh_rustcrypto() -> Box<dyn FnMut()> {
+    use p256_crate::{ecdh::EphemeralSecret, EncodedPoint, PublicKey};
+    let peer = p256_peer();
+    Box::new(move || {
+        let key = EphemeralSecret::random(&mut rand::rngs::OsRng);
+        black_box(EncodedPoint::from(key.public_key()));
+        let peer = PublicKey::from_sec1_bytes(black_box(&peer)).unwrap();
+        black_box(key.diffie_hellman(&peer));
+    })
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let empty = count(|| Box::new(|| ()));
+    for (name, prepare) in OPERATIONS {
+        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
+            println!("{:>12}  {name}", count(*prepare) - empty);
+        }
+    }
+}
+
+/// The number of instructions of an operation that ran before, between two signals of a child.
+fn count(prepare: Prepare) -> u64 {
+    // SAFETY: The program has one thread, so the child may do all that its parent may.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork");
+    if child == 0 {
+        let mut operation = prepare();
+        for _ in 0..3 {
+            operation();
+        }
+        // SAFETY: None of these functions touches memory of this program.
+        unsafe {
+            libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+            libc::raise(libc::SIGSTOP);
+            operation();
+            libc::raise(libc::SIGUSR1);
+            libc::_exit(0);
+        }
+    }
+    assert_eq!(stopped_by(child), libc::SIGSTOP);
+    let mut steps = 0;
+    loop {
+        // SAFETY: The child is stopped and traced by this process.
+        let stepped = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child, 0, 0) };
+        assert_eq!(stepped, 0, "ptrace");
+        match stopped_by(child) {
+            libc::SIGTRAP => steps += 1,
+            libc::SIGUSR1 => break,
+            signal => panic!("the operation got signal {signal}"),
+        }
+    }
+    // SAFETY: The child is this process's, and is reaped once.
+    unsafe {
+        libc::kill(child, libc::SIGKILL);
+        libc::waitpid(child, core::ptr::null_mut(), 0);
+    }
+    steps
+}
+
+/// Waits for the child to stop and returns the signal that stopped it.
+fn stopped_by(child: libc::pid_t) -> i32 {
+    let mut status = 0;
+    // SAFETY: `status` is valid for writes.
+    let waited = unsafe { libc::waitpid(child, &mut status, 0) };
+    assert_eq!(waited, child, "waitpid");
+    assert!(libc::WIFSTOPPED(status), "the operation ended");
+    libc::WSTOPSIG(status)
+}
