@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Counts the instructions of cryptographic operations, exactly.
 //!
-//! Each operation runs in a child that is single-stepped with ptrace(2) on the real CPU, so that
-//! the load of the machine does not matter and the assembly is what is counted. An iteration of a
-//! `rep` instruction counts as one, a system call as one.
+//! Each operation is single-stepped on the real CPU, with the trap flag of x86, so that the load of
+//! the machine does not matter and the assembly is what is counted. An iteration of a `rep`
+//! instruction counts as one, a system call as one.
 //!
 //! `cargo run --release --example instructions [part of a name ...]`
 
 use std::hint::black_box;
+#[cfg(target_arch = "x86_64")]
+use std::sync::atomic::{AtomicU64, Ordering};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::p256;
 
@@ -127,51 +129,36 @@ fn main() {
     }
 }
 
-/// The number of instructions of an operation that ran before, between two signals of a child.
-fn count(prepare: Prepare) -> u64 {
-    // SAFETY: The program has one thread, so the child may do all that its parent may.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "fork");
-    if child == 0 {
-        let mut operation = prepare();
-        for _ in 0..3 {
-            operation();
-        }
-        // SAFETY: None of these functions touches memory of this program.
-        unsafe {
-            libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
-            libc::raise(libc::SIGSTOP);
-            operation();
-            libc::raise(libc::SIGUSR1);
-            libc::_exit(0);
-        }
-    }
-    assert_eq!(stopped_by(child), libc::SIGSTOP);
-    let mut steps = 0;
-    loop {
-        // SAFETY: The child is stopped and traced by this process.
-        let stepped = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, child, 0, 0) };
-        assert_eq!(stepped, 0, "ptrace");
-        match stopped_by(child) {
-            libc::SIGTRAP => steps += 1,
-            libc::SIGUSR1 => break,
-            signal => panic!("the operation got signal {signal}"),
-        }
-    }
-    // SAFETY: The child is this process's, and is reaped once.
-    unsafe {
-        libc::kill(child, libc::SIGKILL);
-        libc::waitpid(child, core::ptr::null_mut(), 0);
-    }
-    steps
+/// How many instructions were stepped over.
+#[cfg(target_arch = "x86_64")]
+static STEPS: AtomicU64 = AtomicU64::new(0);
+
+/// Each instruction that is executed with the trap flag set ends here.
+#[cfg(target_arch = "x86_64")]
+extern "C" fn stepped(_signal: libc::c_int) {
+    STEPS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Waits for the child to stop and returns the signal that stopped it.
-fn stopped_by(child: libc::pid_t) -> i32 {
-    let mut status = 0;
-    // SAFETY: `status` is valid for writes.
-    let waited = unsafe { libc::waitpid(child, &mut status, 0) };
-    assert_eq!(waited, child, "waitpid");
-    assert!(libc::WIFSTOPPED(status), "the operation ended");
-    libc::WSTOPSIG(status)
+/// The number of instructions of an operation that ran before.
+#[cfg(target_arch = "x86_64")]
+fn count(prepare: Prepare) -> u64 {
+    let handler: extern "C" fn(libc::c_int) = stepped;
+    // SAFETY: The handler only adds to an atomic variable.
+    unsafe { libc::signal(libc::SIGTRAP, handler as libc::sighandler_t) };
+    let mut operation = prepare();
+    for _ in 0..3 {
+        operation();
+    }
+    STEPS.store(0, Ordering::Relaxed);
+    // SAFETY: The trap flag has no effect but the signals, for which there is a handler.
+    unsafe { std::arch::asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
+    operation();
+    // SAFETY: As above.
+    unsafe { std::arch::asm!("pushfq", "and qword ptr [rsp], ~0x100", "popfq") };
+    STEPS.load(Ordering::Relaxed)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn count(_prepare: Prepare) -> u64 {
+    unimplemented!("single-stepping on this architecture")
 }
