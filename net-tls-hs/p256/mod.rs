@@ -2,14 +2,32 @@
 
 //! NIST P-256: key pairs, ECDH (SP 800-56A) and ECDSA signing (FIPS 186-5), constant time.
 
-mod mont;
-mod point;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod adx;
+pub(crate) mod field;
+mod invert;
+pub(crate) mod mont;
+pub(crate) mod point;
 mod table;
 
 use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
 use crate::ct::Secret;
-use mont::{from_be_bytes, to_be_bytes, Limbs, Modulus, Residue, N};
+use field::{Backend, Portable};
+use mont::{from_be_bytes, is_reduced, to_be_bytes, Limbs, Residue, N};
 use point::{Affine, Point};
+
+/// Calls a generic function with the best backend that the CPU has.
+macro_rules! with_backend {
+    ($crypto:ty, $backend:ident => $call:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        if <$crypto>::cpu_has_adx() {
+            type $backend = adx::Adx;
+            return $call;
+        }
+        type $backend = Portable;
+        $call
+    }};
+}
 
 /// A residue modulo the order of the base point.
 type Scalar = Residue<N>;
@@ -49,14 +67,17 @@ impl PrivateKey {
 
     /// The public key, an uncompressed point.
     pub fn public_key<C: Crypto>(&self) -> [u8; 65] {
-        Point::mul_base(&self.0).to_affine().to_uncompressed()
+        with_backend!(C, B => public_key::<B>(&self.0))
     }
 }
 
+#[inline(never)]
+fn public_key<B: Backend>(key: &Limbs) -> [u8; 65] {
+    Point::<B>::mul_base(key).to_affine().to_uncompressed()
+}
+
 fn in_range(k: &Limbs) -> bool {
-    Scalar::is_reduced(k)
-        .and(mont::is_zero(k).not())
-        .declassify()
+    is_reduced::<N>(k).and(mont::is_zero(k).not()).declassify()
 }
 
 /// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2).
@@ -68,10 +89,19 @@ pub fn ecdh<C: Crypto>(
     peer: &[u8],
     shared: &mut [u8; 32],
 ) -> Result<(), InvalidPublicKey> {
-    let peer = Affine::from_uncompressed(peer).ok_or(InvalidPublicKey)?;
+    with_backend!(C, B => ecdh_with::<B>(key, peer, shared))
+}
+
+/// [`ecdh`] with a given backend.
+#[inline(never)]
+pub(crate) fn ecdh_with<B: Backend>(
+    key: &PrivateKey,
+    peer: &[u8],
+    shared: &mut [u8; 32],
+) -> Result<(), InvalidPublicKey> {
+    let peer = Affine::<B>::from_uncompressed(peer).ok_or(InvalidPublicKey)?;
     // Not infinity: the order is prime and the key is not zero.
-    let point = Point::mul(&peer, &key.0).to_affine();
-    *shared = to_be_bytes(&point.x.get());
+    *shared = to_be_bytes(&Point::mul(&peer, &key.0).x_coordinate());
     Ok(())
 }
 
@@ -101,7 +131,7 @@ pub fn ecdsa_sign_with<C: Crypto>(
     let mut nonces = Nonces::<C>::new(key, &z.get(), additional);
     loop {
         let k = nonces.next();
-        let x = Point::mul_base(&k).to_affine().x.get();
+        let x = base_x::<C>(&k);
         let r = Scalar::new(&x);
         let s = Scalar::new(&k).invert().mul(&z.add(&r.mul(&d)));
         // Both are in the signature.
@@ -109,6 +139,11 @@ pub fn ecdsa_sign_with<C: Crypto>(
             return encode_signature(&r.get(), &s.get(), signature);
         }
     }
+}
+
+/// The x coordinate of a multiple of the base point.
+fn base_x<C: Crypto>(k: &Limbs) -> Limbs {
+    with_backend!(C, B => Point::<B>::mul_base(k).x_coordinate())
 }
 
 /// The nonces of RFC 6979, section 3.2, with SHA-256.
@@ -202,6 +237,3 @@ fn encode_signature(r: &Limbs, s: &Limbs, out: &mut [u8; MAX_SIGNATURE]) -> usiz
     out[1] = (len - 2) as u8;
     len
 }
-
-// The scalar field is the one of the curve's order.
-const _: () = assert!(N::M[3] == 0xffff_ffff_0000_0000);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Montgomery arithmetic modulo a 256-bit prime, constant time.
+//! Limbs, and Montgomery arithmetic modulo a 256-bit prime, constant time.
+//!
+//! What is here serves both moduli of P-256. The field has arithmetic of its own in
+//! [`super::field`], since it is most of the work.
 
 use crate::ct::{Mask, Zeroable};
 
@@ -13,10 +16,10 @@ pub(crate) trait Modulus: Copy {
     const M: Limbs;
     /// -M^-1 mod 2^64.
     const N0: u64;
-    /// R mod M.
-    const ONE: Limbs;
     /// R^2 mod M.
     const RR: Limbs;
+    /// 2^50 R^3 mod M, for [`super::invert`].
+    const INVERT: Limbs;
 }
 
 /// The field prime of P-256 (SP 800-186, section 3.2.1.3).
@@ -31,17 +34,17 @@ impl Modulus for P {
         0xffff_ffff_0000_0001,
     ];
     const N0: u64 = 1;
-    const ONE: Limbs = [
-        1,
-        0xffff_ffff_0000_0000,
-        0xffff_ffff_ffff_ffff,
-        0x0000_0000_ffff_fffe,
-    ];
     const RR: Limbs = [
         3,
         0xffff_fffb_ffff_ffff,
         0xffff_ffff_ffff_fffe,
         0x0000_0004_ffff_fffd,
+    ];
+    const INVERT: Limbs = [
+        0x0028_0000_0060_0000,
+        0xff7f_ffff_fff4_0000,
+        0xfff3_ffff_ffb7_ffff,
+        0x0063_ffff_ffb7_ffff,
     ];
 }
 
@@ -57,50 +60,76 @@ impl Modulus for N {
         0xffff_ffff_0000_0000,
     ];
     const N0: u64 = 0xccd1_c8aa_ee00_bc4f;
-    const ONE: Limbs = [
-        0x0c46_353d_039c_daaf,
-        0x4319_0552_58e8_617b,
-        0,
-        0x0000_0000_ffff_ffff,
-    ];
     const RR: Limbs = [
         0x8324_4c95_be79_eea2,
         0x4699_799c_49bd_6fa6,
         0x2845_b239_2b6b_ec59,
         0x66e1_2d94_f3d9_5620,
     ];
+    const INVERT: Limbs = [
+        0x4b2a_58d7_e071_b478,
+        0x3e47_d6c0_775b_be18,
+        0xa4fc_9899_110f_b41f,
+        0x4d32_252d_90f2_dd8f,
+    ];
 }
 
 /// a + b * c + carry as (low, high).
 #[inline(always)]
-const fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
+pub(super) const fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
     let t = (a as u128).wrapping_add((b as u128).wrapping_mul(c as u128));
     let t = t.wrapping_add(carry as u128);
     (t as u64, (t >> 64) as u64)
 }
 
+/// a + b + carry as (low, carry).
 #[inline(always)]
-const fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
-    let t = (a as u128)
-        .wrapping_add(b as u128)
-        .wrapping_add(carry as u128);
-    (t as u64, (t >> 64) as u64)
+pub(super) const fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
+    let (t, c) = a.overflowing_add(b);
+    let (t, d) = t.overflowing_add(carry);
+    (t, (c | d) as u64)
 }
 
+/// a - b - borrow as (low, borrow).
 #[inline(always)]
-const fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
-    let t = (a as u128).wrapping_sub((b as u128).wrapping_add(borrow as u128));
-    (t as u64, ((t >> 64) as u64) & 1)
+pub(super) const fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
+    let (t, c) = a.overflowing_sub(b);
+    let (t, d) = t.overflowing_sub(borrow);
+    (t, (c | d) as u64)
+}
+
+/// `a + b` and the carry.
+#[inline(always)]
+pub(super) const fn add_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
+    let (r0, c) = adc(a[0], b[0], 0);
+    let (r1, c) = adc(a[1], b[1], c);
+    let (r2, c) = adc(a[2], b[2], c);
+    let (r3, c) = adc(a[3], b[3], c);
+    ([r0, r1, r2, r3], c)
 }
 
 /// `a - b` and the borrow.
 #[inline(always)]
-fn sub_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
+pub(super) const fn sub_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
     let (r0, c) = sbb(a[0], b[0], 0);
     let (r1, c) = sbb(a[1], b[1], c);
     let (r2, c) = sbb(a[2], b[2], c);
     let (r3, c) = sbb(a[3], b[3], c);
     ([r0, r1, r2, r3], c)
+}
+
+/// `a` and every limb of it with the bits of a mask.
+#[inline(always)]
+pub(super) const fn and_limbs(a: &Limbs, mask: u64) -> Limbs {
+    [a[0] & mask, a[1] & mask, a[2] & mask, a[3] & mask]
+}
+
+/// Subtracts the modulus from `carry * 2^256 + a` if that is not below it.
+#[inline(always)]
+pub(super) fn reduce_once<T: Modulus>(a: &Limbs, carry: u64) -> Limbs {
+    let (r, borrow) = sub_limbs(a, &T::M);
+    let (_, borrow) = sbb(carry, 0, borrow);
+    add_limbs(&r, &and_limbs(&T::M, Mask::from_bit(borrow).bits())).0
 }
 
 /// `a` where the mask is ones, else `b`.
@@ -118,6 +147,11 @@ pub(crate) fn select(mask: Mask, a: &Limbs, b: &Limbs) -> Limbs {
 #[inline(always)]
 pub(crate) fn is_zero(a: &Limbs) -> Mask {
     Mask::is_zero(a[0] | a[1] | a[2] | a[3])
+}
+
+/// Whether a number is less than the modulus.
+pub(super) fn is_reduced<T: Modulus>(a: &Limbs) -> Mask {
+    Mask::from_bit(sub_limbs(a, &T::M).1)
 }
 
 /// Big-endian bytes to limbs.
@@ -154,18 +188,15 @@ impl<T: Modulus> Copy for Residue<T> {}
 unsafe impl<T: Modulus> Zeroable for Residue<T> {}
 
 impl<T: Modulus> Residue<T> {
-    pub(crate) const ZERO: Self = Self::raw([0; 4]);
-    pub(crate) const ONE: Self = Self::raw(T::ONE);
-
     /// Takes limbs that are in Montgomery form already.
     #[inline(always)]
-    pub(crate) const fn raw(limbs: Limbs) -> Self {
+    const fn raw(limbs: Limbs) -> Self {
         Residue(limbs, core::marker::PhantomData)
     }
 
     /// Converts a number below 2^256, reducing it.
     pub(crate) fn new(limbs: &Limbs) -> Self {
-        Self::raw(mont_mul::<T>(limbs, &T::RR))
+        Self::raw(mont_mul::<T>(&T::RR, limbs))
     }
 
     /// The number, out of Montgomery form.
@@ -173,105 +204,39 @@ impl<T: Modulus> Residue<T> {
         mont_mul::<T>(&self.0, &[1, 0, 0, 0])
     }
 
-    /// Whether a number is less than the modulus.
-    pub(crate) fn is_reduced(limbs: &Limbs) -> Mask {
-        Mask::from_bit(sub_limbs(limbs, &T::M).1)
-    }
-
-    #[inline(always)]
     pub(crate) fn mul(&self, other: &Self) -> Self {
         Self::raw(mont_mul::<T>(&self.0, &other.0))
     }
 
-    #[inline(always)]
-    pub(crate) fn square(&self) -> Self {
-        self.mul(self)
-    }
-
-    #[inline(always)]
     pub(crate) fn add(&self, other: &Self) -> Self {
-        let (r0, c) = adc(self.0[0], other.0[0], 0);
-        let (r1, c) = adc(self.0[1], other.0[1], c);
-        let (r2, c) = adc(self.0[2], other.0[2], c);
-        let (r3, c) = adc(self.0[3], other.0[3], c);
-        Self::raw(reduce_once::<T>(&[r0, r1, r2, r3], c))
+        let (sum, carry) = add_limbs(&self.0, &other.0);
+        Self::raw(reduce_once::<T>(&sum, carry))
     }
 
-    #[inline(always)]
-    pub(crate) fn sub(&self, other: &Self) -> Self {
-        let (r, borrow) = sub_limbs(&self.0, &other.0);
-        let mask = 0u64.wrapping_sub(borrow);
-        let (r0, c) = adc(r[0], T::M[0] & mask, 0);
-        let (r1, c) = adc(r[1], T::M[1] & mask, c);
-        let (r2, c) = adc(r[2], T::M[2] & mask, c);
-        let (r3, _) = adc(r[3], T::M[3] & mask, c);
-        Self::raw([r0, r1, r2, r3])
-    }
-
-    #[inline(always)]
-    pub(crate) fn double(&self) -> Self {
-        self.add(self)
-    }
-
-    #[inline(always)]
-    pub(crate) fn neg(&self) -> Self {
-        Self::ZERO.sub(self)
-    }
-
-    #[inline(always)]
-    pub(crate) fn select(mask: Mask, a: &Self, b: &Self) -> Self {
-        Self::raw(select(mask, &a.0, &b.0))
-    }
-
-    #[inline(always)]
     pub(crate) fn is_zero(&self) -> Mask {
         is_zero(&self.0)
     }
 
-    /// The inverse by Fermat's little theorem; zero for zero. The exponent is public.
-    #[inline(never)]
+    /// The inverse; zero for zero.
     pub(crate) fn invert(&self) -> Self {
-        let (exponent, _) = sub_limbs(&T::M, &[2, 0, 0, 0]);
-        // Windows of four bits, the highest first.
-        let mut table = [Self::ONE; 16];
-        let mut power = Self::ONE;
-        for entry in table.iter_mut().skip(1) {
-            power = power.mul(self);
-            *entry = power;
-        }
-        let mut acc = Self::ONE;
-        for limb in exponent.iter().rev() {
-            for shift in (0..16).rev() {
-                acc = acc.square().square().square().square();
-                let digit = (limb >> (4 * shift)) as usize & 15;
-                if let Some(factor) = table.get(digit) {
-                    acc = acc.mul(factor);
-                }
-            }
-        }
-        crate::ct::wipe(&mut table);
-        acc
+        let (inverse, negative) = super::invert::invert::<T>(&self.0);
+        let inverse = mont_mul::<T>(&T::INVERT, &inverse);
+        let negated = sub_limbs(&T::M, &inverse).0;
+        Self::raw(reduce_once::<T>(&select(negative, &negated, &inverse), 0))
     }
 }
 
-/// Subtracts the modulus if `carry * 2^256 + a` is not below it.
-#[inline(always)]
-fn reduce_once<T: Modulus>(a: &Limbs, carry: u64) -> Limbs {
-    let (r, borrow) = sub_limbs(a, &T::M);
-    let (_, borrow) = sbb(carry, 0, borrow);
-    select(Mask::from_bit(borrow), a, &r)
-}
-
-/// `a * b / R mod M`, for `a` and `b` below 2^256 of which at least one is reduced.
-#[inline(always)]
+/// `a * b / R mod M`, for `a` below the modulus and `b` below 2^256.
+#[inline(never)]
 fn mont_mul<T: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
-    let mut t = [0u64; 6];
-    for x in a {
-        let (t0, c) = mac(t[0], *x, b[0], 0);
-        let (t1, c) = mac(t[1], *x, b[1], c);
-        let (t2, c) = mac(t[2], *x, b[2], c);
-        let (t3, c) = mac(t[3], *x, b[3], c);
-        let (t4, t5) = adc(t[4], c, 0);
+    let mut t = [0u64; 5];
+    for x in b {
+        let (t0, c) = mac(t[0], *x, a[0], 0);
+        let (t1, c) = mac(t[1], *x, a[1], c);
+        let (t2, c) = mac(t[2], *x, a[2], c);
+        let (t3, c) = mac(t[3], *x, a[3], c);
+        // t < 2 M and a < M, so that t + x * a is below 2^320.
+        let t4 = t[4].wrapping_add(c);
 
         let m = t0.wrapping_mul(T::N0);
         let (_, c) = mac(t0, m, T::M[0], 0);
@@ -279,7 +244,7 @@ fn mont_mul<T: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
         let (t1, c) = mac(t2, m, T::M[2], c);
         let (t2, c) = mac(t3, m, T::M[3], c);
         let (t3, c) = adc(t4, c, 0);
-        t = [t0, t1, t2, t3, t5.wrapping_add(c), 0];
+        t = [t0, t1, t2, t3, c];
     }
     reduce_once::<T>(&[t[0], t[1], t[2], t[3]], t[4])
 }

@@ -1,54 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Points of P-256 in projective coordinates, with the complete formulas of Renes, Costello and
-//! Batina (EUROCRYPT 2016) for a = -3: no input is an exception, so there is nothing to branch on.
+//! Points of P-256 in Jacobian coordinates, and their multiples, constant time.
+//!
+//! Scalars are written with odd digits only, so that there is neither a zero to be added nor an
+//! infinity to be added to. That no point is ever added to itself or to its negative is shown
+//! where additions are, with the one exception that the last addition sees to.
 
-use super::mont::{from_be_bytes, to_be_bytes, Limbs, Residue, P};
-use super::table::COMB;
-use crate::ct::{self, Mask, Zeroable};
-
-/// An element of the field.
-pub(crate) type Fe = Residue<P>;
+use super::field::{Backend, Fe};
+use super::mont::{from_be_bytes, is_reduced, sub_limbs, to_be_bytes, Limbs, Modulus, N, P};
+use super::table::{COMB, SPACING, WIDTH};
+use crate::ct::{self, Mask, Secret, Zeroable};
 
 /// b of the curve equation, in Montgomery form.
-const B: Fe = Fe::raw([
+const CURVE_B: Limbs = [
     0xd89c_df62_29c4_bddf,
     0xacf0_05cd_7884_3090,
     0xe5a2_20ab_f721_2ed6,
     0xdc30_061d_0487_4834,
-]);
-
-/// Teeth of the comb, 64 bits apart.
-const TEETH: usize = 4;
-/// Tables of the comb, 16 bits apart.
-const BLOCKS: usize = 4;
+];
 
 /// A point that is not at infinity.
 #[derive(Clone, Copy)]
-pub(crate) struct Affine {
-    pub(crate) x: Fe,
-    pub(crate) y: Fe,
+pub(crate) struct Affine<B: Backend> {
+    pub(crate) x: Fe<B>,
+    pub(crate) y: Fe<B>,
 }
 
-/// A point (X : Y : Z); infinity is (0 : 1 : 0).
+/// A point (X / Z^2, Y / Z^3).
 #[derive(Clone, Copy)]
-pub(crate) struct Point {
-    x: Fe,
-    y: Fe,
-    z: Fe,
+pub(crate) struct Point<B: Backend> {
+    x: Fe<B>,
+    y: Fe<B>,
+    z: Fe<B>,
 }
 
 // SAFETY: It is made of field elements, which are.
-unsafe impl Zeroable for Point {}
+unsafe impl<B: Backend> Zeroable for Point<B> {}
 
-impl Point {
-    const INFINITY: Point = Point {
-        x: Fe::ZERO,
-        y: Fe::ONE,
-        z: Fe::ZERO,
-    };
-
-    fn from_affine(p: &Affine) -> Self {
+impl<B: Backend> Point<B> {
+    #[inline(always)]
+    fn from_affine(p: &Affine<B>) -> Self {
         Point {
             x: p.x,
             y: p.y,
@@ -56,197 +47,228 @@ impl Point {
         }
     }
 
-    #[inline(always)]
-    fn select(mask: Mask, a: &Self, b: &Self) -> Self {
-        Point {
-            x: Fe::select(mask, &a.x, &b.x),
-            y: Fe::select(mask, &a.y, &b.y),
-            z: Fe::select(mask, &a.z, &b.z),
+    /// Doubles `count` times. There is no exception: no point has order 2.
+    #[inline(never)]
+    fn double(&mut self, count: usize) {
+        for _ in 0..count {
+            let zz = self.z.square();
+            let alpha = self.x.sub(&zz).mul3(&self.x.add(&zz));
+            let y2 = self.y.double();
+            self.z = y2.mul(&self.z);
+            let yy4 = y2.square();
+            let beta4 = self.x.mul(&yy4);
+            self.x = alpha.square().sub(&beta4).sub(&beta4);
+            self.y = beta4.sub(&self.x).mul(&alpha).sub(&yy4.square().half());
         }
     }
 
-    /// Algorithm 4 of the paper.
+    /// Adds a point that is neither this one nor its negative. This one is not infinity.
     #[inline(never)]
-    fn add(&self, other: &Self) -> Self {
-        let t0 = self.x.mul(&other.x);
-        let t1 = self.y.mul(&other.y);
-        let t2 = self.z.mul(&other.z);
-        let t3 = self.x.add(&self.y).mul(&other.x.add(&other.y));
-        let t3 = t3.sub(&t0.add(&t1));
-        let t4 = self.y.add(&self.z).mul(&other.y.add(&other.z));
-        let t4 = t4.sub(&t1.add(&t2));
-        let xz = self.x.add(&self.z).mul(&other.x.add(&other.z));
-        let xz = xz.sub(&t0.add(&t2));
-        Self::add_tail(t0, t1, t2, t3, t4, xz)
-    }
-
-    /// Algorithm 5 of the paper: the other point has Z = 1.
-    #[inline(never)]
-    fn add_affine(&self, other: &Affine) -> Self {
-        let t0 = self.x.mul(&other.x);
-        let t1 = self.y.mul(&other.y);
-        let t3 = other.x.add(&other.y).mul(&self.x.add(&self.y));
-        let t3 = t3.sub(&t0.add(&t1));
-        let t4 = other.y.mul(&self.z).add(&self.y);
-        let xz = other.x.mul(&self.z).add(&self.x);
-        Self::add_tail(t0, t1, self.z, t3, t4, xz)
-    }
-
-    /// What both algorithms do with the products xx, yy, zz and the sums of the mixed ones.
-    #[inline(always)]
-    fn add_tail(xx: Fe, yy: Fe, zz: Fe, xy: Fe, yz: Fe, xz: Fe) -> Self {
-        let t = xz.sub(&B.mul(&zz));
-        let t = t.double().add(&t);
-        let z3 = yy.sub(&t);
-        let x3 = yy.add(&t);
-        let zz3 = zz.double().add(&zz);
-        let u = B.mul(&xz).sub(&zz3).sub(&xx);
-        let y3 = u.double().add(&u);
-        let t0 = xx.double().add(&xx).sub(&zz3);
-        Point {
-            x: x3.mul(&xy).sub(&yz.mul(&y3)),
-            y: x3.mul(&z3).add(&t0.mul(&y3)),
-            z: yz.mul(&z3).add(&xy.mul(&t0)),
-        }
-    }
-
-    /// Algorithm 6 of the paper.
-    #[inline(never)]
-    fn double(&self) -> Self {
-        let xx = self.x.square();
-        let yy = self.y.square();
+    fn add(&mut self, other: &Affine<B>) {
         let zz = self.z.square();
-        let xy2 = self.x.mul(&self.y).double();
-        let xz2 = self.x.mul(&self.z).double();
-        let t = B.mul(&zz).sub(&xz2);
-        let t = t.double().add(&t);
-        let x3 = yy.sub(&t);
-        let y3 = x3.mul(&yy.add(&t));
-        let x3 = x3.mul(&xy2);
-        let zz3 = zz.double().add(&zz);
-        let u = B.mul(&xz2).sub(&zz3).sub(&xx);
-        let u = u.double().add(&u);
-        let t0 = xx.double().add(&xx).sub(&zz3);
-        let y3 = y3.add(&t0.mul(&u));
-        let yz2 = self.y.mul(&self.z).double();
-        let x3 = x3.sub(&yz2.mul(&u));
-        let z3 = yz2.mul(&yy).double().double();
-        Point {
-            x: x3,
-            y: y3,
-            z: z3,
-        }
+        let zzz = zz.mul(&self.z);
+        let h = other.x.mul(&zz).sub(&self.x);
+        let r = zzz.mul(&other.y).sub(&self.y);
+        self.z = self.z.mul(&h);
+        let hh = h.square();
+        let hhh = hh.mul(&h);
+        let v = self.x.mul(&hh);
+        self.x = r.square().sub(&hhh).sub(&v).sub(&v);
+        self.y = v.sub(&self.x).mul(&r).sub(&self.y.mul(&hhh));
     }
 
-    #[inline(always)]
-    fn negate_if(&self, mask: Mask) -> Self {
-        Point {
-            x: self.x,
-            y: Fe::select(mask, &self.y.neg(), &self.y),
-            z: self.z,
-        }
-    }
-
-    /// Affine coordinates, or zeroes for infinity.
+    /// Adds a point that is not this one's negative, but may be the same. This one is not
+    /// infinity.
     #[inline(never)]
-    pub(crate) fn to_affine(self) -> Affine {
+    fn add_or_double(&mut self, other: &Affine<B>) {
+        let mut doubled = Secret::new(*self);
+        doubled.double(1);
+        self.add(other);
+        // The sum is not infinity, so this is how the formula for it failed.
+        let failed = self.z.is_zero();
+        self.x = Fe::select(failed, &doubled.x, &self.x);
+        self.y = Fe::select(failed, &doubled.y, &self.y);
+        self.z = Fe::select(failed, &doubled.z, &self.z);
+    }
+
+    /// Affine coordinates. The point must not be infinity.
+    #[inline(never)]
+    pub(crate) fn to_affine(self) -> Affine<B> {
         let inverse = self.z.invert();
+        let square = inverse.square();
         Affine {
-            x: self.x.mul(&inverse),
-            y: self.y.mul(&inverse),
+            x: self.x.mul(&square),
+            y: self.y.mul(&square).mul(&inverse),
         }
     }
 
-    /// `k` times the base point.
+    /// The affine x coordinate, as a number. The point must not be infinity.
+    #[inline(never)]
+    pub(crate) fn x_coordinate(&self) -> Limbs {
+        self.x.mul(&self.z.invert().square()).get()
+    }
+
+    /// `k` times the base point, for `k` from 1 to the order less 1.
     #[inline(never)]
     pub(crate) fn mul_base(k: &Limbs) -> Self {
-        let mut acc = Point::INFINITY;
-        for row in (0..16).rev() {
-            acc = acc.double();
-            for (block, table) in COMB.iter().enumerate() {
-                let bit = 16 * block + row;
-                let index = k
-                    .iter()
-                    .take(TEETH)
-                    .rev()
-                    .fold(0, |index, limb| index << 1 | (limb >> bit) & 1);
-                let sum = acc.add_affine(&lookup(table, index));
-                // Index 0 is infinity, which has no affine coordinates.
-                acc = Point::select(Mask::is_zero(index), &acc, &sum);
+        // The digit at i is worth 2^(6 i) times the base point. Each second one has a table; those
+        // between use the table below them and are doubled together.
+        let digits = OddDigits::<WIDTH>::new(k);
+        let [lowest, .., highest] = &COMB;
+        let mut acc = Secret::new(Point::from_affine(&digits.lookup(SPACING - 1, lowest)));
+        // Let s be the sum so far and d what is added, as integers. Neither s + d nor s - d is zero,
+        // as their lowest digit is odd, and up to the last but one they are less than the order by
+        // far. The last s + d is not zero modulo the order either; s - d is for a single k.
+        for (table, i) in COMB
+            .iter()
+            .zip((SPACING - 1..DIGITS).step_by(SPACING))
+            .skip(1)
+        {
+            acc.add(&digits.lookup(i, table));
+        }
+        for pass in (0..SPACING - 1).rev() {
+            acc.double(WIDTH);
+            for (table, i) in COMB.iter().zip((pass..DIGITS - 1).step_by(SPACING)) {
+                acc.add(&digits.lookup(i, table));
             }
         }
-        acc
+        acc.add_or_double(&digits.lookup(DIGITS - 1, highest));
+        acc.y = acc.y.negate_if(digits.negated);
+        *acc
     }
 
-    /// `k` times a point, for `k` below the order.
+    /// `k` times a point, for `k` from 1 to the order less 1.
     #[inline(never)]
-    pub(crate) fn mul(point: &Affine, k: &Limbs) -> Self {
-        // 1 to 8 times the point.
-        let mut table = [Point::INFINITY; 8];
-        Self::multiples(point, &mut table);
-
-        // Signed digits from -8 to 8, each of four bits and the one below them (Booth).
-        let mut acc = Point::INFINITY;
-        for window in (0..=64).rev() {
-            for _ in 0..4 {
-                acc = acc.double();
-            }
-            let (negative, magnitude) = booth_digit(k, window);
-            acc = acc.add_signed(&table, negative, magnitude);
+    pub(crate) fn mul(point: &Affine<B>, k: &Limbs) -> Self {
+        let mut table = Secret::new([[[0; 4]; 2]; 8]);
+        odd_multiples(point, &mut table);
+        let digits = OddDigits::<4>::new(k);
+        let mut acc = Secret::new(Point::from_affine(&digits.lookup(63, &table)));
+        for i in (1..63).rev() {
+            // The sum so far is at least 1. So 16 times it is more than any digit, and less than
+            // the order by far.
+            acc.double(4);
+            acc.add(&digits.lookup(i, &table));
         }
-        ct::wipe(&mut table);
-        acc
-    }
-
-    #[inline(never)]
-    fn multiples(point: &Affine, table: &mut [Point; 8]) {
-        let mut multiple = Point::from_affine(point);
-        for entry in table.iter_mut() {
-            *entry = multiple;
-            multiple = multiple.add_affine(point);
-        }
-    }
-
-    /// Adds entry `magnitude` of a table, or its negative.
-    #[inline(never)]
-    fn add_signed(&self, table: &[Point; 8], negative: Mask, magnitude: u64) -> Point {
-        let mut found = Point::INFINITY;
-        for (entry, number) in table.iter().zip(1..) {
-            found = Point::select(Mask::equal(magnitude, number), entry, &found);
-        }
-        self.add(&found.negate_if(negative))
+        // 16 s + d is k here; 16 s - d is the order for k = n - 2.
+        acc.double(4);
+        acc.add_or_double(&digits.lookup(0, &table));
+        acc.y = acc.y.negate_if(digits.negated);
+        *acc
     }
 }
 
-/// Digit number `window` of a signed representation of `k` with base 16.
-#[inline(always)]
-fn booth_digit(k: &Limbs, window: usize) -> (Mask, u64) {
-    let bit = |i: usize| k.get(i / 64).map_or(0, |limb| (limb >> (i % 64)) & 1);
-    let low = 4 * window;
-    let below = if low == 0 { 0 } else { bit(low - 1) };
-    let sign = bit(low + 3);
-    let value = bit(low) + 2 * bit(low + 1) + 4 * bit(low + 2) + below;
-    // value - 8 * sign, as sign and magnitude.
-    let negative = Mask::from_bit(sign);
-    (negative, negative.select(8 - value, value))
+/// Digits of a comb's scalar.
+const DIGITS: usize = 256 / WIDTH + 1;
+
+// The last digit must be the last of the last pass, and there must be a pass before it.
+const _: () = assert!((DIGITS - 1) % SPACING == 0 && SPACING > 1);
+
+/// An odd number between 0 and the order, as digits that are odd numbers from `1 - 2^WIDTH` to
+/// `2^WIDTH - 1`.
+struct OddDigits<const WIDTH: usize> {
+    /// The sum of the digits' values, each of which is `2 b - (2^WIDTH - 1)` for `WIDTH` bits b.
+    bits: Secret<[u64; 5]>,
+    /// Whether it is the order less the scalar.
+    negated: Mask,
 }
 
-/// Entry `index` of one of the comb's tables, without telling which.
-fn lookup(table: &[[[u64; 4]; 2]; 15], index: u64) -> Affine {
-    let mut x = [0; 4];
-    let mut y = [0; 4];
-    for (entry, number) in table.iter().zip(1..) {
-        let mask = Mask::equal(index, number);
-        x = super::mont::select(mask, &entry[0], &x);
-        y = super::mont::select(mask, &entry[1], &y);
+impl<const WIDTH: usize> OddDigits<WIDTH> {
+    /// Takes the one of `k` and the order less `k` that is odd.
+    fn new(k: &Limbs) -> Self {
+        let negated = Mask::from_bit(k[0]).not();
+        let other = sub_limbs(&N::M, k).0;
+        let odd = Secret::new(super::mont::select(negated, &other, k));
+        // (odd + 2^(WIDTH * digits) - 1) / 2, as there are as few digits as 256 bits need.
+        let mut bits = Secret::new([0; 5]);
+        for i in 0..4 {
+            bits[i] = odd[i] >> 1 | odd.get(i + 1).map_or(0, |limb| limb << 63);
+        }
+        let top = (256usize.div_ceil(WIDTH)) * WIDTH - 1;
+        if let Some(limb) = bits.get_mut(top / 64) {
+            *limb |= 1 << (top % 64);
+        }
+        OddDigits { bits, negated }
     }
-    Affine {
-        x: Fe::raw(x),
-        y: Fe::raw(y),
+
+    /// The digit at `i` times the point of whose odd multiples there is a table.
+    #[inline(always)]
+    fn lookup<B: Backend, const ENTRIES: usize>(
+        &self,
+        i: usize,
+        table: &[[Limbs; 2]; ENTRIES],
+    ) -> Affine<B> {
+        const { assert!(ENTRIES == 1 << (WIDTH - 1)) };
+        let limb = |n: usize| self.bits.get(n).copied().unwrap_or(0);
+        let (n, shift) = (i * WIDTH / 64, i * WIDTH % 64);
+        let mut digit = limb(n) >> shift;
+        if shift + WIDTH > 64 {
+            digit |= limb(n + 1) << (64 - shift);
+        }
+        let negative = Mask::from_bit(digit >> (WIDTH - 1)).not();
+        let [x, y] = B::lookup(table, (digit ^ negative.bits()) & (ENTRIES as u64 - 1));
+        Affine {
+            x: Fe::raw(x),
+            y: Fe::raw(y).negate_if(negative),
+        }
     }
 }
 
-impl Affine {
+/// 1, 3, up to 15 times a point.
+///
+/// Each is twice the point added to the one before. The two have the same Z, so that additions are
+/// cheap (N. Meloni, "New point addition formulae for ECC applications", 2007).
+#[inline(never)]
+fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
+    let y2 = point.y.double();
+    let yy4 = y2.square();
+    // The point with y2 for Z, and twice the point.
+    let mut last = Affine {
+        x: point.x.mul(&yy4),
+        y: yy4.square().half(),
+    };
+    let alpha = point.x.sub(&Fe::ONE).mul3(&point.x.add(&Fe::ONE));
+    let x = alpha.square().sub(&last.x).sub(&last.x);
+    let y = last.x.sub(&x).mul(&alpha).sub(&last.y);
+    let mut twice = Affine { x, y };
+
+    let mut z = y2;
+    let mut factors = [Fe::ZERO; 8];
+    let [first, others @ ..] = table;
+    *first = [point.x.into_raw(), point.y.into_raw()];
+    for (entry, factor) in others.iter_mut().zip(&mut factors) {
+        *factor = add_same_z(&mut last, &mut twice);
+        z = z.mul(factor);
+        *entry = [last.x.into_raw(), last.y.into_raw()];
+    }
+    let mut inverse = z.invert();
+    for (entry, factor) in others.iter_mut().zip(&factors).rev() {
+        let square = inverse.square();
+        let [x, y] = *entry;
+        *entry = [
+            Fe::<B>::raw(x).mul(&square).into_raw(),
+            Fe::<B>::raw(y).mul(&square.mul(&inverse)).into_raw(),
+        ];
+        inverse = inverse.mul(factor);
+    }
+    ct::wipe(&mut factors);
+}
+
+/// Adds `twice` to `last` and gives both the new Z, which is the old one times what is returned.
+#[inline(never)]
+fn add_same_z<B: Backend>(last: &mut Affine<B>, twice: &mut Affine<B>) -> Fe<B> {
+    let factor = last.x.sub(&twice.x);
+    let square = factor.square();
+    let x = last.x.mul(&square);
+    twice.x = twice.x.mul(&square);
+    let r = last.y.sub(&twice.y);
+    twice.y = x.sub(&twice.x).mul(&twice.y);
+    last.x = r.square().sub(&x).sub(&twice.x);
+    last.y = twice.x.sub(&last.x).mul(&r).sub(&twice.y);
+    factor
+}
+
+impl<B: Backend> Affine<B> {
     /// Reads an uncompressed point (SEC 1, section 2.3.4) and checks that it is on the curve. As
     /// the cofactor is 1, that is full public-key validation (SP 800-56A, section 5.6.2.3.3).
     #[inline(never)]
@@ -258,7 +280,7 @@ impl Affine {
         let x = from_be_bytes(x);
         let y = from_be_bytes(y.try_into().ok()?);
         // Public keys are public.
-        if !Fe::is_reduced(&x).and(Fe::is_reduced(&y)).declassify() {
+        if !is_reduced::<P>(&x).and(is_reduced::<P>(&y)).declassify() {
             return None;
         }
         let point = Affine {
@@ -266,7 +288,8 @@ impl Affine {
             y: Fe::new(&y),
         };
         let three = point.x.double().add(&point.x);
-        let right = point.x.square().mul(&point.x).sub(&three).add(&B);
+        let b = Fe::raw(CURVE_B);
+        let right = point.x.square().mul(&point.x).sub(&three).add(&b);
         point
             .y
             .square()
@@ -277,7 +300,7 @@ impl Affine {
     }
 
     /// Writes an uncompressed point.
-    pub(crate) fn to_uncompressed(&self) -> [u8; 65] {
+    pub(crate) fn to_uncompressed(self) -> [u8; 65] {
         let mut out = [4; 65];
         if let Some((_, coordinates)) = out.split_first_mut() {
             let (x, y) = coordinates.split_at_mut(32);
@@ -287,6 +310,3 @@ impl Affine {
         out
     }
 }
-
-// The comb's geometry is that of its tables.
-const _: () = assert!(COMB.len() == BLOCKS && TEETH * 64 == 256 && BLOCKS * 16 == 64);

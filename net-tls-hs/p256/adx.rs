@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The field of P-256 with mulx, adcx and adox.
+//!
+//! Only general-purpose registers are used, so this runs in any context.
+
+use super::field::{Backend, C};
+use super::mont::Limbs;
+use core::arch::asm;
+
+/// Arithmetic for CPUs with ADX and BMI2. Who uses it has found out that the CPU has them.
+#[derive(Clone, Copy)]
+pub(crate) struct Adx;
+
+/// Constants that instructions take from memory, as registers are few.
+#[repr(C)]
+struct Constants {
+    /// Multiplying by it shifts by 32 bits to the left, with the bits shifted out as high half.
+    shift: u64,
+    /// The highest limb of p, see [`C`].
+    high: u64,
+    /// The second limb of p. The lowest is -1, the third is 0.
+    second: u64,
+}
+
+static CONSTANTS: Constants = Constants {
+    shift: 1 << 32,
+    high: C,
+    second: 0xffff_ffff,
+};
+
+/// Adds `b[i] * a` to five limbs, which do not overflow. The carry and overflow flags are clear
+/// before and after.
+macro_rules! row {
+    ($offset:literal, $r0:literal, $r1:literal, $r2:literal, $r3:literal, $r4:literal) => {
+        concat!(
+            "mov rdx, [{b} + ",
+            $offset,
+            "]\n",
+            "mulx {u}, {t}, [{a}]\n",
+            "adcx ",
+            $r0,
+            ", {t}\n",
+            "adox ",
+            $r1,
+            ", {u}\n",
+            "mulx {u}, {t}, [{a} + 8]\n",
+            "adcx ",
+            $r1,
+            ", {t}\n",
+            "adox ",
+            $r2,
+            ", {u}\n",
+            "mulx {u}, {t}, [{a} + 16]\n",
+            "adcx ",
+            $r2,
+            ", {t}\n",
+            "adox ",
+            $r3,
+            ", {u}\n",
+            "mulx {u}, {t}, [{a} + 24]\n",
+            "adcx ",
+            $r3,
+            ", {t}\n",
+            "adox ",
+            $r4,
+            ", {u}\n",
+            "adc ",
+            $r4,
+            ", 0\n",
+        )
+    };
+}
+
+/// Adds the multiple of p that makes the lowest of five limbs 0, and makes that limb the highest
+/// of the five others, which is 0 or 1. The carry and overflow flags are clear after it.
+macro_rules! fold {
+    ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $r4:literal) => {
+        concat!(
+            "mov rdx, ",
+            $r0,
+            "\n",
+            "mulx {u}, {t}, [rip + {k}]\n",
+            "add ",
+            $r1,
+            ", {t}\n",
+            "adc ",
+            $r2,
+            ", {u}\n",
+            "mulx {u}, {t}, [rip + {k} + 8]\n",
+            "adc ",
+            $r3,
+            ", {t}\n",
+            "adc ",
+            $r4,
+            ", {u}\n",
+            "mov ",
+            $r0,
+            ", 0\n",
+            "adc ",
+            $r0,
+            ", 0\n",
+        )
+    };
+}
+
+/// Adds the multiple of p that makes the lowest of four limbs 0, and makes that limb the highest of
+/// the four others.
+macro_rules! fold_half {
+    ($r0:literal, $r1:literal, $r2:literal, $r3:literal) => {
+        concat!(
+            "mov rdx, ",
+            $r0,
+            "\n",
+            "mulx {u}, {t}, [rip + {k}]\n",
+            "add ",
+            $r1,
+            ", {t}\n",
+            "adc ",
+            $r2,
+            ", {u}\n",
+            "mulx ",
+            $r0,
+            ", {t}, [rip + {k} + 8]\n",
+            "adc ",
+            $r3,
+            ", {t}\n",
+            "adc ",
+            $r0,
+            ", 0\n",
+        )
+    };
+}
+
+/// Subtracts p from five limbs, of which the fifth is 0 or 1, and adds it again if that was too
+/// much. The fifth limb, given with its name as 32 bits, becomes a mask.
+macro_rules! reduce {
+    ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $r4:literal, $r4e:literal) => {
+        concat!(
+            "sub ",
+            $r0,
+            ", -1\n",
+            "sbb ",
+            $r1,
+            ", [rip + {k} + 16]\n",
+            "sbb ",
+            $r2,
+            ", 0\n",
+            "sbb ",
+            $r3,
+            ", [rip + {k} + 8]\n",
+            "sbb ",
+            $r4,
+            ", 0\n",
+            add_p!($r0, $r1, $r2, $r3, $r4, $r4e),
+        )
+    };
+}
+
+/// Adds p if the mask is ones. Subtracting 2^32 - 1 is as good as adding p's highest limb.
+macro_rules! add_p {
+    ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $mask:literal, $mask_e:literal) => {
+        concat!(
+            "mov {t:e}, ",
+            $mask_e,
+            "\n",
+            "add ",
+            $r0,
+            ", ",
+            $mask,
+            "\n",
+            "adc ",
+            $r1,
+            ", {t}\n",
+            "adc ",
+            $r2,
+            ", 0\n",
+            "adc ",
+            $r3,
+            ", 0\n",
+            "sub ",
+            $r3,
+            ", {t}\n",
+        )
+    };
+}
+
+/// Subtracts p if the mask is ones. Adding 2^32 - 1 is as good as subtracting p's highest limb.
+macro_rules! sub_p {
+    ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $mask:literal, $mask_e:literal) => {
+        concat!(
+            "mov {t:e}, ",
+            $mask_e,
+            "\n",
+            "sub ",
+            $r0,
+            ", ",
+            $mask,
+            "\n",
+            "sbb ",
+            $r1,
+            ", {t}\n",
+            "sbb ",
+            $r2,
+            ", 0\n",
+            "sbb ",
+            $r3,
+            ", 0\n",
+            "add ",
+            $r3,
+            ", {t}\n",
+        )
+    };
+}
+
+/// An entry of a table, if the index is zero.
+macro_rules! entry {
+    ($offset:literal) => {
+        concat!(
+            "sub {index}, 1\n",
+            "cmovc {x0}, [{table} + ",
+            $offset,
+            "]\n",
+            "cmovc {x1}, [{table} + ",
+            $offset,
+            " + 8]\n",
+            "cmovc {x2}, [{table} + ",
+            $offset,
+            " + 16]\n",
+            "cmovc {x3}, [{table} + ",
+            $offset,
+            " + 24]\n",
+            "cmovc {y0}, [{table} + ",
+            $offset,
+            " + 32]\n",
+            "cmovc {y1}, [{table} + ",
+            $offset,
+            " + 40]\n",
+            "cmovc {y2}, [{table} + ",
+            $offset,
+            " + 48]\n",
+            "cmovc {y3}, [{table} + ",
+            $offset,
+            " + 56]\n",
+        )
+    };
+}
+
+impl Backend for Adx {
+    #[inline(always)]
+    fn mul(a: &Limbs, b: &Limbs) -> Limbs {
+        let (r0, r1, r2, r3);
+        // SAFETY: The four limbs of both arguments and the constants are read, and nothing else
+        // than the operands is changed. The CPU has the instructions.
+        unsafe {
+            asm!(
+                "mov rdx, [{b}]",
+                "mulx {r1}, {r0}, [{a}]",
+                "mulx {r2}, {t}, [{a} + 8]",
+                "add {r1}, {t}",
+                "mulx {r3}, {t}, [{a} + 16]",
+                "adc {r2}, {t}",
+                "mulx {r4}, {t}, [{a} + 24]",
+                "adc {r3}, {t}",
+                "adc {r4}, 0",
+                fold!("{r0}", "{r1}", "{r2}", "{r3}", "{r4}"),
+                row!("8", "{r1}", "{r2}", "{r3}", "{r4}", "{r0}"),
+                fold!("{r1}", "{r2}", "{r3}", "{r4}", "{r0}"),
+                row!("16", "{r2}", "{r3}", "{r4}", "{r0}", "{r1}"),
+                fold!("{r2}", "{r3}", "{r4}", "{r0}", "{r1}"),
+                row!("24", "{r3}", "{r4}", "{r0}", "{r1}", "{r2}"),
+                fold!("{r3}", "{r4}", "{r0}", "{r1}", "{r2}"),
+                reduce!("{r4}", "{r0}", "{r1}", "{r2}", "{r3}", "{r3:e}"),
+                a = in(reg) a,
+                b = in(reg) b,
+                k = sym CONSTANTS,
+                r4 = out(reg) r0,
+                r0 = out(reg) r1,
+                r1 = out(reg) r2,
+                r2 = out(reg) r3,
+                r3 = out(reg) _,
+                t = out(reg) _,
+                u = out(reg) _,
+                out("rdx") _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn square(a: &Limbs) -> Limbs {
+        let (r0, r1, r2, r3);
+        // SAFETY: As for `mul`.
+        unsafe {
+            asm!(
+                // The products of different limbs.
+                "mov rdx, [{a}]",
+                "mulx {r2}, {r1}, [{a} + 8]",
+                "mulx {u}, {t}, [{a} + 16]",
+                "mulx {r4}, {r3}, [{a} + 24]",
+                "mov rdx, [{a} + 24]",
+                "mulx {r0}, {r7}, [{a} + 8]",
+                "mulx {r6}, {r5}, [{a} + 16]",
+                "add {r2}, {t}",
+                "adc {r3}, {u}",
+                "adc {r4}, {r7}",
+                "adc {r5}, {r0}",
+                "adc {r6}, 0",
+                "mov rdx, [{a} + 8]",
+                "mulx {u}, {t}, [{a} + 16]",
+                "add {r3}, {t}",
+                "adc {r4}, {u}",
+                "adc {r5}, 0",
+                "adc {r6}, 0",
+                // They come twice, and the squares once.
+                "xor {r7:e}, {r7:e}",
+                "mov rdx, [{a}]",
+                "mulx {t}, {r0}, rdx",
+                "adcx {r1}, {r1}",
+                "adox {r1}, {t}",
+                "mov rdx, [{a} + 8]",
+                "mulx {u}, {t}, rdx",
+                "adcx {r2}, {r2}",
+                "adox {r2}, {t}",
+                "adcx {r3}, {r3}",
+                "adox {r3}, {u}",
+                "mov rdx, [{a} + 16]",
+                "mulx {u}, {t}, rdx",
+                "adcx {r4}, {r4}",
+                "adox {r4}, {t}",
+                "adcx {r5}, {r5}",
+                "adox {r5}, {u}",
+                "mov rdx, [{a} + 24]",
+                "mulx {u}, {t}, rdx",
+                "adcx {r6}, {r6}",
+                "adox {r6}, {t}",
+                "adcx {r7}, {r7}",
+                "adox {r7}, {u}",
+                // The lower half is divided by 2^256 modulo p.
+                fold_half!("{r0}", "{r1}", "{r2}", "{r3}"),
+                fold_half!("{r1}", "{r2}", "{r3}", "{r0}"),
+                fold_half!("{r2}", "{r3}", "{r0}", "{r1}"),
+                fold_half!("{r3}", "{r0}", "{r1}", "{r2}"),
+                "add {r0}, {r4}",
+                "adc {r1}, {r5}",
+                "adc {r2}, {r6}",
+                "adc {r3}, {r7}",
+                "mov {r4:e}, 0",
+                "adc {r4}, 0",
+                reduce!("{r0}", "{r1}", "{r2}", "{r3}", "{r4}", "{r4:e}"),
+                a = in(reg) a,
+                k = sym CONSTANTS,
+                r0 = out(reg) r0,
+                r1 = out(reg) r1,
+                r2 = out(reg) r2,
+                r3 = out(reg) r3,
+                r4 = out(reg) _,
+                r5 = out(reg) _,
+                r6 = out(reg) _,
+                r7 = out(reg) _,
+                t = out(reg) _,
+                u = out(reg) _,
+                out("rdx") _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn add(a: &Limbs, b: &Limbs) -> Limbs {
+        let [mut r0, mut r1, mut r2, mut r3] = *a;
+        // SAFETY: As for `mul`.
+        unsafe {
+            asm!(
+                "add {r0}, [{b}]",
+                "adc {r1}, [{b} + 8]",
+                "adc {r2}, [{b} + 16]",
+                "adc {r3}, [{b} + 24]",
+                "mov {m:e}, 0",
+                "adc {m}, 0",
+                reduce!("{r0}", "{r1}", "{r2}", "{r3}", "{m}", "{m:e}"),
+                b = in(reg) b,
+                k = sym CONSTANTS,
+                r0 = inout(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
+                m = out(reg) _,
+                t = out(reg) _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn double(a: &Limbs) -> Limbs {
+        let [mut r0, mut r1, mut r2, mut r3] = *a;
+        // SAFETY: As for `mul`.
+        unsafe {
+            asm!(
+                "add {r0}, {r0}",
+                "adc {r1}, {r1}",
+                "adc {r2}, {r2}",
+                "adc {r3}, {r3}",
+                "mov {m:e}, 0",
+                "adc {m}, 0",
+                reduce!("{r0}", "{r1}", "{r2}", "{r3}", "{m}", "{m:e}"),
+                k = sym CONSTANTS,
+                r0 = inout(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
+                m = out(reg) _,
+                t = out(reg) _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn add_loose(a: &Limbs, b: &Limbs) -> Limbs {
+        let [mut r0, mut r1, mut r2, mut r3] = *a;
+        // SAFETY: As for `mul`.
+        unsafe {
+            asm!(
+                "add {r0}, [{b}]",
+                "adc {r1}, [{b} + 8]",
+                "adc {r2}, [{b} + 16]",
+                "adc {r3}, [{b} + 24]",
+                "sbb {m}, {m}",
+                sub_p!("{r0}", "{r1}", "{r2}", "{r3}", "{m}", "{m:e}"),
+                b = in(reg) b,
+                r0 = inout(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
+                m = out(reg) _,
+                t = out(reg) _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn sub(a: &Limbs, b: &Limbs) -> Limbs {
+        let [mut r0, mut r1, mut r2, mut r3] = *a;
+        // SAFETY: As for `mul`.
+        unsafe {
+            asm!(
+                "sub {r0}, [{b}]",
+                "sbb {r1}, [{b} + 8]",
+                "sbb {r2}, [{b} + 16]",
+                "sbb {r3}, [{b} + 24]",
+                "sbb {m}, {m}",
+                add_p!("{r0}", "{r1}", "{r2}", "{r3}", "{m}", "{m:e}"),
+                b = in(reg) b,
+                r0 = inout(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
+                m = out(reg) _,
+                t = out(reg) _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn half(a: &Limbs) -> Limbs {
+        let [mut r0, mut r1, mut r2, mut r3] = *a;
+        // SAFETY: As for `mul`.
+        unsafe {
+            asm!(
+                // p, if the number is odd.
+                "mov {m}, {r0}",
+                "and {m:e}, 1",
+                "neg {m}",
+                "mov {t:e}, {m:e}",
+                "mov {u}, {m}",
+                "and {u}, [rip + {k} + 8]",
+                "add {r0}, {m}",
+                "adc {r1}, {t}",
+                "adc {r2}, 0",
+                "adc {r3}, {u}",
+                "rcr {r3}, 1",
+                "rcr {r2}, 1",
+                "rcr {r1}, 1",
+                "rcr {r0}, 1",
+                k = sym CONSTANTS,
+                r0 = inout(reg) r0,
+                r1 = inout(reg) r1,
+                r2 = inout(reg) r2,
+                r3 = inout(reg) r3,
+                m = out(reg) _,
+                t = out(reg) _,
+                u = out(reg) _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn lookup<const ENTRIES: usize>(table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2] {
+        const { assert!(ENTRIES > 0 && ENTRIES % 4 == 0) };
+        let mut x = [0u64; 4];
+        let mut y = [0u64; 4];
+        // SAFETY: The loop reads the table, four entries each time, and nothing else than the
+        // operands is changed.
+        unsafe {
+            asm!(
+                "2:",
+                entry!("0"),
+                entry!("64"),
+                entry!("128"),
+                entry!("192"),
+                "add {table}, 256",
+                "dec {count:e}",
+                "jnz 2b",
+                table = inout(reg) table => _,
+                index = inout(reg) index => _,
+                count = inout(reg) ENTRIES / 4 => _,
+                x0 = inout(reg) x[0],
+                x1 = inout(reg) x[1],
+                x2 = inout(reg) x[2],
+                x3 = inout(reg) x[3],
+                y0 = inout(reg) y[0],
+                y1 = inout(reg) y[1],
+                y2 = inout(reg) y[2],
+                y3 = inout(reg) y[3],
+                options(pure, readonly, nostack),
+            );
+        }
+        [x, y]
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Inverses modulo a 256-bit prime by divsteps (Bernstein and Yang, "Fast constant-time gcd
+//! computation and modular inversion", 2019), constant time.
+//!
+//! The variant is the one that starts with delta = 1/2, of which 590 steps do for each input of
+//! 256 bits (P. Wuille, <https://github.com/sipa/safegcd-bounds>). They come in 10 batches of 59
+//! whose effect is a matrix of integers, which is found from the lowest limbs alone and then
+//! applied to the whole numbers.
+
+use super::mont::{Limbs, Modulus};
+use crate::ct::{wipe, Mask};
+
+/// How many batches of divsteps there are, each of [`STEPS`].
+const BATCHES: usize = 10;
+
+/// Divsteps of a batch: as many as the entries of its matrix have room for.
+const STEPS: u32 = 59;
+
+/// A number in two's complement: four limbs and a small signed one above them.
+type Wide = [u64; 5];
+
+/// What divsteps do to (f, g), times a power of two.
+#[derive(Clone, Copy)]
+struct Matrix {
+    u: i64,
+    v: i64,
+    q: i64,
+    r: i64,
+}
+
+/// Returns some `d` below 2^256, and whether it is to be negated, such that `d` times `a` is
+/// 2^-50 modulo M. `a` is below M; `d` is zero if it is zero.
+#[inline(never)]
+pub(super) fn invert<T: Modulus>(a: &Limbs) -> (Limbs, Mask) {
+    // In each of the pairs, the second number becomes the first one's remainder. With c = 2^-5 for
+    // each batch so far, d * a = f * c and e * a = g * c modulo M.
+    let mut fg: [Wide; 2] = [widen(&T::M), widen(a)];
+    let mut de: [Wide; 2] = [[0; 5], [1, 0, 0, 0, 0]];
+    let mut zeta = -1;
+    for _ in 0..BATCHES {
+        let (matrix, next) = divsteps(zeta, fg[0][0], fg[1][0]);
+        zeta = next;
+        fg = update_fg(&matrix, &fg);
+        de = update_de::<T>(&matrix, &de);
+    }
+    // The greatest common divisor is 1 or -1, or M if a is zero.
+    let negative = Mask::from_bit(fg[0][4]);
+    let d = normalize::<T>(&de[0]);
+    wipe(&mut fg);
+    wipe(&mut de);
+    (d, negative)
+}
+
+fn widen(a: &Limbs) -> Wide {
+    [a[0], a[1], a[2], a[3], 0]
+}
+
+/// Makes the number positive and less than 2^256; it is between -M / 16 and M + M / 16.
+#[inline(always)]
+fn normalize<T: Modulus>(d: &Wide) -> Limbs {
+    // Adds M if d is negative, subtracts it if d is at least 2^256.
+    let top = d[4] as i64;
+    let add = Mask::from_bit((top >> 63) as u64);
+    let sub = Mask::from_bit(d[4]).and(add.not());
+    let (r, _) = super::mont::add_limbs(
+        &[d[0], d[1], d[2], d[3]],
+        &super::mont::and_limbs(&T::M, add.bits()),
+    );
+    super::mont::sub_limbs(&r, &super::mont::and_limbs(&T::M, sub.bits())).0
+}
+
+/// 59 divsteps on the lowest limbs of f and g.
+#[inline(never)]
+fn divsteps(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+    let (a, zeta) = short_divsteps::<20>(zeta, f, g);
+    let (f, g) = a.apply(f, g, 20);
+    let (b, zeta) = short_divsteps::<20>(zeta, f, g);
+    let (f, g) = b.apply(f, g, 20);
+    let (c, zeta) = short_divsteps::<19>(zeta, f, g);
+    (c.times(&b.times(&a)), zeta)
+}
+
+impl Matrix {
+    /// The lowest limbs of f and g after the steps of the matrix.
+    #[inline(always)]
+    fn apply(&self, f: u64, g: u64, steps: u32) -> (u64, u64) {
+        let row = |a: i64, b: i64| {
+            let sum = f
+                .wrapping_mul(a as u64)
+                .wrapping_add(g.wrapping_mul(b as u64));
+            ((sum as i64) >> steps) as u64
+        };
+        (row(self.u, self.v), row(self.q, self.r))
+    }
+
+    /// The matrix of the steps of `first` and then those of this one.
+    #[inline(always)]
+    fn times(&self, first: &Self) -> Self {
+        let dot = |a: i64, b: i64, c: i64, d: i64| {
+            // No sum exceeds 2^59, as there are no more steps than that.
+            a.wrapping_mul(b).wrapping_add(c.wrapping_mul(d))
+        };
+        Matrix {
+            u: dot(self.u, first.u, self.v, first.q),
+            v: dot(self.u, first.v, self.v, first.r),
+            q: dot(self.q, first.u, self.r, first.q),
+            r: dot(self.q, first.v, self.r, first.r),
+        }
+    }
+}
+
+/// Up to 20 divsteps.
+///
+/// One word has f and what became of it in terms of the first f and g: it is
+/// `f + 2^41 x + 2^62 y`, where x and y are minus the matrix's entries divided by 2^steps, and
+/// another has g in the same way. A step is linear, so that it can be done on whole words. x and y
+/// are fractions that need no more bits than the steps that were done, so that nothing runs into
+/// its neighbour. They are negative at first for the range to be that of a signed field.
+#[inline(always)]
+fn short_divsteps<const COUNT: u32>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+    let low = (1 << 20) - 1;
+    let mut zeta = zeta;
+    let mut f = ((f & low) as i64).wrapping_sub(1 << 41);
+    let mut g = ((g & low) as i64).wrapping_sub(1 << 62);
+    for _ in 0..COUNT {
+        // zeta is -(delta + 1/2).
+        let odd = Mask::from_bit(g as u64).bits() as i64;
+        let swap = (zeta >> 63) & odd;
+        let next = g.wrapping_add((f ^ swap).wrapping_sub(swap) & odd) >> 1;
+        f ^= (f ^ g) & swap;
+        g = next;
+        zeta = (zeta ^ swap).wrapping_sub(1);
+    }
+    let (u, v) = unpack::<COUNT>(f);
+    let (q, r) = unpack::<COUNT>(g);
+    (Matrix { u, v, q, r }, zeta)
+}
+
+/// The two coefficients of a word of [`short_divsteps`], after `COUNT` steps.
+#[inline(always)]
+fn unpack<const COUNT: u32>(word: i64) -> (i64, i64) {
+    // Each field is rounded, as those below it are signed.
+    let y = word.wrapping_add(1 << (61 - COUNT)) >> (62 - COUNT);
+    let x = word.wrapping_add(1 << (40 - COUNT)) >> (41 - COUNT);
+    ((y << 21).wrapping_sub(x), y.wrapping_neg())
+}
+
+/// `x a + y b`, for |x| + |y| up to 2^59.
+#[inline(always)]
+fn combine(x: i64, y: i64, a: &Wide, b: &Wide) -> Wide {
+    // As signs and magnitudes: -m n is m (2^256 - n) - 2^256 m, and 2^256 - n is !n + 1.
+    let (sx, sy) = ((x >> 63) as u64, (y >> 63) as u64);
+    let (mx, my) = (x.unsigned_abs(), y.unsigned_abs());
+    let mut out = [0; 5];
+    let mut carry = u128::from(mx & sx).wrapping_add(u128::from(my & sy));
+    for i in 0..4 {
+        // Both products together are below 2^124.
+        let sum = u128::from(a[i] ^ sx)
+            .wrapping_mul(u128::from(mx))
+            .wrapping_add(u128::from(b[i] ^ sy).wrapping_mul(u128::from(my)))
+            .wrapping_add(carry);
+        out[i] = sum as u64;
+        carry = sum >> 64;
+    }
+    out[4] = (carry as u64)
+        .wrapping_add(a[4].wrapping_mul(x as u64))
+        .wrapping_add(b[4].wrapping_mul(y as u64))
+        .wrapping_sub(mx & sx)
+        .wrapping_sub(my & sy);
+    out
+}
+
+/// Applies a batch's matrix to f and g. The division is exact.
+#[inline(never)]
+fn update_fg(t: &Matrix, fg: &[Wide; 2]) -> [Wide; 2] {
+    let [f, g] = fg;
+    let shift = |a: Wide| {
+        let join = |low: u64, high: u64| (low >> STEPS) | (high << (64 - STEPS));
+        [
+            join(a[0], a[1]),
+            join(a[1], a[2]),
+            join(a[2], a[3]),
+            join(a[3], a[4]),
+            ((a[4] as i64) >> STEPS) as u64,
+        ]
+    };
+    [
+        shift(combine(t.u, t.v, f, g)),
+        shift(combine(t.q, t.r, f, g)),
+    ]
+}
+
+/// Applies a batch's matrix to d and e, and divides by 2^64 modulo M. They stay between -M / 16
+/// and M + M / 16, as the entries of the matrix are less than a 32nd of what is divided by.
+#[inline(never)]
+fn update_de<T: Modulus>(t: &Matrix, de: &[Wide; 2]) -> [Wide; 2] {
+    let [d, e] = de;
+    let reduce = |a: Wide| {
+        let m = a[0].wrapping_mul(T::N0);
+        let mac = super::mont::mac;
+        let (_, c) = mac(a[0], m, T::M[0], 0);
+        let (r0, c) = mac(a[1], m, T::M[1], c);
+        let (r1, c) = mac(a[2], m, T::M[2], c);
+        let (r2, c) = mac(a[3], m, T::M[3], c);
+        let top = i128::from(a[4] as i64).wrapping_add(i128::from(c));
+        [r0, r1, r2, top as u64, (top >> 64) as u64]
+    };
+    [
+        reduce(combine(t.u, t.v, d, e)),
+        reduce(combine(t.q, t.r, d, e)),
+    ]
+}
