@@ -2,8 +2,24 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_p256))]
 mod tests {
-    use crate::p256::{ecdh, ecdsa_sign_with, PrivateKey};
+    use crate::crypto::Crypto;
+    #[cfg(target_arch = "x86_64")]
+    use crate::p256::adx::Adx;
+    use crate::p256::field::{Backend, Portable};
+    use crate::p256::mont::{add_limbs, from_be_bytes, sub_limbs, Limbs, Modulus, Residue, N, P};
+    use crate::p256::{ecdh, ecdh_with, ecdsa_sign_with, public_key_with, PrivateKey};
     use crate::tests::{hex, Platform};
+
+    /// Runs a generic function with the portable backend and with assembly if the CPU has it.
+    macro_rules! with_each_backend {
+        ($function:ident) => {
+            $function::<Portable>();
+            #[cfg(target_arch = "x86_64")]
+            if Platform::cpu_has_adx() {
+                $function::<Adx>();
+            }
+        };
+    }
 
     /// RFC 6979, appendix A.2.5.
     const KEY: [u8; 32] = hex("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721");
@@ -152,5 +168,271 @@ mod tests {
         let mut bad = [0; 65];
         bad[0] = 4;
         assert!(refused(&bad));
+    }
+    /// Scalars with the coordinates of the base point times them, by OpenSSL.
+    const MULTIPLES: [[&str; 3]; 7] = [
+        [
+            "0000000000000000000000000000000000000000000000000000000000000001",
+            "6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296",
+            "4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5",
+        ],
+        // 2, and the order less 2: the last addition of another point's multiple is a doubling.
+        [
+            "0000000000000000000000000000000000000000000000000000000000000002",
+            "7CF27B188D034F7E8A52380304B51AC3C08969E277F21B35A60B48FC47669978",
+            "07775510DB8ED040293D9AC69F7430DBBA7DADE63CE982299E04B79D227873D1",
+        ],
+        [
+            "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC63254F",
+            "7CF27B188D034F7E8A52380304B51AC3C08969E277F21B35A60B48FC47669978",
+            "F888AAEE24712FC0D6C26539608BCF244582521AC3167DD661FB4862DD878C2E",
+        ],
+        // 30 * 2^252 less the order, and its negative: the same, for the base point.
+        [
+            "E0000000FFFFFFFF00000000000000004319055258E8617B0C46353D039CDAAF",
+            "716330941CC341028ED94ACF9A7E88241620390CD73CE080844F7919DF8A75A5",
+            "9F01591E708CC1679DDEFAC0715761E101A4C117EBFF2D3913AD01384289BEFE",
+        ],
+        [
+            "1FFFFFFE00000001FFFFFFFFFFFFFFFF79CDF55B4E2F3D09E7739585F8C64AA2",
+            "716330941CC341028ED94ACF9A7E88241620390CD73CE080844F7919DF8A75A5",
+            "60FEA6E08F733E996221053F8EA89E1EFE5B3EE91400D2C6EC52FEC7BD764101",
+        ],
+        [
+            "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC63252F",
+            "2F9E6EBF717DEF118D1A092FCE97133919CF2D31B7F8BE6CFB7FDBE16820999E",
+            "85115526ACD077DF1C34E5EB2F0ADB09E97D2D6BF51215F28A9477FCF941F4D0",
+        ],
+        [
+            "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632550",
+            "6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296",
+            "B01CBD1C01E58065711814B583F061E9D431CCA994CEA1313449BF97C840AE0A",
+        ],
+    ];
+
+    /// The base point.
+    const G: [u8; 65] = hex(concat!(
+        "04",
+        "6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296",
+        "4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5"
+    ));
+
+    #[test]
+    fn multiples_that_are_exceptions() {
+        fn run<B: Backend>() {
+            for [k, x, y] in MULTIPLES {
+                let (k, x, y): ([u8; 32], [u8; 32], [u8; 32]) = (hex(k), hex(x), hex(y));
+                let mut shared = [0; 32];
+                let key = PrivateKey::from_be_bytes(&k);
+                assert!(key.is_some_and(|key| {
+                    let public = public_key_with::<B>(&key);
+                    assert!(public[1..33] == x && public[33..] == y);
+                    ecdh_with::<B>(&key, &G, &mut shared).is_ok()
+                }));
+                assert!(shared == x);
+            }
+        }
+        with_each_backend!(run);
+    }
+
+    /// Numbers below a modulus whose limbs are at borders where carries begin or end.
+    fn crafted<T: Modulus>() -> impl Iterator<Item = Limbs> + Clone {
+        const LIMBS: [u64; 4] = [0, 1, 0xffff_ffff, u64::MAX];
+        let limbs = |i: usize| {
+            let limb = |n: usize| LIMBS[i >> (2 * n) & 3];
+            [limb(0), limb(1), limb(2), limb(3)]
+        };
+        // And those around the modulus and its half.
+        let near = |i: u64| {
+            let (down, half) = (i / 2 + 1, i % 2 == 1);
+            let m = sub_limbs(&T::M, &[down, 0, 0, 0]).0;
+            match half {
+                false => m,
+                true => [
+                    m[0] >> 1 | m[1] << 63,
+                    m[1] >> 1 | m[2] << 63,
+                    m[2] >> 1 | m[3] << 63,
+                    m[3] >> 1,
+                ],
+            }
+        };
+        (0..256)
+            .map(limbs)
+            .chain((0..16).map(near))
+            .filter(|a| is_below(a, &T::M))
+    }
+
+    fn is_below(a: &Limbs, b: &Limbs) -> bool {
+        a.iter().rev().lt(b.iter().rev())
+    }
+
+    /// `a + b` modulo a number above both, by the definition.
+    fn slow_add(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
+        match add_limbs(a, b) {
+            (sum, 0) if is_below(&sum, m) => sum,
+            (sum, _) => sub_limbs(&sum, m).0,
+        }
+    }
+
+    /// `a * b` modulo a number above `a`, by adding and doubling.
+    fn slow_mul(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
+        let mut product = [0; 4];
+        for bit in (0..256).rev() {
+            product = slow_add(&product, &product, m);
+            if b[bit / 64] >> (bit % 64) & 1 == 1 {
+                product = slow_add(&product, a, m);
+            }
+        }
+        product
+    }
+
+    /// 2^256 modulo a number between 2^255 and 2^256.
+    fn radix(m: &Limbs) -> Limbs {
+        sub_limbs(&[0; 4], m).0
+    }
+
+    #[test]
+    fn field_against_the_definition() {
+        fn run<B: Backend>() {
+            let p = &P::M;
+            let r = radix(p);
+            for a in crafted::<P>().step_by(3) {
+                let square = slow_mul(&a, &a, p);
+                assert!(slow_mul(&B::square(&a), &r, p) == square);
+                assert!(B::double(&a) == slow_add(&a, &a, p));
+                assert!(B::double(&B::half(&a)) == a);
+                for b in crafted::<P>().step_by(7) {
+                    // a b / R times R.
+                    assert!(slow_mul(&B::mul(&a, &b), &r, p) == slow_mul(&a, &b, p));
+                    assert!(B::add(&a, &b) == slow_add(&a, &b, p));
+                    assert!(slow_add(&B::sub(&a, &b), &b, p) == a);
+                }
+            }
+        }
+        with_each_backend!(run);
+    }
+
+    #[test]
+    fn field_of_loose_numbers() {
+        fn run<B: Backend>() {
+            let p = &P::M;
+            let r = radix(p);
+            // Numbers of 256 bits that are not below p.
+            let high = [
+                P::M,
+                [0, 1 << 32, 0, P::M[3]],
+                [0, 0, 0, u64::MAX],
+                [u64::MAX, 0, 0, u64::MAX],
+                [0, u64::MAX, u64::MAX, u64::MAX],
+                [u64::MAX; 4],
+            ];
+            for b in high {
+                assert!(!is_below(&b, p));
+                for a in crafted::<P>().step_by(5) {
+                    let product = B::mul(&a, &b);
+                    assert!(is_below(&product, p));
+                    assert!(slow_mul(&product, &r, p) == slow_mul(&a, &b, p));
+                    // The sum times R / R, of which only the residue is known.
+                    let sum = B::mul(&r, &B::add_loose(&b, &a));
+                    assert!(sum == slow_add(&a, &sub_limbs(&b, p).0, p));
+                }
+            }
+        }
+        with_each_backend!(run);
+    }
+
+    /// The two backends are the same function on all pairs of crafted numbers.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn assembly_against_portable() {
+        if !Platform::cpu_has_adx() {
+            return;
+        }
+        for a in crafted::<P>() {
+            assert!(Adx::square(&a) == Portable::square(&a));
+            assert!(Adx::double(&a) == Portable::double(&a));
+            assert!(Adx::half(&a) == Portable::half(&a));
+            for b in crafted::<P>() {
+                assert!(Adx::mul(&a, &b) == Portable::mul(&a, &b));
+                assert!(Adx::add(&a, &b) == Portable::add(&a, &b));
+                assert!(Adx::sub(&a, &b) == Portable::sub(&a, &b));
+            }
+        }
+    }
+
+    #[test]
+    fn table_lookup() {
+        fn run<B: Backend>() {
+            let mut table = [[[0; 4]; 2]; 8];
+            let mut n = 1u64;
+            for limb in table.iter_mut().flatten().flatten() {
+                n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                *limb = n;
+            }
+            for (entry, i) in table.iter().zip(0..) {
+                assert!(B::lookup(&table, i) == *entry);
+            }
+        }
+        with_each_backend!(run);
+    }
+
+    #[test]
+    fn inverses() {
+        fn run<T: Modulus>() {
+            for a in crafted::<T>() {
+                let inverse = Residue::<T>::new(&a).invert().get();
+                let one = if a == [0; 4] { [0; 4] } else { [1, 0, 0, 0] };
+                assert!(is_below(&inverse, &T::M));
+                assert!(slow_mul(&inverse, &a, &T::M) == one);
+            }
+        }
+        run::<P>();
+        run::<N>();
+    }
+
+    #[test]
+    fn order_against_the_definition() {
+        let n = &N::M;
+        for a in crafted::<N>().step_by(5) {
+            let x = Residue::<N>::new(&a);
+            assert!(x.get() == a);
+            for b in crafted::<N>().step_by(11) {
+                let y = Residue::<N>::new(&b);
+                assert!(x.mul(&y).get() == slow_mul(&a, &b, n));
+                assert!(x.add(&y).get() == slow_add(&a, &b, n));
+            }
+        }
+        // What is not below the order is reduced.
+        let high = [[u64::MAX; 4], N::M, add_limbs(n, &[1, 0, 0, 0]).0];
+        for a in high {
+            assert!(Residue::<N>::new(&a).get() == sub_limbs(&a, n).0);
+        }
+    }
+
+    #[test]
+    fn exchange_with_each_backend() {
+        fn run<B: Backend>() {
+            // RFC 5903, section 8.1.
+            let i: [u8; 32] =
+                hex("C88F01F510D9AC3F70A292DAA2316DE544E9AAB8AFE84049C62A9C57862D1433");
+            let gr: [u8; 65] = hex(concat!(
+                "04",
+                "D12DFB5289C8D4F81208B70270398C342296970A0BCCB74C736FC7554494BF63",
+                "56FBF3CA366CC23E8157854C13C58D6AAC23F046ADA30F8353E74F33039872AB"
+            ));
+            let want: [u8; 32] =
+                hex("D6840F6B42F6EDAFD13116E0E12565202FEF8E9ECE7DCE03812464D04B9442DE");
+            let mut shared = [0; 32];
+            let key = PrivateKey::from_be_bytes(&i);
+            assert!(key.is_some_and(|key| ecdh_with::<B>(&key, &gr, &mut shared).is_ok()));
+            assert!(shared == want);
+            // Its negative has the same x coordinate.
+            let minus = sub_limbs(&N::M, &from_be_bytes(&i)).0;
+            let minus = crate::p256::mont::to_be_bytes(&minus);
+            let key = PrivateKey::from_be_bytes(&minus);
+            assert!(key.is_some_and(|key| ecdh_with::<B>(&key, &gr, &mut shared).is_ok()));
+            assert!(shared == want);
+        }
+        with_each_backend!(run);
     }
 }

@@ -10,7 +10,7 @@
 use std::hint::black_box;
 #[cfg(target_arch = "x86_64")]
 use std::sync::atomic::{AtomicU64, Ordering};
-use tls_handshake_host::host_crypto::HostCrypto;
+use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::p256;
 
 /// Prepares an operation's input and returns the operation.
@@ -19,13 +19,21 @@ type Prepare = fn() -> Box<dyn FnMut()>;
 /// What is measured. Add yours here.
 const OPERATIONS: &[(&str, Prepare)] = &[
     ("p256 sign", p256_sign),
+    ("p256 sign (portable)", || portable(p256_sign)),
     ("p256 sign (ring)", p256_sign_ring),
     ("p256 sign (RustCrypto)", p256_sign_rustcrypto),
     ("p256 key pair", p256_key_pair),
     ("p256 key pair and ecdh", p256_ecdh),
+    ("p256 key pair and ecdh (portable)", || portable(p256_ecdh)),
     ("p256 key pair and ecdh (ring)", p256_ecdh_ring),
     ("p256 key pair and ecdh (RustCrypto)", p256_ecdh_rustcrypto),
 ];
+
+/// An operation without assembly.
+fn portable(prepare: Prepare) -> Box<dyn FnMut()> {
+    let mut operation = prepare();
+    Box::new(move || without_assembly(&mut operation))
+}
 
 /// A private key (RFC 6979, appendix A.2.5) and its public key.
 const P256_KEY: [u8; 32] = [

@@ -9,6 +9,18 @@ use sha2::Digest;
 /// The host's crypto library.
 pub struct HostCrypto;
 
+std::thread_local! {
+    static WITHOUT_ASSEMBLY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs something on a CPU that seems not to have what the assembly needs.
+pub fn without_assembly<T>(run: impl FnOnce() -> T) -> T {
+    let before = WITHOUT_ASSEMBLY.replace(true);
+    let result = run();
+    WITHOUT_ASSEMBLY.set(before);
+    result
+}
+
 /// A running hash.
 #[derive(Clone)]
 pub enum Hash {
@@ -140,6 +152,9 @@ impl Crypto for HostCrypto {
     }
 
     fn cpu_has_adx() -> bool {
+        if WITHOUT_ASSEMBLY.get() {
+            return false;
+        }
         #[cfg(target_arch = "x86_64")]
         return std::is_x86_feature_detected!("adx") && std::is_x86_feature_detected!("bmi2");
         #[cfg(not(target_arch = "x86_64"))]

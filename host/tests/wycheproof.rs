@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Project Wycheproof's vectors for ECDH with P-256.
 
-use tls_handshake_host::host_crypto::HostCrypto;
+use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::p256;
 use wycheproof::ecdh::{TestName, TestSet};
 use wycheproof::TestResult;
@@ -19,6 +19,11 @@ fn ecdh_secp256r1_points() {
         let key = p256::PrivateKey::from_be_bytes(scalar).unwrap();
         let mut shared = [0; 32];
         let got = p256::ecdh::<HostCrypto>(&key, &test.public_key, &mut shared);
+        without_assembly(|| {
+            let mut portable = [0; 32];
+            let other = p256::ecdh::<HostCrypto>(&key, &test.public_key, &mut portable);
+            assert_eq!((other, portable), (got, shared));
+        });
         let compressed = test.public_key.len() == 33;
         match (test.result, got) {
             (TestResult::Valid | TestResult::Acceptable, Ok(())) => {

@@ -67,13 +67,14 @@ impl PrivateKey {
 
     /// The public key, an uncompressed point.
     pub fn public_key<C: Crypto>(&self) -> [u8; 65] {
-        with_backend!(C, B => public_key::<B>(&self.0))
+        with_backend!(C, B => public_key_with::<B>(self))
     }
 }
 
+/// [`PrivateKey::public_key`] with a given backend.
 #[inline(never)]
-fn public_key<B: Backend>(key: &Limbs) -> [u8; 65] {
-    Point::<B>::mul_base(key).to_affine().to_uncompressed()
+pub(crate) fn public_key_with<B: Backend>(key: &PrivateKey) -> [u8; 65] {
+    Point::<B>::mul_base(&key.0).to_affine().to_uncompressed()
 }
 
 fn in_range(k: &Limbs) -> bool {

@@ -100,7 +100,7 @@ pub(super) const fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
 
 /// `a + b` and the carry.
 #[inline(always)]
-pub(super) const fn add_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
+pub(crate) const fn add_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
     let (r0, c) = adc(a[0], b[0], 0);
     let (r1, c) = adc(a[1], b[1], c);
     let (r2, c) = adc(a[2], b[2], c);
@@ -110,7 +110,7 @@ pub(super) const fn add_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
 
 /// `a - b` and the borrow.
 #[inline(always)]
-pub(super) const fn sub_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
+pub(crate) const fn sub_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
     let (r0, c) = sbb(a[0], b[0], 0);
     let (r1, c) = sbb(a[1], b[1], c);
     let (r2, c) = sbb(a[2], b[2], c);
