@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+The ULP as a module: it stays while anything of it is in use, goes when nothing
+is, whatever has just been closed, and comes back by itself.
+
+module/run.py [--rounds N]
+"""
+
+import argparse
+import ctypes
+import errno
+import os
+import platform
+import resource
+import socket
+import struct
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../selftests"))
+
+# pylint: disable=wrong-import-position
+import tls13  # noqa: E402
+import tls_hs  # noqa: E402
+
+DELETE_MODULE = {"x86_64": 176, "i686": 129}.get(platform.machine(), 106)
+ABORT = struct.pack("ii", 1, 0)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def loaded():
+    """Whether the module is there."""
+    with open("/proc/modules", encoding="ascii") as file:
+        return any(line.startswith("tls ") for line in file)
+
+
+def unload():
+    """delete_module(2); 0 or the error."""
+    if _libc.syscall(DELETE_MODULE, b"tls", os.O_NONBLOCK) == 0:
+        return 0
+    return ctypes.get_errno()
+
+
+def unload_soon(seconds=20):
+    """Whether the module goes; the last of its sockets may still be on their way."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if unload() == 0:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def want_busy(what):
+    """The module must be in use."""
+    err = unload()
+    if err != errno.EAGAIN:
+        raise AssertionError(f"unloading with {what}: "
+                             + (os.strerror(err) if err else "it went"))
+
+
+def want_gone(what):
+    """The module must not be in use."""
+    if not unload_soon():
+        raise AssertionError(f"still in use after {what}")
+
+
+class Env:
+    """A keyring whose keys are loaded anew with the module."""
+
+    def __init__(self):
+        # Loads the module as well: by name, as any setsockopt(TCP_ULP) does.
+        why = tls_hs.supported()
+        if why:
+            print(f"1..0 # SKIP {why}")
+            sys.exit(4)
+        if not loaded():
+            print("1..0 # SKIP the ULP is no module here")
+            sys.exit(4)
+        tls_hs.join_session()
+
+    @staticmethod
+    def listen(**kwargs):
+        """A listener. Its ULP pins the module before the keys are loaded."""
+        sock = socket.create_server(("127.0.0.1", 0))
+        sock.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+        ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY, tls_hs.RSA_IDENTITY)
+        sock.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.settings(ring, **kwargs))
+        sock.setblocking(False)
+        return sock
+
+
+def connect(lsk, **kwargs):
+    """A client in front of its first byte."""
+    sock = socket.create_connection(lsk.getsockname(), 10)
+    return tls13.Client(sock, tls13.Hello(**kwargs))
+
+
+def established(lsk):
+    """A client and the server's side."""
+    client = connect(lsk)
+    client.handshake()
+    conn, family = tls_hs.accept(lsk)
+    if family != tls_hs.AF_TLS:
+        raise AssertionError(f"family {family}")
+    return client, conn
+
+
+def ping(client, conn):
+    """A few bytes both ways."""
+    client.send(b"ping")
+    if conn.recv(10) != b"ping":
+        raise AssertionError("data to the server")
+    conn.sendall(b"pong")
+    if client.recv_exact(4) != b"pong":
+        raise AssertionError("data to the client")
+
+
+def in_use(env, _rounds):
+    """Listeners and connections in every state keep the module."""
+    lsk = env.listen()
+    want_busy("a listener")
+    client, conn = established(lsk)
+    half = connect(lsk)
+    half.sock.sendall(half.hello.record()[:50])
+    time.sleep(0.05)
+    want_busy("a listener and connections")
+    lsk.close()
+    want_busy("a connection")
+    ping(client, conn)
+    half.sock.close()
+    conn.close()
+    client.sock.close()
+    want_gone("all was closed")
+
+
+def fallen_back(env, _rounds):
+    """A connection that fell back is plain TCP and outlives the module."""
+    lsk = env.listen()
+    client = connect(lsk)
+    # TLS 1.2, without extensions.
+    hello = bytes.fromhex("16030100310100002d0303") + bytes(32) + \
+        bytes.fromhex("000006c02f009c00ff0100")
+    client.sock.sendall(hello)
+    conn, family = tls_hs.accept(lsk)
+    if family != socket.AF_INET:
+        raise AssertionError(f"family {family}")
+    lsk.close()
+    want_gone("the listener was closed")
+    if len(conn.recv(1000)) != len(hello):
+        raise AssertionError("the ClientHello")
+    conn.sendall(b"plain")
+    if client.sock.recv(10) != b"plain":
+        raise AssertionError("data to the client")
+    conn.close()
+    client.sock.close()
+
+
+def comes_back(env, _rounds):
+    """It is loaded by name; keys of before are of no more use."""
+    tls_hs.supported()
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    want_gone("nothing but a key was there")
+    if loaded():
+        raise AssertionError("it is still loaded")
+    try:
+        tls_hs.listener(ring)
+        raise AssertionError("a key of the module's last life is usable")
+    except OSError as err:
+        if err.errno != errno.ENOKEY:
+            raise
+    if not loaded():
+        raise AssertionError("setsockopt(TCP_ULP) has not loaded it")
+    with env.listen() as lsk:
+        client, conn = established(lsk)
+        ping(client, conn)
+        conn.close()
+        client.sock.close()
+
+
+def right_after(env, rounds):
+    """Unloading right after sockets in every state were closed."""
+    for n in range(rounds):
+        lsk = env.listen(flags=tls_hs.F_THREAD if n % 2 else 0)
+        clients = [connect(lsk) for _ in range(8)]
+        clients[0].sock.sendall(clients[0].hello.record()[:50])
+        clients[1].send_hello()
+        clients[2].send_hello()
+        clients[2].server_hello()
+        clients[3].sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client, conn = established(lsk)
+        for i in (4, 5):
+            clients[i].handshake()
+        if n % 3 == 0:
+            for other in clients:
+                other.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+        order = [lsk, conn, client.sock] + [c.sock for c in clients]
+        for sock in order if n % 2 else reversed(order):
+            sock.close()
+        want_gone(f"round {n}")
+
+
+def meanwhile(env, rounds):
+    """Connections come and go while another tries to unload it all the time."""
+    stop = time.monotonic() + min(10, rounds / 2)
+    count = {"unloaded": 0, "busy": 0}
+
+    def unloader():
+        while time.monotonic() < stop:
+            count["busy" if unload() else "unloaded"] += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=unloader)
+    thread.start()
+    lives = handshakes = 0
+    while time.monotonic() < stop:
+        try:
+            lsk = env.listen()
+        except OSError as err:
+            # It went between being loaded and being found.
+            if err.errno == errno.ENOENT:
+                continue
+            thread.join()
+            raise
+        lives += 1
+        for _ in range(2):
+            client, conn = established(lsk)
+            ping(client, conn)
+            handshakes += 1
+            client.sock.close()
+            conn.close()
+        lsk.close()
+        # Every other time it really goes.
+        until = time.monotonic() + lives % 2
+        while loaded() and time.monotonic() < until:
+            time.sleep(0.005)
+    thread.join()
+    print(f"# {lives} listeners, {handshakes} handshakes, unloaded {count['unloaded']} times, "
+          f"was busy {count['busy']} times")
+    if not handshakes or not count["busy"] or not count["unloaded"]:
+        raise AssertionError("nothing happened")
+
+
+def main():
+    """Runs all, prints TAP."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=20)
+    args = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    env = Env()
+    tests = (in_use, fallen_back, comes_back, right_after, meanwhile)
+    print(f"TAP version 13\n1..{len(tests)}", flush=True)
+    failed = 0
+    for i, test in enumerate(tests, 1):
+        start = time.monotonic()
+        try:
+            test(env, args.rounds)
+            result = "ok"
+        except Exception as err:  # pylint: disable=broad-except
+            print(f"# {type(err).__name__}: {err}")
+            result = "not ok"
+            failed += 1
+        print(f"{result} {i} {test.__name__} # {time.monotonic() - start:.2f} s", flush=True)
+    tls_hs.supported()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
