@@ -378,16 +378,19 @@ mod tests {
 
     #[test]
     fn inverses() {
-        fn run<T: Modulus>() {
+        fn run<T: Modulus, B: Backend>() {
             for a in crafted::<T>() {
-                let inverse = Residue::<T>::new(&a).invert().get();
+                let inverse = Residue::<T>::new(&a).invert::<B>().get();
                 let one = if a == [0; 4] { [0; 4] } else { [1, 0, 0, 0] };
                 assert!(is_below(&inverse, &T::M));
                 assert!(slow_mul(&inverse, &a, &T::M) == one);
             }
         }
-        run::<P>();
-        run::<N>();
+        fn each<B: Backend>() {
+            run::<P, B>();
+            run::<N, B>();
+        }
+        with_each_backend!(each);
     }
 
     #[test]

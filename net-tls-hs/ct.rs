@@ -9,6 +9,41 @@ use core::hint::black_box;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{compiler_fence, Ordering};
 
+/// A value of which the compiler does not know where it comes from.
+#[inline(always)]
+fn barrier(v: u64) -> u64 {
+    // `black_box` goes through memory, which shows in arithmetic.
+    #[cfg(all(
+        any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            target_arch = "riscv64"
+        ),
+        not(miri)
+    ))]
+    {
+        let mut v = v;
+        // SAFETY: There are no instructions, and a register keeps its value.
+        unsafe {
+            core::arch::asm!(
+                "/* {0} */",
+                inout(reg) v,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        v
+    }
+    #[cfg(not(all(
+        any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            target_arch = "riscv64"
+        ),
+        not(miri)
+    )))]
+    black_box(v)
+}
+
 /// A mask that is all ones or all zeroes.
 ///
 /// # Invariants
@@ -23,7 +58,7 @@ impl Mask {
     pub fn from_bit(bit: u64) -> Self {
         // INVARIANT: 0 - 1 wraps to all ones, 0 - 0 is 0. The barrier keeps the compiler from
         // turning later selects into branches.
-        Mask(black_box(0u64.wrapping_sub(bit & 1)))
+        Mask(barrier(0u64.wrapping_sub(bit & 1)))
     }
 
     /// All ones if `a == b`.

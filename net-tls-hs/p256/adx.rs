@@ -5,6 +5,7 @@
 //! Only general-purpose registers are used, so this runs in any context.
 
 use super::field::{Backend, C};
+use super::invert::Divsteps;
 use super::mont::Limbs;
 use core::arch::asm;
 
@@ -538,5 +539,39 @@ impl Backend for Adx {
             );
         }
         [x, y]
+    }
+
+    #[inline(always)]
+    fn divsteps<const COUNT: u32>(state: &mut Divsteps) {
+        // SAFETY: Nothing else than the operands is changed.
+        unsafe {
+            asm!(
+                ".rept {count}",
+                // The term to be added is f, or nothing if g is even.
+                "test {g:l}, 1",
+                "mov {swap}, {zeta}",
+                "mov {term}, {f}",
+                "cmovz {swap}, {zero}",
+                "cmovz {term}, {zero}",
+                // If delta is above 0, it is -f, and g takes the place of f.
+                "sar {swap}, 63",
+                "cmovs {f}, {g}",
+                "xor {term}, {swap}",
+                "sub {term}, {swap}",
+                "add {g}, {term}",
+                "sar {g}, 1",
+                "xor {zeta}, {swap}",
+                "dec {zeta}",
+                ".endr",
+                count = const COUNT,
+                zero = in(reg) 0u64,
+                f = inout(reg) state.f,
+                g = inout(reg) state.g,
+                zeta = inout(reg) state.zeta,
+                swap = out(reg) _,
+                term = out(reg) _,
+                options(pure, nomem, nostack),
+            );
+        }
     }
 }

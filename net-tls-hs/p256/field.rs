@@ -4,6 +4,7 @@
 //!
 //! Who does the arithmetic is a type parameter, so that it is chosen once per operation.
 
+use super::invert::{invert, Divsteps};
 use super::mont::{adc, add_limbs, and_limbs, mac, reduce_once, sub_limbs};
 use super::mont::{is_zero, select, Limbs, Modulus, P};
 use crate::ct::{Mask, Zeroable};
@@ -30,6 +31,8 @@ pub(crate) trait Backend: Copy {
     /// Entry number `index` of a table, without telling which. There must be such an entry, and
     /// the number of entries must be a multiple of 4.
     fn lookup<const ENTRIES: usize>(table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2];
+    /// So many divsteps.
+    fn divsteps<const COUNT: u32>(state: &mut Divsteps);
 }
 
 /// An element of the field, in Montgomery form.
@@ -136,7 +139,7 @@ impl<B: Backend> Fe<B> {
 
     /// The inverse; zero for zero.
     pub(crate) fn invert(&self) -> Self {
-        let (inverse, negative) = super::invert::invert::<P>(&self.0);
+        let (inverse, negative) = invert::<P, B>(&self.0);
         let inverse = Self::raw(B::mul(&P::INVERT, &inverse));
         Self::select(negative, &inverse.neg(), &inverse)
     }
@@ -217,6 +220,13 @@ impl Backend for Portable {
             }
         }
         found
+    }
+
+    #[inline(always)]
+    fn divsteps<const COUNT: u32>(state: &mut Divsteps) {
+        for _ in 0..COUNT {
+            state.step();
+        }
     }
 }
 

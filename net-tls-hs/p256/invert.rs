@@ -8,6 +8,7 @@
 //! whose effect is a matrix of integers, which is found from the lowest limbs alone and then
 //! applied to the whole numbers.
 
+use super::field::Backend;
 use super::mont::{Limbs, Modulus};
 use crate::ct::{wipe, Mask};
 
@@ -29,17 +30,41 @@ struct Matrix {
     r: i64,
 }
 
+/// What a divstep works on.
+pub(crate) struct Divsteps {
+    /// -(delta + 1/2).
+    pub(super) zeta: i64,
+    /// An odd number.
+    pub(super) f: i64,
+    /// The other number, which has f added to it or subtracted from it to be even.
+    pub(super) g: i64,
+}
+
+impl Divsteps {
+    /// A divstep.
+    #[inline(always)]
+    pub(super) fn step(&mut self) {
+        let odd = Mask::from_bit(self.g as u64).bits() as i64;
+        // With delta above 0, the even number is (g - f) / 2, and g takes the place of f.
+        let swap = (self.zeta >> 63) & odd;
+        let term = (self.f ^ swap).wrapping_sub(swap) & odd;
+        self.f ^= (self.f ^ self.g) & swap;
+        self.g = self.g.wrapping_add(term) >> 1;
+        self.zeta = (self.zeta ^ swap).wrapping_sub(1);
+    }
+}
+
 /// Returns some `d` below 2^256, and whether it is to be negated, such that `d` times `a` is
 /// 2^-50 modulo M. `a` is below M; `d` is zero if it is zero.
 #[inline(never)]
-pub(super) fn invert<T: Modulus>(a: &Limbs) -> (Limbs, Mask) {
+pub(super) fn invert<T: Modulus, B: Backend>(a: &Limbs) -> (Limbs, Mask) {
     // In each of the pairs, the second number becomes the first one's remainder. With c = 2^-5 for
     // each batch so far, d * a = f * c and e * a = g * c modulo M.
     let mut fg: [Wide; 2] = [widen(&T::M), widen(a)];
     let mut de: [Wide; 2] = [[0; 5], [1, 0, 0, 0, 0]];
     let mut zeta = -1;
     for _ in 0..BATCHES {
-        let (matrix, next) = divsteps(zeta, fg[0][0], fg[1][0]);
+        let (matrix, next) = divsteps::<B>(zeta, fg[0][0], fg[1][0]);
         zeta = next;
         fg = update_fg(&matrix, &fg);
         de = update_de::<T>(&matrix, &de);
@@ -72,12 +97,12 @@ fn normalize<T: Modulus>(d: &Wide) -> Limbs {
 
 /// 59 divsteps on the lowest limbs of f and g.
 #[inline(never)]
-fn divsteps(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
-    let (a, zeta) = short_divsteps::<20>(zeta, f, g);
+fn divsteps<B: Backend>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+    let (a, zeta) = short_divsteps::<B, 20>(zeta, f, g);
     let (f, g) = a.apply(f, g, 20);
-    let (b, zeta) = short_divsteps::<20>(zeta, f, g);
+    let (b, zeta) = short_divsteps::<B, 20>(zeta, f, g);
     let (f, g) = b.apply(f, g, 20);
-    let (c, zeta) = short_divsteps::<19>(zeta, f, g);
+    let (c, zeta) = short_divsteps::<B, 19>(zeta, f, g);
     (c.times(&b.times(&a)), zeta)
 }
 
@@ -118,23 +143,17 @@ impl Matrix {
 /// are fractions that need no more bits than the steps that were done, so that nothing runs into
 /// its neighbour. They are negative at first for the range to be that of a signed field.
 #[inline(always)]
-fn short_divsteps<const COUNT: u32>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+fn short_divsteps<B: Backend, const COUNT: u32>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
     let low = (1 << 20) - 1;
-    let mut zeta = zeta;
-    let mut f = ((f & low) as i64).wrapping_sub(1 << 41);
-    let mut g = ((g & low) as i64).wrapping_sub(1 << 62);
-    for _ in 0..COUNT {
-        // zeta is -(delta + 1/2).
-        let odd = Mask::from_bit(g as u64).bits() as i64;
-        let swap = (zeta >> 63) & odd;
-        let next = g.wrapping_add((f ^ swap).wrapping_sub(swap) & odd) >> 1;
-        f ^= (f ^ g) & swap;
-        g = next;
-        zeta = (zeta ^ swap).wrapping_sub(1);
-    }
-    let (u, v) = unpack::<COUNT>(f);
-    let (q, r) = unpack::<COUNT>(g);
-    (Matrix { u, v, q, r }, zeta)
+    let mut state = Divsteps {
+        zeta,
+        f: ((f & low) as i64).wrapping_sub(1 << 41),
+        g: ((g & low) as i64).wrapping_sub(1 << 62),
+    };
+    B::divsteps::<COUNT>(&mut state);
+    let (u, v) = unpack::<COUNT>(state.f);
+    let (q, r) = unpack::<COUNT>(state.g);
+    (Matrix { u, v, q, r }, state.zeta)
 }
 
 /// The two coefficients of a word of [`short_divsteps`], after `COUNT` steps.

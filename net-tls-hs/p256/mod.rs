@@ -18,15 +18,17 @@ use point::{Affine, Point};
 
 /// Calls a generic function with the best backend that the CPU has.
 macro_rules! with_backend {
-    ($crypto:ty, $backend:ident => $call:expr) => {{
-        #[cfg(target_arch = "x86_64")]
-        if <$crypto>::cpu_has_adx() {
-            type $backend = adx::Adx;
-            return $call;
+    ($crypto:ty, $backend:ident => $call:expr) => {
+        'found: {
+            #[cfg(target_arch = "x86_64")]
+            if <$crypto>::cpu_has_adx() {
+                type $backend = adx::Adx;
+                break 'found $call;
+            }
+            type $backend = Portable;
+            $call
         }
-        type $backend = Portable;
-        $call
-    }};
+    };
 }
 
 /// A residue modulo the order of the base point.
@@ -132,9 +134,9 @@ pub fn ecdsa_sign_with<C: Crypto>(
     let mut nonces = Nonces::<C>::new(key, &z.get(), additional);
     loop {
         let k = nonces.next();
-        let x = base_x::<C>(&k);
+        let (x, inverse) = with_backend!(C, B => commit::<B>(&k));
         let r = Scalar::new(&x);
-        let s = Scalar::new(&k).invert().mul(&z.add(&r.mul(&d)));
+        let s = inverse.mul(&z.add(&r.mul(&d)));
         // Both are in the signature.
         if !r.is_zero().or(s.is_zero()).declassify() {
             return encode_signature(&r.get(), &s.get(), signature);
@@ -142,9 +144,11 @@ pub fn ecdsa_sign_with<C: Crypto>(
     }
 }
 
-/// The x coordinate of a multiple of the base point.
-fn base_x<C: Crypto>(k: &Limbs) -> Limbs {
-    with_backend!(C, B => Point::<B>::mul_base(k).x_coordinate())
+/// The x coordinate of a nonce times the base point, and the nonce's inverse.
+#[inline(never)]
+fn commit<B: Backend>(k: &Limbs) -> (Limbs, Scalar) {
+    let x = Point::<B>::mul_base(k).x_coordinate();
+    (x, Scalar::new(k).invert::<B>())
 }
 
 /// The nonces of RFC 6979, section 3.2, with SHA-256.

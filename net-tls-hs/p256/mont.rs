@@ -5,6 +5,7 @@
 //! What is here serves both moduli of P-256. The field has arithmetic of its own in
 //! [`super::field`], since it is most of the work.
 
+use super::field::Backend;
 use crate::ct::{Mask, Zeroable};
 
 /// Four 64-bit limbs, least significant first.
@@ -218,8 +219,8 @@ impl<T: Modulus> Residue<T> {
     }
 
     /// The inverse; zero for zero.
-    pub(crate) fn invert(&self) -> Self {
-        let (inverse, negative) = super::invert::invert::<T>(&self.0);
+    pub(crate) fn invert<B: Backend>(&self) -> Self {
+        let (inverse, negative) = super::invert::invert::<T, B>(&self.0);
         let inverse = mont_mul::<T>(&T::INVERT, &inverse);
         let negated = sub_limbs(&T::M, &inverse).0;
         Self::raw(reduce_once::<T>(&select(negative, &negated, &inverse), 0))
