@@ -13,7 +13,8 @@ mod table;
 use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
 use crate::ct::Secret;
 use field::{Backend, Portable};
-use mont::{from_be_bytes, is_reduced, to_be_bytes, Limbs, Residue, N};
+use mont::{add_reduced, from_be_bytes, is_reduced, is_zero, reduced, to_be_bytes};
+use mont::{Limbs, Residue, N};
 use point::{Affine, Point};
 
 /// Calls a generic function with the best backend that the CPU has.
@@ -80,7 +81,7 @@ pub(crate) fn public_key_with<B: Backend>(key: &PrivateKey) -> [u8; 65] {
 }
 
 fn in_range(k: &Limbs) -> bool {
-    is_reduced::<N>(k).and(mont::is_zero(k).not()).declassify()
+    is_reduced::<N>(k).and(is_zero(k).not()).declassify()
 }
 
 /// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2).
@@ -129,17 +130,17 @@ pub fn ecdsa_sign_with<C: Crypto>(
     additional: &[u8],
     signature: &mut [u8; MAX_SIGNATURE],
 ) -> usize {
-    let d = Scalar::new(&key.0);
-    let z = Scalar::new(&from_be_bytes(digest));
-    let mut nonces = Nonces::<C>::new(key, &z.get(), additional);
+    let z = reduced::<N>(&from_be_bytes(digest));
+    let mut nonces = Nonces::<C>::new(key, &z, additional);
     loop {
         let k = nonces.next();
         let (x, inverse) = with_backend!(C, B => commit::<B>(&k));
-        let r = Scalar::new(&x);
-        let s = inverse.mul(&z.add(&r.mul(&d)));
+        let r = reduced::<N>(&x);
+        let rd = Scalar::new(&r).times(&key.0);
+        let s = inverse.times(&add_reduced::<N>(&z, &rd));
         // Both are in the signature.
-        if !r.is_zero().or(s.is_zero()).declassify() {
-            return encode_signature(&r.get(), &s.get(), signature);
+        if !is_zero(&r).or(is_zero(&s)).declassify() {
+            return encode_signature(&r, &s, signature);
         }
     }
 }
@@ -153,34 +154,33 @@ fn commit<B: Backend>(k: &Limbs) -> (Limbs, Scalar) {
 
 /// The nonces of RFC 6979, section 3.2, with SHA-256.
 struct Nonces<C: Crypto> {
-    k: Secret<[u8; 32]>,
+    k: C::HmacKey,
     v: Secret<[u8; 32]>,
     first: bool,
-    _crypto: core::marker::PhantomData<C>,
 }
 
 impl<C: Crypto> Nonces<C> {
     #[inline(never)]
     fn new(key: &PrivateKey, z: &Limbs, additional: &[u8]) -> Self {
         let mut nonces = Nonces {
-            k: Secret::new([0; 32]),
+            k: C::hmac_key(HashAlg::Sha256, &[0; 32]),
             v: Secret::new([1; 32]),
             first: true,
-            _crypto: core::marker::PhantomData,
         };
         let x = Secret::new(to_be_bytes(&key.0));
         let h = Secret::new(to_be_bytes(z));
         for step in [0, 1] {
-            nonces.update(&[step], &[x.as_slice(), h.as_slice(), additional]);
+            nonces.update(&[&[step], x.as_slice(), h.as_slice(), additional]);
         }
         nonces
     }
 
+    /// HMAC_K(V || data).
     #[inline(never)]
-    fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> Secret<[u8; 32]> {
-        let key = C::hmac_key(HashAlg::Sha256, key);
-        let mut mac = C::hmac_init(&key);
-        for part in parts {
+    fn hmac(&self, data: &[&[u8]]) -> Secret<[u8; 32]> {
+        let mut mac = C::hmac_init(&self.k);
+        C::hmac_update(&mut mac, self.v.as_slice());
+        for part in data {
             C::hmac_update(&mut mac, part);
         }
         let mut full = Secret::new([0; MAX_HASH_LEN]);
@@ -192,23 +192,19 @@ impl<C: Crypto> Nonces<C> {
         out
     }
 
-    /// K = HMAC_K(V || step || data); V = HMAC_K(V).
-    fn update(&mut self, step: &[u8], data: &[&[u8]]) {
-        let (a, b, c) = match data {
-            [a, b, c] => (*a, *b, *c),
-            _ => (&[][..], &[][..], &[][..]),
-        };
-        self.k = Self::hmac(&self.k, &[self.v.as_slice(), step, a, b, c]);
-        self.v = Self::hmac(&self.k, &[self.v.as_slice()]);
+    /// K = HMAC_K(V || data); V = HMAC_K(V).
+    fn update(&mut self, data: &[&[u8]]) {
+        self.k = C::hmac_key(HashAlg::Sha256, self.hmac(data).as_slice());
+        self.v = self.hmac(&[]);
     }
 
     fn next(&mut self) -> Secret<Limbs> {
         loop {
             if !self.first {
-                self.update(&[0], &[]);
+                self.update(&[&[0]]);
             }
             self.first = false;
-            self.v = Self::hmac(&self.k, &[self.v.as_slice()]);
+            self.v = self.hmac(&[]);
             let k = Secret::new(from_be_bytes(&self.v));
             // A rejected candidate tells nothing of the next one.
             if in_range(&k) {

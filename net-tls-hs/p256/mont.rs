@@ -173,6 +173,17 @@ pub(crate) fn to_be_bytes(a: &Limbs) -> [u8; 32] {
     out
 }
 
+/// A number below 2^256, which is less than twice the modulus, reduced.
+pub(super) fn reduced<T: Modulus>(a: &Limbs) -> Limbs {
+    reduce_once::<T>(a, 0)
+}
+
+/// `a + b` modulo M.
+pub(crate) fn add_reduced<T: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
+    let (sum, carry) = add_limbs(a, b);
+    reduce_once::<T>(&sum, carry)
+}
+
 /// A residue in Montgomery form, fully reduced.
 pub(crate) struct Residue<T: Modulus>(Limbs, core::marker::PhantomData<T>);
 
@@ -200,22 +211,9 @@ impl<T: Modulus> Residue<T> {
         Self::raw(mont_mul::<T>(&T::RR, limbs))
     }
 
-    /// The number, out of Montgomery form.
-    pub(crate) fn get(&self) -> Limbs {
-        mont_mul::<T>(&self.0, &[1, 0, 0, 0])
-    }
-
-    pub(crate) fn mul(&self, other: &Self) -> Self {
-        Self::raw(mont_mul::<T>(&self.0, &other.0))
-    }
-
-    pub(crate) fn add(&self, other: &Self) -> Self {
-        let (sum, carry) = add_limbs(&self.0, &other.0);
-        Self::raw(reduce_once::<T>(&sum, carry))
-    }
-
-    pub(crate) fn is_zero(&self) -> Mask {
-        is_zero(&self.0)
+    /// The product of it and a number below 2^256, which is not in Montgomery form.
+    pub(crate) fn times(&self, number: &Limbs) -> Limbs {
+        mont_mul::<T>(&self.0, number)
     }
 
     /// The inverse; zero for zero.
@@ -230,22 +228,28 @@ impl<T: Modulus> Residue<T> {
 /// `a * b / R mod M`, for `a` below the modulus and `b` below 2^256.
 #[inline(never)]
 fn mont_mul<T: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
-    let mut t = [0u64; 5];
-    for x in b {
-        let (t0, c) = mac(t[0], *x, a[0], 0);
-        let (t1, c) = mac(t[1], *x, a[1], c);
-        let (t2, c) = mac(t[2], *x, a[2], c);
-        let (t3, c) = mac(t[3], *x, a[3], c);
-        // t < 2 M and a < M, so that t + x * a is below 2^320.
-        let t4 = t[4].wrapping_add(c);
-
-        let m = t0.wrapping_mul(T::N0);
-        let (_, c) = mac(t0, m, T::M[0], 0);
-        let (t0, c) = mac(t1, m, T::M[1], c);
-        let (t1, c) = mac(t2, m, T::M[2], c);
-        let (t2, c) = mac(t3, m, T::M[3], c);
-        let (t3, c) = adc(t4, c, 0);
-        t = [t0, t1, t2, t3, c];
-    }
+    let t = mont_step::<T>(&[0; 5], a, b[0]);
+    let t = mont_step::<T>(&t, a, b[1]);
+    let t = mont_step::<T>(&t, a, b[2]);
+    let t = mont_step::<T>(&t, a, b[3]);
     reduce_once::<T>(&[t[0], t[1], t[2], t[3]], t[4])
+}
+
+/// `(t + a * x) / 2^64` modulo M, below `2 M` like `t`.
+#[inline(always)]
+fn mont_step<T: Modulus>(t: &[u64; 5], a: &Limbs, x: u64) -> [u64; 5] {
+    let (t0, c) = mac(t[0], x, a[0], 0);
+    let (t1, c) = mac(t[1], x, a[1], c);
+    let (t2, c) = mac(t[2], x, a[2], c);
+    let (t3, c) = mac(t[3], x, a[3], c);
+    // t < 2 M and a < M, so that t + x * a is below 2^320.
+    let t4 = t[4].wrapping_add(c);
+
+    let m = t0.wrapping_mul(T::N0);
+    let (_, c) = mac(t0, m, T::M[0], 0);
+    let (t0, c) = mac(t1, m, T::M[1], c);
+    let (t1, c) = mac(t2, m, T::M[2], c);
+    let (t2, c) = mac(t3, m, T::M[3], c);
+    let (t3, c) = adc(t4, c, 0);
+    [t0, t1, t2, t3, c]
 }
