@@ -48,15 +48,15 @@ mod tests {
     #[test]
     fn good_payload() {
         let bytes = payload();
-        let Ok(payload) = Payload::parse(&bytes) else {
-            assert!(false);
+        let payload = Payload::parse(&bytes);
+        assert!(payload.is_ok());
+        let Ok(payload) = payload else {
             return;
         };
         assert!(payload.chain == CERTIFICATE && payload.certificates == 1);
-        let (PublicKey::P256(point), PrivateKey::P256(scalar)) =
-            (&payload.public, &payload.private)
-        else {
-            assert!(false);
+        let keys = (&payload.public, &payload.private);
+        assert!(matches!(keys, (PublicKey::P256(_), PrivateKey::P256(_))));
+        let (PublicKey::P256(point), PrivateKey::P256(scalar)) = keys else {
             return;
         };
         let key = p256::PrivateKey::from_be_bytes(scalar);

@@ -28,7 +28,7 @@ fn zeroed<T>() -> Option<kernel::alloc::KBox<T>> {
 #[cfg(not(CONFIG_KUNIT))]
 fn zeroed<T>() -> Option<Box<T>> {
     // SAFETY: The callers' types say that zeroes are a valid value.
-    Some(unsafe { Box::new_zeroed().assume_init() })
+    Some(unsafe { crate::zeroed() })
 }
 
 /// Bytes of a string of hexadecimal digits, at compile time.

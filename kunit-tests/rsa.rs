@@ -7,8 +7,8 @@ mod tests {
     };
     use crate::tests::{hex, zeroed, Platform};
 
-    /// A key made by OpenSSL; the signature over SHA-256 of "sample" with the salt 00, 01, ... 1f was
-    /// computed from RFC 8017 with Python's integers.
+    /// A key made by OpenSSL; the signature over SHA-256 of "sample" with the salt 00, 01, ... 1f
+    /// was computed from RFC 8017 with Python's integers.
     struct Vector<const N: usize, const H: usize> {
         n: [u8; N],
         p: [u8; H],

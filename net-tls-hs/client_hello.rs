@@ -4,7 +4,8 @@
 //!
 //! Parsing checks form: lengths, duplicates, what each known extension may look like. What the
 //! fields mean for the handshake is decided in `session.rs`. Extensions that are not in
-//! [`extension_type`] are skipped, whatever they hold, GREASE (RFC 8701) among them.
+//! [`extension_type`](crate::names::extension_type) are skipped, whatever they hold, GREASE
+//! (RFC 8701) among them.
 
 use crate::alert::Alert;
 use crate::codec::{Reader, U16List};

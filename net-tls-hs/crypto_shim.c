@@ -11,8 +11,7 @@
 #include <linux/string.h>
 #include <linux/unaligned.h>
 #ifdef CONFIG_X86
-#include <asm/cpufeature.h>
-#include <asm/processor.h>
+#include <linux/cpufeature.h>
 #endif
 
 #include "crypto_shim.h"
@@ -203,7 +202,7 @@ void tls_hs_random(u8 *buf, size_t len)
 
 bool tls_hs_cpu_has_adx(void)
 {
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#ifdef CONFIG_X86_64
 	return boot_cpu_has(X86_FEATURE_ADX) && boot_cpu_has(X86_FEATURE_BMI2);
 #else
 	return false;

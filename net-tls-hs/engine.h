@@ -72,6 +72,7 @@ enum tls_hs_fallback {
 	TLS_HS_FB_RESOURCES,
 	TLS_HS_FB_BACKLOG,
 	TLS_HS_FB_URGENT,
+	/* private: */
 	__TLS_HS_FB_MAX,
 };
 

@@ -9,132 +9,124 @@
 #include <net/sock.h>
 
 DECLARE_EVENT_CLASS(tls_handshake_class,
-	TP_PROTO(const struct sock *sk),
+		    TP_PROTO(const struct sock *sk),
 
-	TP_ARGS(sk),
+		    TP_ARGS(sk),
 
-	TP_STRUCT__entry(
-		__field(const void *, skaddr)
-		__field(u16, sport)
-		__field(u16, dport)
-	),
+		    TP_STRUCT__entry(__field(const void *, skaddr)
+				     __field(u16, sport)
+				     __field(u16, dport)
+		    ),
 
-	TP_fast_assign(
-		__entry->skaddr = sk;
-		__entry->sport = sk->sk_num;
-		__entry->dport = ntohs(sk->sk_dport);
-	),
+		    TP_fast_assign(__entry->skaddr = sk;
+				   __entry->sport = sk->sk_num;
+				   __entry->dport = ntohs(sk->sk_dport);
+		    ),
 
-	TP_printk("sk=%p sport=%u dport=%u",
-		  __entry->skaddr, __entry->sport, __entry->dport)
+		    TP_printk("sk=%p sport=%u dport=%u",
+			      __entry->skaddr, __entry->sport, __entry->dport)
 );
 
 /* The first bytes of a ClientHello have arrived. */
 DEFINE_EVENT(tls_handshake_class, tls_handshake_start,
-	TP_PROTO(const struct sock *sk),
-	TP_ARGS(sk)
+	     TP_PROTO(const struct sock *sk),
+	     TP_ARGS(sk)
 );
 
 DEFINE_EVENT(tls_handshake_class, tls_handshake_timeout,
-	TP_PROTO(const struct sock *sk),
-	TP_ARGS(sk)
+	     TP_PROTO(const struct sock *sk),
+	     TP_ARGS(sk)
 );
 
 TRACE_EVENT(tls_handshake_done,
-	TP_PROTO(const struct sock *sk, const struct tls_hs_status *status,
-		 u64 duration),
+	    TP_PROTO(const struct sock *sk, const struct tls_hs_status *status,
+		     u64 duration),
 
-	TP_ARGS(sk, status, duration),
+	    TP_ARGS(sk, status, duration),
 
-	TP_STRUCT__entry(
-		__field(const void *, skaddr)
-		__field(u64, duration)
-		__field(u16, sport)
-		__field(u16, dport)
-		__field(u16, suite)
-		__field(u16, group)
-		__field(u16, scheme)
-	),
+	    TP_STRUCT__entry(__field(const void *, skaddr)
+			     __field(u64, duration)
+			     __field(u16, sport)
+			     __field(u16, dport)
+			     __field(u16, suite)
+			     __field(u16, group)
+			     __field(u16, scheme)
+	    ),
 
-	TP_fast_assign(
-		__entry->skaddr = sk;
-		__entry->duration = duration;
-		__entry->sport = sk->sk_num;
-		__entry->dport = ntohs(sk->sk_dport);
-		__entry->suite = status->cipher_suite;
-		__entry->group = status->group;
-		__entry->scheme = status->signature_scheme;
-	),
+	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->duration = duration;
+			   __entry->sport = sk->sk_num;
+			   __entry->dport = ntohs(sk->sk_dport);
+			   __entry->suite = status->cipher_suite;
+			   __entry->group = status->group;
+			   __entry->scheme = status->signature_scheme;
+	    ),
 
-	TP_printk("sk=%p sport=%u dport=%u suite=0x%04x group=0x%04x scheme=0x%04x ns=%llu",
-		  __entry->skaddr, __entry->sport, __entry->dport,
-		  __entry->suite, __entry->group, __entry->scheme,
-		  __entry->duration)
+	    TP_printk("sk=%p sport=%u dport=%u suite=0x%04x group=0x%04x scheme=0x%04x ns=%llu",
+		      __entry->skaddr, __entry->sport, __entry->dport,
+		      __entry->suite, __entry->group, __entry->scheme,
+		      __entry->duration)
 );
 
 TRACE_EVENT(tls_handshake_fallback,
-	TP_PROTO(const struct sock *sk, u8 reason),
+	    TP_PROTO(const struct sock *sk, u8 reason),
 
-	TP_ARGS(sk, reason),
+	    TP_ARGS(sk, reason),
 
-	TP_STRUCT__entry(
-		__field(const void *, skaddr)
-		__field(u16, sport)
-		__field(u16, dport)
-		__field(u8, reason)
-	),
+	    TP_STRUCT__entry(__field(const void *, skaddr)
+			     __field(u16, sport)
+			     __field(u16, dport)
+			     __field(u8, reason)
+	    ),
 
-	TP_fast_assign(
-		__entry->skaddr = sk;
-		__entry->sport = sk->sk_num;
-		__entry->dport = ntohs(sk->sk_dport);
-		__entry->reason = reason;
-	),
+	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->sport = sk->sk_num;
+			   __entry->dport = ntohs(sk->sk_dport);
+			   __entry->reason = reason;
+	    ),
 
-	TP_printk("sk=%p sport=%u dport=%u reason=%s",
-		  __entry->skaddr, __entry->sport, __entry->dport,
-		  __print_symbolic(__entry->reason,
-				   { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
-				   { TLS_HS_FB_VERSION, "version" },
-				   { TLS_HS_FB_SUITE, "suite" },
-				   { TLS_HS_FB_GROUP, "group" },
-				   { TLS_HS_FB_SIGALG, "sigalg" },
-				   { TLS_HS_FB_NO_IDENTITY, "no_identity" },
-				   { TLS_HS_FB_HELLO_SIZE, "hello_size" },
-				   { TLS_HS_FB_RESOURCES, "resources" },
-				   { TLS_HS_FB_URGENT, "urgent" }))
+	    TP_printk("sk=%p sport=%u dport=%u reason=%s",
+		      __entry->skaddr, __entry->sport, __entry->dport,
+		      __print_symbolic(__entry->reason,
+				       { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
+				       { TLS_HS_FB_VERSION, "version" },
+				       { TLS_HS_FB_SUITE, "suite" },
+				       { TLS_HS_FB_GROUP, "group" },
+				       { TLS_HS_FB_SIGALG, "sigalg" },
+				       { TLS_HS_FB_NO_IDENTITY, "no_identity" },
+				       { TLS_HS_FB_HELLO_SIZE, "hello_size" },
+				       { TLS_HS_FB_RESOURCES, "resources" },
+				       { TLS_HS_FB_URGENT, "urgent" }))
 );
 
 TRACE_EVENT(tls_handshake_alert,
-	TP_PROTO(const struct sock *sk, u8 description, bool sent),
+	    TP_PROTO(const struct sock *sk, u8 description, bool sent),
 
-	TP_ARGS(sk, description, sent),
+	    TP_ARGS(sk, description, sent),
 
-	TP_STRUCT__entry(
-		__field(const void *, skaddr)
-		__field(u16, sport)
-		__field(u16, dport)
-		__field(u8, description)
-		__field(bool, sent)
-	),
+	    TP_STRUCT__entry(__field(const void *, skaddr)
+			     __field(u16, sport)
+			     __field(u16, dport)
+			     __field(u8, description)
+			     __field(bool, sent)
+	    ),
 
-	TP_fast_assign(
-		__entry->skaddr = sk;
-		__entry->sport = sk->sk_num;
-		__entry->dport = ntohs(sk->sk_dport);
-		__entry->description = description;
-		__entry->sent = sent;
-	),
+	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->sport = sk->sk_num;
+			   __entry->dport = ntohs(sk->sk_dport);
+			   __entry->description = description;
+			   __entry->sent = sent;
+	    ),
 
-	TP_printk("sk=%p sport=%u dport=%u %s alert=%u",
-		  __entry->skaddr, __entry->sport, __entry->dport,
-		  __entry->sent ? "sent" : "received", __entry->description)
+	    TP_printk("sk=%p sport=%u dport=%u %s alert=%u",
+		      __entry->skaddr, __entry->sport, __entry->dport,
+		      __entry->sent ? "sent" : "received", __entry->description)
 );
 
 #endif /* _NET_TLS_HANDSHAKE_EVENTS_H */
 
 #undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH ../../net/tls/handshake
+#define TRACE_INCLUDE_PATH .
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE events
 

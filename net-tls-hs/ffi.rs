@@ -194,7 +194,7 @@ pub unsafe extern "C" fn tls_hs_identity_parse(
         Err(failure) => {
             if let Failure::Payload(e) = &failure {
                 // SAFETY: By the safety requirements of this function.
-                unsafe { *why = e.as_str().as_ptr().cast() };
+                unsafe { *why = e.as_str().as_char_ptr() };
             }
             failure.errno()
         }
@@ -308,8 +308,8 @@ fn name_of<'a>(names: &'a [u8], entry: &NameEntry) -> &'a [u8] {
 impl NameIndex for IdentitySet {
     fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
         let before = |e: &NameEntry| name_of(&self.names, e) < name;
-        let upto = |e: &NameEntry| name_of(&self.names, e) <= name;
-        let range = self.index.partition_point(before)..self.index.partition_point(upto);
+        let until = |e: &NameEntry| name_of(&self.names, e) <= name;
+        let range = self.index.partition_point(before)..self.index.partition_point(until);
         self.index
             .get(range)
             .unwrap_or(&[])

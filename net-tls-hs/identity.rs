@@ -407,7 +407,7 @@ pub fn select(
         for id in candidates {
             let rank = offered.iter().position(|s| *s == Some(index.scheme(id)));
             if let Some(rank) = rank {
-                if best.map_or(true, |(r, _)| rank < r) {
+                if best.is_none_or(|(r, _)| rank < r) {
                     best = Some((rank, id));
                 }
             }

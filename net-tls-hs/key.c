@@ -331,6 +331,8 @@ out:
  * @conf: the settings
  *
  * Context: any, takes no lock.
+ *
+ * Return: true if the keys of the settings need to be looked up anew.
  */
 bool tls_hs_conf_is_stale(const struct tls_hs_conf *conf)
 {

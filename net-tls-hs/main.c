@@ -558,32 +558,28 @@ int tls_hs_get_status(struct sock *sk, void *status, size_t size)
 static unsigned int tls_hs_timeout_min = 1;
 static unsigned int tls_hs_timeout_max = TLS_HS_TIMEOUT_MAX_MS;
 
-static struct ctl_table tls_hs_sysctl_table[] = {
-	{
+static int __net_init tls_hs_net_init(struct net *net)
+{
+	struct tls_hs_net *tn = tls_hs_net(net);
+	const struct ctl_table timeout = {
 		.procname	= "handshake_timeout_ms",
+		.data		= &tn->timeout_ms,
 		.maxlen		= sizeof(unsigned int),
 		.mode		= 0644,
 		.proc_handler	= proc_douintvec_minmax,
 		.extra1		= &tls_hs_timeout_min,
 		.extra2		= &tls_hs_timeout_max,
-	},
-};
-
-static int __net_init tls_hs_net_init(struct net *net)
-{
-	struct tls_hs_net *tn = tls_hs_net(net);
-	struct ctl_table *table = tls_hs_sysctl_table;
+	};
+	const struct ctl_table *table;
 
 	tn->timeout_ms = TLS_HS_TIMEOUT_MS;
 	if (!IS_ENABLED(CONFIG_SYSCTL))
 		return 0;
 
-	table = kmemdup(table, sizeof(tls_hs_sysctl_table), GFP_KERNEL);
+	table = kmemdup(&timeout, sizeof(timeout), GFP_KERNEL);
 	if (!table)
 		return -ENOMEM;
-	table[0].data = &tn->timeout_ms;
-	tn->sysctl = register_net_sysctl_sz(net, "net/tls", table,
-					    ARRAY_SIZE(tls_hs_sysctl_table));
+	tn->sysctl = register_net_sysctl_sz(net, "net/tls", table, 1);
 	if (!tn->sysctl) {
 		kfree(table);
 		return -ENOMEM;

@@ -5,7 +5,7 @@
 //! ```text
 //!  WaitClientHello --complete hello--> (flight written) --> WaitFinished --Finished--> Complete
 //!      |   |                                                   |
-//!      |   `--needs what is not here--> Fallback               `--alert in either direction--> Ended
+//!      |   `--needs what is not here--> Fallback               `--alert, either way--> Ended
 //!      `--malformed--> alert --> Ended
 //! ```
 //!
@@ -16,19 +16,20 @@
 //!
 //! What becomes of a ClientHello:
 //!
-//! | it | and then |
-//! | --- | --- |
-//! | cannot be parsed, or is longer than its fields can be | `decode_error` |
-//! | has an extension twice, `pre_shared_key` not last, shares for groups it does not support or twice for one, compression, a cookie nobody gave it | `illegal_parameter` |
-//! | is of SSL 3.0, or has no version that is served | `protocol_version` |
-//! | has no TLS 1.3, and TLS 1.2 is served | fallback, unless none of its cipher suites is served: `handshake_failure` |
-//! | lacks `supported_groups`, `key_share` or `signature_algorithms` | `missing_extension`, or fallback if it wants a PSK without (EC)DHE or certificate |
-//! | has no cipher suite, key share or signature scheme in common with the kernel | fallback |
-//! | names a server that no identity is for | default identity, or `unrecognized_name` if the settings are strict |
-//! | offers PSKs | full handshake |
-//! | sends early data | it is skipped (section 4.2.10) |
-//! | has anything else that is unknown, GREASE among it | ignored |
-//! | is larger than [`MAX_HELLO`] | fallback |
+//! - `decode_error` if it cannot be parsed, or is longer than its fields can be;
+//! - `illegal_parameter` if it has an extension twice, `pre_shared_key` not last, shares for groups
+//!   that it does not support or twice for one, compression, or a cookie that nobody gave it;
+//! - `protocol_version` if it is of SSL 3.0 or has no version that is served;
+//! - without TLS 1.3, where TLS 1.2 is served: fallback, or `handshake_failure` if none of its
+//!   cipher suites is;
+//! - without `supported_groups`, `key_share` or `signature_algorithms`: `missing_extension`, or
+//!   fallback if it wants a PSK without (EC)DHE or without certificate;
+//! - with no cipher suite, key share or signature scheme in common with the kernel: fallback;
+//! - if no identity is for the server that it names: the default identity, or
+//!   `unrecognized_name` if the settings are strict;
+//! - if it is larger than [`MAX_HELLO`]: fallback.
+//!
+//! PSKs and what is unknown, GREASE among it, are ignored. Early data is skipped (section 4.2.10).
 
 use crate::alert::{self, Alert};
 use crate::client_hello::ClientHello;
@@ -188,6 +189,8 @@ struct Complete {
     server_application: TrafficSecret,
 }
 
+// There is no heap to put the large one on, and no array of these.
+#[allow(clippy::large_enum_variant)]
 enum State {
     WaitClientHello,
     WaitFinished(WaitFinished),

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The handshake's portable code, with the same module paths as in the kernel crate.
 
+// A hash's or a writer's is never empty.
+#![allow(clippy::len_without_is_empty)]
+
 macro_rules! portable {
     ($($name:ident = $path:literal,)*) => {
         $(#[path = $path] pub mod $name;)*
@@ -26,6 +29,17 @@ portable! {
 }
 
 pub mod host_crypto;
+
+/// Zeroed memory for a type that is too large for a stack.
+///
+/// # Safety
+///
+/// Zeroes must be a valid value of the type.
+pub unsafe fn zeroed<T>() -> Box<T> {
+    let memory = Box::new(std::mem::MaybeUninit::<T>::zeroed());
+    // SAFETY: MaybeUninit has the layout of what it wraps, which the caller says is initialised.
+    unsafe { Box::from_raw(Box::into_raw(memory).cast()) }
+}
 
 #[cfg(test)]
 #[path = "../../kunit-tests/mod.rs"]

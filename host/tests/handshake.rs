@@ -67,7 +67,8 @@ fn identity(newkey: &str) -> (One, Vec<u8>) {
     match &parsed.private {
         identity::PrivateKey::P256(k) => one.p256 = p256::PrivateKey::from_be_bytes(k),
         identity::PrivateKey::Rsa(c) => {
-            let mut key: Box<rsa::PrivateKey> = unsafe { Box::new_zeroed().assume_init() };
+            // SAFETY: Zeroes are a valid value.
+            let mut key: Box<rsa::PrivateKey> = unsafe { tls_handshake_host::zeroed() };
             key.init(c).unwrap();
             one.rsa = Some(key);
         }
@@ -103,7 +104,8 @@ fn client(root: &[u8], suite: u16, group: u16) -> rustls::ClientConnection {
 /// Runs a handshake, giving the server `chunk` more bytes at a time.
 fn run(one: &One, client: &mut rustls::ClientConnection, chunk: usize) -> Session {
     let mut session = Session::new();
-    let mut scratch: Box<rsa::Scratch> = unsafe { Box::new_zeroed().assume_init() };
+    // SAFETY: Zeroes are a valid value.
+    let mut scratch: Box<rsa::Scratch> = unsafe { tls_handshake_host::zeroed() };
     let mut wire: Vec<u8> = Vec::new();
     let mut queue: Vec<u8> = Vec::new();
     let mut out = vec![0; 48 * 1024];

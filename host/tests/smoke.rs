@@ -96,9 +96,9 @@ fn rsa_pss_verified_by_ring() {
             dq: next(),
             qinv: next(),
         };
-        let mut key: Box<rsa::PrivateKey> = unsafe { Box::new_zeroed().assume_init() };
+        let mut key: Box<rsa::PrivateKey> = unsafe { tls_handshake_host::zeroed() };
         key.init(&c).unwrap();
-        let mut scratch: Box<rsa::Scratch> = unsafe { Box::new_zeroed().assume_init() };
+        let mut scratch: Box<rsa::Scratch> = unsafe { tls_handshake_host::zeroed() };
         let message = b"message";
         let digest = ring::digest::digest(&ring::digest::SHA256, message);
         let mut sig = [0; 512];

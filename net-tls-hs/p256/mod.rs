@@ -220,7 +220,7 @@ fn encode_signature(r: &Limbs, s: &Limbs, out: &mut [u8; MAX_SIGNATURE]) -> usiz
     for value in [to_be_bytes(r), to_be_bytes(s)] {
         let zeroes = value.iter().take_while(|b| **b == 0).count();
         let magnitude = value.get(zeroes..).unwrap_or(&[]);
-        let pad = usize::from(magnitude.first().map_or(true, |b| b & 0x80 != 0));
+        let pad = usize::from(magnitude.first().is_none_or(|b| b & 0x80 != 0));
         let integer = 2 + pad + magnitude.len();
         if let Some(to) = out.get_mut(len..len + integer) {
             to.fill(0);

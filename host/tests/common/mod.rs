@@ -52,7 +52,7 @@ pub enum Outcome {
 
 pub fn advance(session: &mut Session, bytes: &[u8]) -> Outcome {
     // SAFETY: Zeroes are a valid value.
-    let mut scratch: Box<rsa::Scratch> = unsafe { Box::new_zeroed().assume_init() };
+    let mut scratch: Box<rsa::Scratch> = unsafe { tls_handshake_host::zeroed() };
     let any = Any(p256::PrivateKey::from_be_bytes(&[7]).unwrap());
     let mut input = bytes.to_vec();
     let mut out = [0; 2048];
