@@ -10,8 +10,9 @@
 use std::hint::black_box;
 #[cfg(target_arch = "x86_64")]
 use std::sync::atomic::{AtomicU64, Ordering};
+use tls_handshake_host::der::Der;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::p256;
+use tls_handshake_host::{p256, rsa};
 
 /// Prepares an operation's input and returns the operation.
 type Prepare = fn() -> Box<dyn FnMut()>;
@@ -27,6 +28,21 @@ const OPERATIONS: &[(&str, Prepare)] = &[
     ("p256 key pair and ecdh (portable)", || portable(p256_ecdh)),
     ("p256 key pair and ecdh (ring)", p256_ecdh_ring),
     ("p256 key pair and ecdh (RustCrypto)", p256_ecdh_rustcrypto),
+    ("rsa 2048 pss sign", rsa_sign::<2048>),
+    ("rsa 2048 pss sign (portable)", || {
+        portable(rsa_sign::<2048>)
+    }),
+    ("rsa 2048 pss sign (ring)", rsa_sign_ring::<2048>),
+    (
+        "rsa 2048 pss sign (RustCrypto)",
+        rsa_sign_rustcrypto::<2048>,
+    ),
+    ("rsa 3072 pss sign", rsa_sign::<3072>),
+    ("rsa 4096 pss sign", rsa_sign::<4096>),
+    ("rsa 4096 pss sign (portable)", || {
+        portable(rsa_sign::<4096>)
+    }),
+    ("rsa 4096 pss sign (ring)", rsa_sign_ring::<4096>),
 ];
 
 /// An operation without assembly.
@@ -127,11 +143,77 @@ fn p256_ecdh_rustcrypto() -> Box<dyn FnMut()> {
     })
 }
 
+/// A key that is always the same for a size.
+fn rsa_key<const BITS: usize>() -> rsa_crate::RsaPrivateKey {
+    use rand::SeedableRng;
+    let mut rng = rand::rngs::StdRng::seed_from_u64(BITS as u64);
+    rsa_crate::RsaPrivateKey::new(&mut rng, BITS).unwrap()
+}
+
+fn rsa_sign<const BITS: usize>() -> Box<dyn FnMut()> {
+    use rsa_crate::pkcs1::EncodeRsaPrivateKey;
+    let der = rsa_key::<BITS>().to_pkcs1_der().unwrap();
+    let mut numbers = Der::new(der.as_bytes()).sequence().unwrap();
+    let mut next = || numbers.unsigned().unwrap();
+    let _version = next();
+    let components = rsa::Components {
+        n: next(),
+        e: next(),
+        d: next(),
+        p: next(),
+        q: next(),
+        dp: next(),
+        dq: next(),
+        qinv: next(),
+    };
+    // SAFETY: Zeroes are a valid value of both.
+    let (mut key, mut scratch): (Box<rsa::PrivateKey>, Box<rsa::Scratch>) = unsafe {
+        (
+            Box::new_zeroed().assume_init(),
+            Box::new_zeroed().assume_init(),
+        )
+    };
+    key.init(&components).unwrap();
+    let mut signature = vec![0; BITS / 8];
+    Box::new(move || {
+        let digest = black_box([0x5a; 32]);
+        rsa::sign_pss::<HostCrypto>(&key, &digest, &mut scratch, &mut signature).unwrap();
+    })
+}
+
+fn rsa_sign_ring<const BITS: usize>() -> Box<dyn FnMut()> {
+    use rsa_crate::pkcs1::EncodeRsaPrivateKey;
+    let der = rsa_key::<BITS>().to_pkcs1_der().unwrap();
+    let key = ring::rsa::KeyPair::from_der(der.as_bytes()).unwrap();
+    let rng = ring::rand::SystemRandom::new();
+    let mut signature = vec![0; BITS / 8];
+    Box::new(move || {
+        let message = black_box(&[0x5a; 32]);
+        key.sign(
+            &ring::signature::RSA_PSS_SHA256,
+            &rng,
+            message,
+            &mut signature,
+        )
+        .unwrap();
+    })
+}
+
+fn rsa_sign_rustcrypto<const BITS: usize>() -> Box<dyn FnMut()> {
+    use rsa_crate::signature::RandomizedSigner;
+    let key = rsa_crate::pss::BlindedSigningKey::<sha2::Sha256>::new(rsa_key::<BITS>());
+    Box::new(move || {
+        black_box(key.sign_with_rng(&mut rand::rngs::OsRng, black_box(&[0x5a; 32])));
+    })
+}
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let empty = count(|| Box::new(|| ()));
     for (name, prepare) in OPERATIONS {
-        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
+        // RSA's millions of instructions take minutes.
+        let unasked = wanted.is_empty() && !name.starts_with("rsa");
+        if unasked || wanted.iter().any(|part| name.contains(part.as_str())) {
             println!("{:>12}  {name}", count(*prepare) - empty);
         }
     }

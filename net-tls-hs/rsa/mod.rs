@@ -3,16 +3,19 @@
 //! RSA: RSASSA-PSS signing with SHA-256 (RFC 8017, section 8.1), for keys of 2048, 3072 and 4096
 //! bits, constant time.
 //!
-//! Signatures are made with the Chinese remainder theorem and verified before they leave, as a
-//! single wrong one would give the factors away. Nothing is allocated; what does not fit on a
-//! kernel stack is in [`Scratch`].
+//! Signatures are made with the Chinese remainder theorem from a blinded message, and verified
+//! before they leave, as a single wrong one would give the factors away. Nothing is allocated;
+//! what does not fit on a kernel stack is in [`Scratch`].
 
-mod mont;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod adx;
+pub(crate) mod blind;
+pub(crate) mod mont;
 mod pss;
 
 use crate::crypto::Crypto;
 use crate::ct::{self, Mask, Secret, Zeroable};
-use mont::{Modulus, Work, HALF, MAX};
+use mont::{Limbs, Modulus, Portable, Work, HALF, MAX};
 
 /// Length of the salt, that of the hash (RFC 8446, section 4.2.3).
 pub const SALT_LEN: usize = 32;
@@ -63,7 +66,6 @@ struct Numbers {
     q: Modulus<HALF>,
     dp: [u64; HALF],
     dq: [u64; HALF],
-    /// In Montgomery form modulo p.
     qinv: [u64; HALF],
     e: u64,
 }
@@ -83,14 +85,17 @@ pub struct Scratch {
 #[derive(Clone, Copy)]
 struct ScratchNumbers {
     work: Work,
-    product: [u64; MAX + 2],
+    product: [u64; 2 * MAX],
+    /// The blinding factor.
+    r: blind::Short,
     message: [u64; MAX],
+    blinded: [u64; MAX],
     result: [u64; MAX],
     a: [u64; MAX],
     b: [u64; MAX],
     sp: [u64; HALF],
     sq: [u64; HALF],
-    tmp: [u64; HALF],
+    h: [u64; HALF],
 }
 
 // SAFETY: It is made of integers.
@@ -125,24 +130,16 @@ impl PrivateKey {
         }
 
         let mut n = [0u64; MAX];
-        mont::mul_add(&mut n, key.p.m(), key.q.m());
-        ok &= n.get(..limbs) == Some(key.n.m());
-        ct::wipe(&mut n);
-        if !ok {
-            return Err(KeyError::Inconsistent);
+        if let Some(n) = n.get_mut(..limbs) {
+            Portable.multiply(n, key.p.m(), key.q.m());
+            ok &= n == key.n.m();
         }
-
-        // Into Montgomery form.
-        let mut product = [0; MAX + 2];
-        let qinv = key.qinv;
-        key.p.mul(
-            key.qinv.get_mut(..half).unwrap_or(&mut []),
-            qinv.get(..half).unwrap_or(&[]),
-            key.p.rr(),
-            &mut product,
-        );
-        ct::wipe(&mut product);
-        Ok(())
+        ct::wipe(&mut n);
+        if ok {
+            Ok(())
+        } else {
+            Err(KeyError::Inconsistent)
+        }
     }
 
     /// Length of the modulus, and so of signatures, in bytes.
@@ -171,6 +168,23 @@ pub fn sign_pss_with<C: Crypto>(
     scratch: &mut Scratch,
     signature: &mut [u8],
 ) -> Result<usize, SignError> {
+    // The CPU is asked once; from here on it is one of two copies of the code.
+    #[cfg(target_arch = "x86_64")]
+    if let Some(adx) = adx::Adx::new::<C>() {
+        return sign_pss_on::<C, _>(adx, key, digest, salt, scratch, signature);
+    }
+    sign_pss_on::<C, _>(Portable, key, digest, salt, scratch, signature)
+}
+
+/// [`sign_pss_with`] with given code for what takes the time.
+pub(crate) fn sign_pss_on<C: Crypto, L: Limbs>(
+    l: L,
+    key: &PrivateKey,
+    digest: &[u8; 32],
+    salt: &[u8; SALT_LEN],
+    scratch: &mut Scratch,
+    signature: &mut [u8],
+) -> Result<usize, SignError> {
     let len = key.modulus_len();
     let signature = signature.get_mut(..len).ok_or(SignError::Buffer)?;
     if len == 0 {
@@ -180,8 +194,12 @@ pub fn sign_pss_with<C: Crypto>(
 
     let s = &mut *scratch.secret;
     mont::from_be_bytes(&mut s.message, signature);
-    private(&key.0, s);
-    let right = is_root(&key.0, s);
+    let mut random = [0; 16];
+    C::random(&mut random);
+    s.r = blind::factor(&random);
+    ct::wipe(&mut random);
+
+    let right = root(l, &key.0, s);
     if right {
         mont::to_be_bytes(signature, &s.result);
     } else {
@@ -195,49 +213,90 @@ pub fn sign_pss_with<C: Crypto>(
     }
 }
 
-/// `result = message^d mod n` (RFC 8017, section 5.1.2).
-fn private(key: &Numbers, s: &mut ScratchNumbers) {
+/// `result = message^d mod n` (RFC 8017, section 5.1.2). False if it is not.
+fn root<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) -> bool {
+    blind(l, key, s);
+    private(l, key, s);
+    unblind(l, key, s);
+    is_root(l, key, s)
+}
+
+/// `blinded = message * r^e mod n`.
+fn blind<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) {
     let len = key.n.len();
+    let (Some(message), Some(blinded), Some(a), Some(b)) = (
+        s.message.get(..len),
+        s.blinded.get_mut(..len),
+        s.a.get_mut(..len),
+        s.b.get_mut(..len),
+    ) else {
+        return;
+    };
+    mont::copy_long(blinded, &s.r);
+    key.n.mul(l, a, blinded, key.n.rr(), &mut s.product);
+    key.n.pow_public(l, b, a, key.e, &mut s.product);
+    // Of two numbers of which one is in Montgomery form, the product is not.
+    key.n.mul(l, blinded, message, b, &mut s.product);
+}
+
+/// `result = result * r^-1 mod n`.
+fn unblind<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) {
+    let len = key.n.len();
+    let (Some(result), Some(a), Some(b)) = (
+        s.result.get_mut(..len),
+        s.a.get_mut(..len),
+        s.b.get_mut(..len),
+    ) else {
+        return;
+    };
+    blind::invert(a, s.r, key.n.m());
+    key.n.mul(l, b, a, key.n.rr(), &mut s.product);
+    key.n.mul_in_place(l, result, b, &mut s.product);
+    key.n.canonical(result);
+}
+
+/// `result = blinded^d mod n`.
+fn private<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) {
     let half = key.p.len();
-    let message = s.message.get(..len).unwrap_or(&[]);
+    let (Some(blinded), Some(sp), Some(sq), Some(h), Some(dp), Some(dq), Some(qinv)) = (
+        s.blinded.get(..2 * half),
+        s.sp.get_mut(..half),
+        s.sq.get_mut(..half),
+        s.h.get_mut(..half),
+        key.dp.get(..half),
+        key.dq.get(..half),
+        key.qinv.get(..half),
+    ) else {
+        return;
+    };
+    let t = &mut s.product;
+    key.p.enter(l, sp, blinded, t);
+    key.p.pow(l, sp, dp, &mut s.work, t);
+    key.p.canonical(sp);
+    key.q.enter(l, sq, blinded, t);
+    key.q.pow(l, sq, dq, &mut s.work, t);
+    key.q.leave(l, sq, t);
+    key.q.canonical(sq);
 
-    key.p
-        .reduce_into(&mut s.sp, message, &mut s.tmp, &mut s.product);
-    key.p
-        .pow(&mut s.sp, key.dp.get(..half).unwrap_or(&[]), &mut s.work);
-    key.q
-        .reduce_into(&mut s.sq, message, &mut s.tmp, &mut s.product);
-    key.q
-        .pow(&mut s.sq, key.dq.get(..half).unwrap_or(&[]), &mut s.work);
-    key.q.leave(&mut s.sq, &mut s.product);
-
-    // h = (sp - sq) * qinv mod p, sp being in Montgomery form.
-    let (sp, sq) = (
-        s.sp.get_mut(..half).unwrap_or(&mut []),
-        s.sq.get(..half).unwrap_or(&[]),
-    );
-    let reduced = s.a.get_mut(..half).unwrap_or(&mut []);
-    key.p.reduce_into(reduced, sq, &mut s.tmp, &mut s.product);
-    let borrow = mont::sub_assign(sp, reduced);
+    // h = (sp - sq) * qinv mod p, the difference being in Montgomery form and qinv not.
+    key.p.enter(l, h, sq, t);
+    key.p.canonical(h);
+    let borrow = mont::sub_assign(sp, h);
     mont::add_masked(sp, key.p.m(), Mask::from_bit(borrow));
-    let h = s.b.get_mut(..half).unwrap_or(&mut []);
-    key.p
-        .mul(h, sp, key.qinv.get(..half).unwrap_or(&[]), &mut s.product);
-    // Out of the Montgomery form that sp and qinv both had.
-    key.p.leave(h, &mut s.product);
+    key.p.mul(l, h, sp, qinv, t);
+    key.p.canonical(h);
 
-    // result = sq + q * h.
-    s.result.fill(0);
-    for (to, from) in s.result.iter_mut().zip(sq) {
-        *to = *from;
+    // result = sq + q * h, which is below n.
+    if let Some(result) = s.result.get_mut(..2 * half) {
+        l.multiply(result, h, key.q.m());
+        mont::add_long(result, sq);
     }
-    mont::mul_add(s.result.get_mut(..len).unwrap_or(&mut []), h, key.q.m());
 }
 
 /// Whether `result^e` is the message. Neither is secret any more if it is.
-fn is_root(key: &Numbers, s: &mut ScratchNumbers) -> bool {
+fn is_root<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) -> bool {
     let len = key.n.len();
-    let (Some(result), Some(message), Some(base), Some(acc)) = (
+    let (Some(result), Some(message), Some(a), Some(b)) = (
         s.result.get(..len),
         s.message.get(..len),
         s.a.get_mut(..len),
@@ -245,18 +304,12 @@ fn is_root(key: &Numbers, s: &mut ScratchNumbers) -> bool {
     ) else {
         return false;
     };
-    key.n.mul(base, result, key.n.rr(), &mut s.product);
-    acc.copy_from_slice(base);
-    let top = 63 - key.e.leading_zeros();
-    for bit in (0..top).rev() {
-        key.n.square_in_place(acc, &mut s.product);
-        if key.e >> bit & 1 != 0 {
-            key.n.mul_in_place(acc, base, &mut s.product);
-        }
-    }
-    key.n.leave(acc, &mut s.product);
+    key.n.mul(l, a, result, key.n.rr(), &mut s.product);
+    key.n.pow_public(l, b, a, key.e, &mut s.product);
+    key.n.leave(l, b, &mut s.product);
+    key.n.canonical(b);
     let mut diff = 0;
-    for (x, y) in acc.iter().zip(message) {
+    for (x, y) in b.iter().zip(message) {
         diff |= x ^ y;
     }
     diff == 0

@@ -3,7 +3,18 @@
 //! Montgomery arithmetic modulo odd numbers of up to 4096 bits, constant time: what is done and
 //! where memory is touched depends on lengths only.
 //!
-//! Numbers are slices of 64-bit limbs, least significant first, as long as the modulus.
+//! Numbers are slices of 64-bit limbs, least significant first, as long as the modulus `m`, which
+//! has its highest bit set: with R = 2^(64 * len), R / 2 < m < R.
+//!
+//! This is almost Montgomery multiplication: numbers are below R instead of below m until
+//! [`Modulus::canonical`] is called. For a and b below R, the reduction of t = a * b makes
+//!
+//! ```text
+//! (t + q * m) / R  with q < R, which is below (R^2 + R * m) / R = R + m
+//! ```
+//!
+//! so that at most one bit is lost on top, and if one is, subtracting m once gives a number below
+//! R again. That replaces the comparison with m after each multiplication.
 
 use crate::ct::{Mask, Zeroable};
 
@@ -11,20 +22,22 @@ use crate::ct::{Mask, Zeroable};
 pub(crate) const MAX: usize = 64;
 /// Limbs of the longest prime.
 pub(crate) const HALF: usize = MAX / 2;
+/// Lengths are multiples of this many limbs.
+pub(crate) const BLOCK: usize = 8;
 /// Bits of an exponent that are handled at once.
 const WINDOW: usize = 5;
 /// Entries of the table of powers.
-const ENTRIES: usize = 1 << WINDOW;
+pub(crate) const ENTRIES: usize = 1 << WINDOW;
 
 #[inline(always)]
-fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
+pub(crate) fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
     let t = u128::from(a).wrapping_add(u128::from(b).wrapping_mul(u128::from(c)));
     let t = t.wrapping_add(u128::from(carry));
     (t as u64, (t >> 64) as u64)
 }
 
 #[inline(always)]
-fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
+pub(crate) fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
     let t = u128::from(a)
         .wrapping_add(u128::from(b))
         .wrapping_add(u128::from(carry));
@@ -32,7 +45,7 @@ fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
 }
 
 #[inline(always)]
-fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
+pub(crate) fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
     let t = u128::from(a).wrapping_sub(u128::from(b).wrapping_add(u128::from(borrow)));
     (t as u64, ((t >> 64) as u64) & 1)
 }
@@ -55,19 +68,15 @@ pub(crate) fn add_masked(a: &mut [u64], b: &[u64], mask: Mask) -> u64 {
     carry
 }
 
-/// `acc += a * b`, `acc` having room for all of it.
-pub(crate) fn mul_add(acc: &mut [u64], a: &[u64], b: &[u64]) {
-    for (i, x) in a.iter().enumerate() {
-        let mut carry = 0;
-        let mut rest = acc.iter_mut().skip(i);
-        for y in b {
-            if let Some(r) = rest.next() {
-                (*r, carry) = mac(*r, *x, *y, carry);
-            }
-        }
-        for r in rest {
-            (*r, carry) = adc(*r, carry, 0);
-        }
+/// `a += b` for a shorter `b`, `a` having room for the sum.
+pub(crate) fn add_long(a: &mut [u64], b: &[u64]) {
+    let mut carry = 0;
+    let (low, high) = a.split_at_mut(b.len().min(a.len()));
+    for (x, y) in low.iter_mut().zip(b) {
+        (*x, carry) = adc(*x, *y, carry);
+    }
+    for x in high {
+        (*x, carry) = adc(*x, 0, carry);
     }
 }
 
@@ -78,6 +87,15 @@ pub(crate) fn less(a: &[u64], b: &[u64]) -> Mask {
         (_, borrow) = sbb(*x, *y, borrow);
     }
     Mask::from_bit(borrow)
+}
+
+/// Copies limbs; those above become zero.
+pub(crate) fn copy_long(to: &mut [u64], from: &[u64]) {
+    let (low, high) = to.split_at_mut(from.len().min(to.len()));
+    for (t, f) in low.iter_mut().zip(from) {
+        *t = *f;
+    }
+    high.fill(0);
 }
 
 /// Big-endian bytes to limbs. False if they do not fit.
@@ -97,13 +115,121 @@ pub(crate) fn to_be_bytes(to: &mut [u8], limbs: &[u64]) {
     }
 }
 
+/// The operations that take the time. What they do to slices of other lengths than said, or whose
+/// length is no multiple of [`BLOCK`], is unspecified.
+pub(crate) trait Limbs: Copy {
+    /// `t = a * b`; `a` and `b` are equally long, `t` twice that.
+    fn multiply(self, t: &mut [u64], a: &[u64], b: &[u64]);
+
+    /// `t = a^2`; `t` is twice as long as `a`.
+    fn square(self, t: &mut [u64], a: &[u64]);
+
+    /// `out = t / R mod m`, below R, for any `t` of twice the length. `n0` is -m^-1 mod 2^64.
+    /// Destroys `t`.
+    fn reduce(self, out: &mut [u64], t: &mut [u64], m: &[u64], n0: u64);
+
+    /// The entry of number `digit`, which is secret, of the [`ENTRIES`] of a table.
+    fn select(self, out: &mut [u64], table: &[u64], digit: u64);
+}
+
+/// [`Limbs`] in plain Rust.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+/// `t += x * b`; returns the limb on top. `t` is as long as `b`.
+#[inline(always)]
+fn mul_add_limb(t: &mut [u64], x: u64, b: &[u64]) -> u64 {
+    let mut carry = 0;
+    let mut t = t.chunks_exact_mut(BLOCK);
+    let mut b = b.chunks_exact(BLOCK);
+    // The compiler knows the length of these pieces.
+    for (t, b) in (&mut t).zip(&mut b) {
+        for (t, b) in t.iter_mut().zip(b) {
+            (*t, carry) = mac(*t, x, *b, carry);
+        }
+    }
+    for (t, b) in t.into_remainder().iter_mut().zip(b.remainder()) {
+        (*t, carry) = mac(*t, x, *b, carry);
+    }
+    carry
+}
+
+impl Limbs for Portable {
+    fn multiply(self, t: &mut [u64], a: &[u64], b: &[u64]) {
+        t.fill(0);
+        for (i, x) in a.iter().enumerate() {
+            let Some((t, [top, ..])) = t.get_mut(i..).and_then(|t| t.split_at_mut_checked(b.len()))
+            else {
+                return;
+            };
+            *top = mul_add_limb(t, *x, b);
+        }
+    }
+
+    fn square(self, t: &mut [u64], a: &[u64]) {
+        // Each product of different limbs once.
+        t.fill(0);
+        let mut rest = a;
+        let mut i = 1;
+        while let [x, above @ ..] = rest {
+            let Some((t, [top, ..])) = t
+                .get_mut(i..)
+                .and_then(|t| t.split_at_mut_checked(above.len()))
+            else {
+                return;
+            };
+            *top = mul_add_limb(t, *x, above);
+            rest = above;
+            i += 2;
+        }
+        // Twice that, and the squares.
+        let (mut shifted, mut carry) = (0, 0);
+        for (t, x) in t.chunks_exact_mut(2).zip(a) {
+            if let [low, high] = t {
+                let square = u128::from(*x).wrapping_mul(u128::from(*x));
+                let (l, h) = (*low, *high);
+                (*low, carry) = adc((l << 1) | shifted, square as u64, carry);
+                (*high, carry) = adc((h << 1) | (l >> 63), (square >> 64) as u64, carry);
+                shifted = h >> 63;
+            }
+        }
+    }
+
+    fn reduce(self, out: &mut [u64], t: &mut [u64], m: &[u64], n0: u64) {
+        let mut carry = 0;
+        for i in 0..m.len() {
+            let Some((t, [top, ..])) = t.get_mut(i..).and_then(|t| t.split_at_mut_checked(m.len()))
+            else {
+                return;
+            };
+            let q = t.first().map_or(0, |t| t.wrapping_mul(n0));
+            let high = mul_add_limb(t, q, m);
+            (*top, carry) = adc(*top, high, carry);
+        }
+        let mask = Mask::from_bit(carry);
+        let mut borrow = 0;
+        for ((o, x), y) in out.iter_mut().zip(t.iter().skip(m.len())).zip(m) {
+            (*o, borrow) = sbb(*x, *y & mask.bits(), borrow);
+        }
+    }
+
+    fn select(self, out: &mut [u64], table: &[u64], digit: u64) {
+        out.fill(0);
+        for (entry, number) in table.chunks_exact(out.len().max(1)).zip(0..) {
+            let mask = Mask::equal(digit, number).bits();
+            for (o, e) in out.iter_mut().zip(entry) {
+                *o |= *e & mask;
+            }
+        }
+    }
+}
+
 /// Working memory of exponentiations.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
-    table: [[u64; HALF]; ENTRIES],
+    table: [u64; ENTRIES * HALF],
     acc: [u64; HALF],
     factor: [u64; HALF],
-    product: [u64; MAX + 2],
 }
 
 // SAFETY: It is made of integers.
@@ -123,6 +249,16 @@ pub(crate) struct Modulus<const N: usize> {
 // SAFETY: It is made of integers.
 unsafe impl<const N: usize> Zeroable for Modulus<N> {}
 
+/// The inverse of an odd number modulo 2^64, negated.
+pub(crate) fn negated_inverse(odd: u64) -> u64 {
+    // Newton's iteration doubles the number of right bits, beginning with three.
+    let mut inverse = odd;
+    for _ in 0..5 {
+        inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
+    }
+    inverse.wrapping_neg()
+}
+
 impl<const N: usize> Modulus<N> {
     /// Takes a modulus whose highest and lowest bits are set. False if they are not.
     pub(crate) fn init(&mut self, bytes: &[u8], len: usize) -> bool {
@@ -135,45 +271,25 @@ impl<const N: usize> Modulus<N> {
         if low & 1 == 0 || high >> 63 == 0 {
             return false;
         }
-
-        // Newton's iteration doubles the number of right bits, beginning with three.
-        let mut inverse = low;
-        for _ in 0..5 {
-            inverse = inverse.wrapping_mul(2u64.wrapping_sub(low.wrapping_mul(inverse)));
-        }
-        self.n0 = inverse.wrapping_neg();
+        self.n0 = negated_inverse(low);
         self.init_rr();
         true
     }
 
     fn init_rr(&mut self) {
         // R mod m is R - m, as the highest bit is set; then double as often as R has bits.
-        let (m, rr) = (&self.m, &mut self.rr);
+        let (Some(m), Some(rr)) = (self.m.get(..self.len), self.rr.get_mut(..self.len)) else {
+            return;
+        };
         rr.fill(0);
         sub_assign(rr, m);
-        for limb in rr.iter_mut().skip(self.len) {
-            *limb = 0;
-        }
         for _ in 0..64 * self.len {
             let mut carry = 0;
-            for limb in rr.iter_mut().take(self.len) {
+            for limb in rr.iter_mut() {
                 (*limb, carry) = ((*limb << 1) | carry, *limb >> 63);
             }
-            let borrow = {
-                let (rr, m) = (&mut rr[..], &m[..]);
-                let mut borrow = 0;
-                for (x, y) in rr.iter_mut().zip(m).take(self.len) {
-                    (*x, borrow) = sbb(*x, *y, borrow);
-                }
-                borrow
-            };
-            let undo = Mask::from_bit(borrow & (carry ^ 1));
-            let len = self.len;
-            add_masked(
-                rr.get_mut(..len).unwrap_or(&mut []),
-                m.get(..len).unwrap_or(&[]),
-                undo,
-            );
+            let borrow = sub_assign(rr, m);
+            add_masked(rr, m, Mask::from_bit(borrow & (carry ^ 1)));
         }
     }
 
@@ -192,170 +308,125 @@ impl<const N: usize> Modulus<N> {
         self.rr.get(..self.len).unwrap_or(&[])
     }
 
-    /// `out = a * b / R mod m`, for `a` and `b` below R of which at least one is below m.
-    pub(crate) fn mul(&self, out: &mut [u64], a: &[u64], b: &[u64], work: &mut [u64; MAX + 2]) {
-        let t = work.get_mut(..self.len + 2).unwrap_or(&mut []);
-        t.fill(0);
-        for x in a {
-            self.mul_row(t, *x, b);
-        }
-        self.reduce_once(out, t);
+    /// Room for a product of two numbers.
+    fn product<'a>(&self, t: &'a mut [u64]) -> &'a mut [u64] {
+        t.get_mut(..2 * self.len).unwrap_or(&mut [])
     }
 
-    /// One row of the multiplication: `t = (t + x * b + q * m) / 2^64`. `b` is as long as m.
-    #[inline(always)]
-    fn mul_row(&self, t: &mut [u64], x: u64, b: &[u64]) {
-        let len = self.len;
-        let mut carry = 0;
-        for (r, y) in t.iter_mut().zip(b) {
-            (*r, carry) = mac(*r, x, *y, carry);
-        }
-        let Some((low, [top, over])) = t.split_at_mut_checked(len) else {
-            return;
-        };
-        (*top, carry) = adc(*top, carry, 0);
-        *over = carry;
-
-        let q = low.first().map_or(0, |l| l.wrapping_mul(self.n0));
-        let mut carry = 0;
-        for (r, y) in low.iter_mut().zip(self.m()) {
-            (*r, carry) = mac(*r, q, *y, carry);
-        }
-        // The lowest limb is zero now; shift it out.
-        low.copy_within(1.., 0);
-        let (sum, carry) = adc(*top, carry, 0);
-        if let Some(last) = low.last_mut() {
-            *last = sum;
-        }
-        *top = over.wrapping_add(carry);
-        *over = 0;
-    }
-
-    fn reduce_once(&self, out: &mut [u64], t: &[u64]) {
-        let top = t.get(self.len).copied().unwrap_or(0);
-        let mut borrow = 0;
-        for ((o, x), y) in out.iter_mut().zip(t).zip(self.m()) {
-            (*o, borrow) = sbb(*x, *y, borrow);
-        }
-        let (_, borrow) = sbb(top, 0, borrow);
-        let keep = Mask::from_bit(borrow);
-        for (o, x) in out.iter_mut().zip(t).take(self.len) {
-            *o = keep.select(*x, *o);
-        }
-    }
-
-    /// `out = a mod m` for a number of up to twice the length, in Montgomery form.
-    pub(crate) fn reduce_into(
-        &self,
-        out: &mut [u64],
-        a: &[u64],
-        tmp: &mut [u64],
-        work: &mut [u64; MAX + 2],
-    ) {
-        let len = self.len;
-        let (low, high) = a.split_at_checked(len).unwrap_or((a, &[]));
-        let (Some(out), Some(tmp)) = (out.get_mut(..len), tmp.get_mut(..len)) else {
-            return;
-        };
-        // (low + high * R) * R: a multiplication by R^2 each makes one R, high needs two.
-        self.mul(out, low, self.rr(), work);
-        self.mul_rows(tmp, high, work);
-        self.mul_in_place(tmp, self.rr(), work);
-        let carry = add_masked(out, tmp, Mask::from_bit(1));
-        let borrow = sub_assign(out, self.m());
-        add_masked(out, self.m(), Mask::from_bit(borrow & (carry ^ 1)));
-    }
-
-    /// `out = a * R mod m`; `a` may be shorter than the modulus.
-    fn mul_rows(&self, out: &mut [u64], a: &[u64], work: &mut [u64; MAX + 2]) {
-        let t = work.get_mut(..self.len + 2).unwrap_or(&mut []);
-        t.fill(0);
-        for i in 0..self.len {
-            self.mul_row(t, a.get(i).copied().unwrap_or(0), self.rr());
-        }
-        self.reduce_once(out, t);
+    /// `out = a * b / R mod m`.
+    pub(crate) fn mul<L: Limbs>(&self, l: L, out: &mut [u64], a: &[u64], b: &[u64], t: &mut [u64]) {
+        let t = self.product(t);
+        l.multiply(t, a, b);
+        l.reduce(out, t, self.m(), self.n0);
     }
 
     /// `a = a * b / R mod m`.
-    pub(crate) fn mul_in_place(&self, a: &mut [u64], b: &[u64], work: &mut [u64; MAX + 2]) {
-        let t = work.get_mut(..self.len + 2).unwrap_or(&mut []);
-        t.fill(0);
-        for x in a.iter().take(self.len) {
-            self.mul_row(t, *x, b);
-        }
-        self.reduce_once(a, t);
+    pub(crate) fn mul_in_place<L: Limbs>(&self, l: L, a: &mut [u64], b: &[u64], t: &mut [u64]) {
+        let t = self.product(t);
+        l.multiply(t, a, b);
+        l.reduce(a, t, self.m(), self.n0);
     }
 
     /// `a = a^2 / R mod m`.
-    pub(crate) fn square_in_place(&self, a: &mut [u64], work: &mut [u64; MAX + 2]) {
-        let t = work.get_mut(..self.len + 2).unwrap_or(&mut []);
-        t.fill(0);
-        for x in a.iter().take(self.len) {
-            self.mul_row(t, *x, a);
-        }
-        self.reduce_once(a, t);
+    pub(crate) fn square_in_place<L: Limbs>(&self, l: L, a: &mut [u64], t: &mut [u64]) {
+        let t = self.product(t);
+        l.square(t, a);
+        l.reduce(a, t, self.m(), self.n0);
     }
 
     /// `a = a / R mod m`: out of Montgomery form.
-    pub(crate) fn leave(&self, a: &mut [u64], work: &mut [u64; MAX + 2]) {
-        let t = work.get_mut(..self.len + 2).unwrap_or(&mut []);
-        t.fill(0);
-        for (to, from) in t.iter_mut().zip(a.iter()).take(self.len) {
-            *to = *from;
+    pub(crate) fn leave<L: Limbs>(&self, l: L, a: &mut [u64], t: &mut [u64]) {
+        let t = self.product(t);
+        copy_long(t, a);
+        l.reduce(a, t, self.m(), self.n0);
+    }
+
+    /// `out = a * R mod m`, for `a` of up to twice the length: into Montgomery form.
+    pub(crate) fn enter<L: Limbs>(&self, l: L, out: &mut [u64], a: &[u64], t: &mut [u64]) {
+        copy_long(self.product(t), a);
+        l.reduce(out, self.product(t), self.m(), self.n0);
+        // This was a / R, and each of these multiplies by R.
+        self.mul_in_place(l, out, self.rr(), t);
+        self.mul_in_place(l, out, self.rr(), t);
+    }
+
+    /// `a = a mod m`. It is below R, so below 2 * m.
+    pub(crate) fn canonical(&self, a: &mut [u64]) {
+        let borrow = sub_assign(a, self.m());
+        add_masked(a, self.m(), Mask::from_bit(borrow));
+    }
+
+    /// `a = base^e`, both in Montgomery form, for an exponent that is public and not zero.
+    pub(crate) fn pow_public<L: Limbs>(
+        &self,
+        l: L,
+        a: &mut [u64],
+        base: &[u64],
+        e: u64,
+        t: &mut [u64],
+    ) {
+        a.copy_from_slice(base);
+        for bit in (0..63u32.saturating_sub(e.leading_zeros())).rev() {
+            self.square_in_place(l, a, t);
+            if e >> bit & 1 != 0 {
+                self.mul_in_place(l, a, base, t);
+            }
         }
-        for _ in 0..self.len {
-            self.mul_row(t, 0, self.m());
-        }
-        self.reduce_once(a, t);
     }
 }
 
 impl Modulus<HALF> {
     /// `base = base^exponent mod m`, both in Montgomery form; the exponent is secret and as long
     /// as the modulus.
-    pub(crate) fn pow(&self, base: &mut [u64; HALF], exponent: &[u64], work: &mut Work) {
+    pub(crate) fn pow<L: Limbs>(
+        &self,
+        l: L,
+        base: &mut [u64],
+        exponent: &[u64],
+        work: &mut Work,
+        t: &mut [u64],
+    ) {
         let len = self.len;
-        let Work {
-            table,
-            acc,
-            factor,
-            product,
-        } = work;
-        let (Some(base), Some(acc), Some(factor)) = (
-            base.get_mut(..len),
-            acc.get_mut(..len),
-            factor.get_mut(..len),
+        let (Some(table), Some(acc), Some(factor)) = (
+            work.table.get_mut(..ENTRIES * len),
+            work.acc.get_mut(..len),
+            work.factor.get_mut(..len),
         ) else {
             return;
         };
-        // Powers 0 to 31; the first is R mod m.
-        acc.copy_from_slice(self.rr());
-        self.leave(acc, product);
-        for entry in table.iter_mut() {
-            if let Some(entry) = entry.get_mut(..len) {
-                entry.copy_from_slice(acc);
-            }
-            self.mul_in_place(acc, base, product);
-        }
+        self.powers(l, table, base, t);
 
-        if let Some(one) = table.first().and_then(|one| one.get(..len)) {
-            acc.copy_from_slice(one);
-        }
-        for window in (0..(64 * len).div_ceil(WINDOW)).rev() {
+        let windows = (64 * len).div_ceil(WINDOW);
+        l.select(
+            acc,
+            table,
+            window_digit(exponent, windows.saturating_sub(1) * WINDOW),
+        );
+        for window in (0..windows.saturating_sub(1)).rev() {
             for _ in 0..WINDOW {
-                self.square_in_place(acc, product);
+                self.square_in_place(l, acc, t);
             }
-            let digit = window_digit(exponent, window * WINDOW);
-            factor.fill(0);
-            for (entry, number) in table.iter().zip(0..) {
-                let mask = Mask::equal(digit, number);
-                for (f, e) in factor.iter_mut().zip(entry) {
-                    *f = mask.select(*e, *f);
-                }
-            }
-            self.mul_in_place(acc, factor, product);
+            l.select(factor, table, window_digit(exponent, window * WINDOW));
+            self.mul_in_place(l, acc, factor, t);
         }
         base.copy_from_slice(acc);
+    }
+
+    /// Fills a table with the powers 0 to 31.
+    fn powers<L: Limbs>(&self, l: L, table: &mut [u64], base: &[u64], t: &mut [u64]) {
+        let mut entries = table.chunks_exact_mut(self.len.max(1));
+        let (Some(one), Some(first)) = (entries.next(), entries.next()) else {
+            return;
+        };
+        // The power 0 is R mod m.
+        one.copy_from_slice(self.rr());
+        self.leave(l, one, t);
+        first.copy_from_slice(base);
+        let mut previous = first;
+        for entry in entries {
+            self.mul(l, entry, previous, base, t);
+            previous = entry;
+        }
     }
 }
 

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0
+//! RSA against other implementations: signatures of random keys are verified by ring and by
+//! RustCrypto's `rsa`, arithmetic is compared with num-bigint-dig's.
+//!
+//! The arithmetic is private to the crate, so its sources are compiled into this test.
+#![allow(dead_code)]
+
+#[path = "../../net-tls-hs/crypto.rs"]
+mod crypto;
+#[path = "../../net-tls-hs/ct.rs"]
+mod ct;
+#[path = "../src/host_crypto.rs"]
+mod host_crypto;
+#[path = "../../net-tls-hs/rsa/mod.rs"]
+mod rsa;
+
+use host_crypto::{without_assembly, HostCrypto};
+use num_bigint_dig::{BigUint, ModInverse};
+use rand::rngs::StdRng;
+use rand::{Rng, RngCore, SeedableRng};
+use rsa::mont::{self, Limbs, Modulus, Portable, HALF, MAX};
+use rsa::{blind, sign_pss, Components, PrivateKey, Scratch, SignError};
+use rsa_crate::pkcs1::EncodeRsaPublicKey;
+use rsa_crate::traits::{PrivateKeyParts, PublicKeyParts};
+use rsa_crate::{BigUint as KeyNumber, Pss, RsaPrivateKey, RsaPublicKey};
+use sha2::{Digest, Sha256};
+
+fn zeroed<T>() -> Box<T> {
+    // SAFETY: Zeroes are a valid value of what this is called for.
+    unsafe { Box::new_zeroed().assume_init() }
+}
+
+/// The numbers of a key, in big-endian bytes.
+struct Numbers([Vec<u8>; 7]);
+
+impl Numbers {
+    fn new(key: &RsaPrivateKey) -> Self {
+        let [p, q] = key.primes() else {
+            panic!("two primes expected");
+        };
+        let one = KeyNumber::from(1u8);
+        let qinv = q.clone().mod_inverse(p).unwrap().to_biguint().unwrap();
+        Numbers(
+            [
+                key.n().clone(),
+                key.e().clone(),
+                p.clone(),
+                q.clone(),
+                key.d() % (p - &one),
+                key.d() % (q - &one),
+                qinv,
+            ]
+            .map(|number| number.to_bytes_be()),
+        )
+    }
+
+    fn components(&self) -> Components<'_> {
+        let [n, e, p, q, dp, dq, qinv] = &self.0;
+        Components {
+            n,
+            e,
+            d: &[],
+            p,
+            q,
+            dp,
+            dq,
+            qinv,
+        }
+    }
+}
+
+/// Whether both other implementations take a signature.
+fn is_valid(public: &RsaPublicKey, message: &[u8], signature: &[u8]) -> bool {
+    let der = public.to_pkcs1_der().unwrap();
+    let ring = ring::signature::UnparsedPublicKey::new(
+        &ring::signature::RSA_PSS_2048_8192_SHA256,
+        der.as_bytes(),
+    );
+    let pss = Pss::new_with_salt::<Sha256>(32);
+    let ring = ring.verify(message, signature).is_ok();
+    let other = public.verify(pss, &Sha256::digest(message), signature);
+    assert_eq!(ring, other.is_ok());
+    ring
+}
+
+fn signs_with_random_keys(bits: usize, keys: usize, signatures: usize) {
+    let mut rng = StdRng::seed_from_u64(bits as u64);
+    let (mut key, mut scratch) = (zeroed::<PrivateKey>(), zeroed::<Scratch>());
+    for _ in 0..keys {
+        let theirs = RsaPrivateKey::new(&mut rng, bits).unwrap();
+        let public = theirs.to_public_key();
+        let numbers = Numbers::new(&theirs);
+        key.init(&numbers.components()).unwrap();
+        for i in 0..signatures {
+            let mut message = [0; 40];
+            rng.fill_bytes(&mut message);
+            let digest = Sha256::digest(message).into();
+            let mut signature = vec![0; bits / 8];
+            let mut sign =
+                || sign_pss::<HostCrypto>(&key, &digest, &mut scratch, &mut signature).unwrap();
+            let len = if i % 2 == 0 {
+                sign()
+            } else {
+                without_assembly(sign)
+            };
+            assert_eq!(len, bits / 8);
+            assert!(is_valid(&public, &message, &signature));
+            assert!(!is_valid(&public, &message[1..], &signature));
+            signature[bits / 16] ^= 1;
+            assert!(!is_valid(&public, &message, &signature));
+        }
+        faults_give_nothing(&numbers, &mut scratch);
+    }
+}
+
+/// A bit of each part of a key is flipped in turn.
+fn faults_give_nothing(numbers: &Numbers, scratch: &mut Scratch) {
+    let mut key = zeroed::<PrivateKey>();
+    for part in 4..7 {
+        let mut faulty = Numbers(numbers.0.clone());
+        let last = faulty.0[part].len() - 1;
+        faulty.0[part][last] ^= 2;
+        key.init(&faulty.components()).unwrap();
+        let mut signature = vec![1; numbers.0[0].len()];
+        let rc = sign_pss::<HostCrypto>(&key, &[7; 32], scratch, &mut signature);
+        assert_eq!(rc, Err(SignError::Fault));
+        assert!(signature.iter().all(|byte| *byte == 0));
+    }
+}
+
+#[test]
+fn random_keys_2048() {
+    signs_with_random_keys(2048, 4, 6);
+}
+
+#[test]
+fn random_keys_3072() {
+    signs_with_random_keys(3072, 2, 4);
+}
+
+#[test]
+fn random_keys_4096() {
+    signs_with_random_keys(4096, 1, 4);
+}
+
+/// Numbers of which many bits are alike, or random ones.
+fn random_limbs(rng: &mut StdRng, to: &mut [u64]) {
+    let style = rng.gen_range(0..4);
+    for limb in to.iter_mut() {
+        *limb = match style {
+            0 => [0, u64::MAX, 1, u64::MAX - 1, 1 << 63][rng.gen_range(0..5)],
+            1 if rng.gen_ratio(7, 8) => u64::MAX,
+            2 if rng.gen_ratio(7, 8) => 0,
+            _ => rng.next_u64(),
+        };
+    }
+}
+
+fn big(limbs: &[u64]) -> BigUint {
+    let bytes: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
+    BigUint::from_bytes_le(&bytes)
+}
+
+fn random_modulus<const N: usize>(rng: &mut StdRng, modulus: &mut Modulus<N>, len: usize) {
+    let mut m = vec![0; len];
+    random_limbs(rng, &mut m);
+    m[0] |= 1;
+    m[len - 1] |= 1 << 63;
+    let mut bytes = vec![0; 8 * len];
+    mont::to_be_bytes(&mut bytes, &m);
+    assert!(modulus.init(&bytes, len));
+    assert_eq!(modulus.m(), m);
+}
+
+/// Compares products, squares and reductions with num-bigint-dig's. Returns how many reductions
+/// ended with a subtraction.
+fn compares<L: Limbs>(l: L, seed: u64, cases: usize) -> usize {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut subtractions = 0;
+    let mut modulus = zeroed::<Modulus<MAX>>();
+    for case in 0..cases {
+        let len = [16, 24, 32, 48, 64][case / 64 % 5];
+        if case % 64 == 0 {
+            random_modulus(&mut rng, &mut modulus, len);
+        }
+        let (mut a, mut b) = (vec![0; len], vec![0; len]);
+        random_limbs(&mut rng, &mut a);
+        random_limbs(&mut rng, &mut b);
+        let mut t = vec![rng.gen(); 2 * len];
+        l.multiply(&mut t, &a, &b);
+        assert_eq!(big(&t), big(&a) * big(&b));
+        l.square(&mut t, &a);
+        assert_eq!(big(&t), big(&a) * big(&a));
+
+        random_limbs(&mut rng, &mut t);
+        let before = big(&t);
+        let n0 = mont::negated_inverse(modulus.m()[0]);
+        let mut out = vec![0; len];
+        l.reduce(&mut out, &mut t, modulus.m(), n0);
+        let (after, m) = (big(&out) << (64 * len), big(modulus.m()));
+        assert_eq!(&after % &m, &before % &m);
+        // A multiple of m was added, so that it is less only if R * m was subtracted.
+        subtractions += usize::from(after < before);
+    }
+    subtractions
+}
+
+#[test]
+fn products_and_reductions() {
+    let subtractions = compares(Portable, 1, 60_000);
+    assert!((1000..59_000).contains(&subtractions));
+    #[cfg(target_arch = "x86_64")]
+    if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+        let subtractions = compares(adx, 2, 60_000);
+        assert!((1000..59_000).contains(&subtractions));
+    }
+}
+
+/// Montgomery multiplications one after another, of which each takes the last one's result.
+fn chains<L: Limbs>(l: L, seed: u64, cases: usize) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut modulus = zeroed::<Modulus<HALF>>();
+    let mut t = [0; 2 * HALF];
+    for case in 0..cases {
+        let len = [16, 24, 32][case % 3];
+        random_modulus(&mut rng, &mut modulus, len);
+        let m = big(modulus.m());
+        let (mut a, mut b) = (vec![0; len], vec![0; len]);
+        random_limbs(&mut rng, &mut a);
+        random_limbs(&mut rng, &mut b);
+        // 1 / R, by which each multiplication is off.
+        let r_inverse = (BigUint::from(1u8) << (64 * len)).mod_inverse(&m).unwrap();
+        let r_inverse = r_inverse.to_biguint().unwrap();
+        let (mut x, y) = (big(&a), big(&b));
+        for _ in 0..64 {
+            modulus.mul_in_place(l, &mut a, &b, &mut t);
+            x = x * &y * &r_inverse % &m;
+            modulus.square_in_place(l, &mut a, &mut t);
+            x = &x * &x * &r_inverse % &m;
+            assert_eq!(big(&a) % &m, x);
+        }
+        modulus.canonical(&mut a);
+        assert_eq!(big(&a), x);
+    }
+}
+
+#[test]
+fn chains_of_multiplications() {
+    chains(Portable, 3, 1000);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+        chains(adx, 4, 1000);
+    }
+}
+
+/// Powers with secret and with public exponents.
+fn powers<L: Limbs>(l: L, seed: u64, cases: usize) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut modulus = zeroed::<Modulus<HALF>>();
+    let mut work = zeroed::<mont::Work>();
+    let mut t = [0; 2 * HALF];
+    for case in 0..cases {
+        let len = [16, 24, 32][case % 3];
+        random_modulus(&mut rng, &mut modulus, len);
+        let m = big(modulus.m());
+        // The base is up to twice as long.
+        let mut base = vec![0; 2 * len];
+        random_limbs(&mut rng, &mut base);
+        let mut exponent = vec![0; len];
+        random_limbs(&mut rng, &mut exponent);
+        let mut a = vec![0; len];
+        modulus.enter(l, &mut a, &base, &mut t);
+        let start = a.clone();
+        modulus.pow(l, &mut a, &exponent, &mut work, &mut t);
+        modulus.leave(l, &mut a, &mut t);
+        modulus.canonical(&mut a);
+        assert_eq!(big(&a), big(&base).modpow(&big(&exponent), &m));
+
+        let e = rng.gen_range(1..1 << 32);
+        modulus.pow_public(l, &mut a, &start, e, &mut t);
+        modulus.leave(l, &mut a, &mut t);
+        modulus.canonical(&mut a);
+        assert_eq!(big(&a), big(&base).modpow(&BigUint::from(e), &m));
+    }
+}
+
+#[test]
+fn exponentiations() {
+    powers(Portable, 5, 60);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+        powers(adx, 6, 60);
+    }
+}
+
+#[test]
+fn blinding_factors() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut inverses = 0;
+    for case in 0..20_000 {
+        let len = [32, 48, 64][case % 3];
+        let mut n = vec![0; len];
+        random_limbs(&mut rng, &mut n);
+        n[0] |= 1;
+        n[len - 1] |= 1 << 63;
+        let mut random = [0; 16];
+        rng.fill_bytes(&mut random);
+        let r = blind::factor(&random);
+        // With a prime of a key there is always one.
+        let Some(expected) = big(&r).mod_inverse(&big(&n)) else {
+            continue;
+        };
+        let expected = expected.to_biguint().unwrap();
+        let mut inverse = vec![0; len];
+        blind::invert(&mut inverse, r, &n);
+        assert_eq!(big(&inverse), expected);
+        inverses += 1;
+    }
+    assert!(inverses > 10_000);
+}
