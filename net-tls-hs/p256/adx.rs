@@ -16,120 +16,64 @@ pub(crate) struct Adx;
 /// Constants that instructions take from memory, as registers are few.
 #[repr(C)]
 struct Constants {
-    /// Multiplying by it shifts by 32 bits to the left, with the bits shifted out as high half.
-    shift: u64,
     /// The highest limb of p, see [`C`].
     high: u64,
     /// The second limb of p. The lowest is -1, the third is 0.
     second: u64,
+    /// For adcx and adox, which take no immediate numbers.
+    zero: u64,
 }
 
 static CONSTANTS: Constants = Constants {
-    shift: 1 << 32,
     high: C,
     second: 0xffff_ffff,
+    zero: 0,
 };
 
-/// Adds `b[i] * a` to five limbs, which do not overflow. The carry and overflow flags are clear
-/// before and after.
-macro_rules! row {
-    ($offset:literal, $r0:literal, $r1:literal, $r2:literal, $r3:literal, $r4:literal) => {
-        concat!(
-            "mov rdx, [{b} + ",
-            $offset,
-            "]\n",
-            "mulx {u}, {t}, [{a}]\n",
-            "adcx ",
-            $r0,
-            ", {t}\n",
-            "adox ",
-            $r1,
-            ", {u}\n",
-            "mulx {u}, {t}, [{a} + 8]\n",
-            "adcx ",
-            $r1,
-            ", {t}\n",
-            "adox ",
-            $r2,
-            ", {u}\n",
-            "mulx {u}, {t}, [{a} + 16]\n",
-            "adcx ",
-            $r2,
-            ", {t}\n",
-            "adox ",
-            $r3,
-            ", {u}\n",
-            "mulx {u}, {t}, [{a} + 24]\n",
-            "adcx ",
-            $r3,
-            ", {t}\n",
-            "adox ",
-            $r4,
-            ", {u}\n",
-            "adc ",
-            $r4,
-            ", 0\n",
-        )
+/// Lines of assembly, each of which is made of parts.
+macro_rules! lines {
+    ($($($part:literal)+;)+) => {
+        concat!($($($part,)+ "\n",)+)
     };
 }
 
-/// Adds the multiple of p that makes the lowest of five limbs 0, and makes that limb the highest
-/// of the five others, which is 0 or 1. The carry and overflow flags are clear after it.
-macro_rules! fold {
-    ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $r4:literal) => {
-        concat!(
-            "mov rdx, ",
-            $r0,
-            "\n",
-            "mulx {u}, {t}, [rip + {k}]\n",
-            "add ",
-            $r1,
-            ", {t}\n",
-            "adc ",
-            $r2,
-            ", {u}\n",
-            "mulx {u}, {t}, [rip + {k} + 8]\n",
-            "adc ",
-            $r3,
-            ", {t}\n",
-            "adc ",
-            $r4,
-            ", {u}\n",
-            "mov ",
-            $r0,
-            ", 0\n",
-            "adc ",
-            $r0,
-            ", 0\n",
-        )
+/// Adds `b[i] * a` to four limbs, and makes a fifth. The carry and overflow flags are clear before
+/// and after.
+macro_rules! row {
+    ($offset:literal, $r0:literal, $r1:literal, $r2:literal, $r3:literal, $r4:literal) => {
+        lines! {
+            "mov rdx, [{b} + " $offset "]";
+            "mulx {u}, {t}, [{a}]";
+            "adcx " $r0 ", {t}";
+            "adox " $r1 ", {u}";
+            "mulx {u}, {t}, [{a} + 8]";
+            "adcx " $r1 ", {t}";
+            "adox " $r2 ", {u}";
+            "mulx {u}, {t}, [{a} + 16]";
+            "adcx " $r2 ", {t}";
+            "adox " $r3 ", {u}";
+            "mulx " $r4 ", {t}, [{a} + 24]";
+            "adcx " $r3 ", {t}";
+            "adox " $r4 ", [rip + {k} + 16]";
+            "adcx " $r4 ", [rip + {k} + 16]";
+        }
     };
 }
 
 /// Adds the multiple of p that makes the lowest of four limbs 0, and makes that limb the highest of
 /// the four others.
-macro_rules! fold_half {
+macro_rules! fold {
     ($r0:literal, $r1:literal, $r2:literal, $r3:literal) => {
-        concat!(
-            "mov rdx, ",
-            $r0,
-            "\n",
-            "mulx {u}, {t}, [rip + {k}]\n",
-            "add ",
-            $r1,
-            ", {t}\n",
-            "adc ",
-            $r2,
-            ", {u}\n",
-            "mulx ",
-            $r0,
-            ", {t}, [rip + {k} + 8]\n",
-            "adc ",
-            $r3,
-            ", {t}\n",
-            "adc ",
-            $r0,
-            ", 0\n",
-        )
+        lines! {
+            "mov rdx, " $r0;
+            "shlx {t}, rdx, {a}";
+            "shrx {u}, rdx, {a}";
+            "add " $r1 ", {t}";
+            "adc " $r2 ", {u}";
+            "mulx " $r0 ", {t}, [rip + {k}]";
+            "adc " $r3 ", {t}";
+            "adc " $r0 ", 0";
+        }
     };
 }
 
@@ -138,21 +82,13 @@ macro_rules! fold_half {
 macro_rules! reduce {
     ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $r4:literal, $r4e:literal) => {
         concat!(
-            "sub ",
-            $r0,
-            ", -1\n",
-            "sbb ",
-            $r1,
-            ", [rip + {k} + 16]\n",
-            "sbb ",
-            $r2,
-            ", 0\n",
-            "sbb ",
-            $r3,
-            ", [rip + {k} + 8]\n",
-            "sbb ",
-            $r4,
-            ", 0\n",
+            lines! {
+                "sub " $r0 ", -1";
+                "sbb " $r1 ", [rip + {k} + 8]";
+                "sbb " $r2 ", 0";
+                "sbb " $r3 ", [rip + {k}]";
+                "sbb " $r4 ", 0";
+            },
             add_p!($r0, $r1, $r2, $r3, $r4, $r4e),
         )
     };
@@ -161,27 +97,35 @@ macro_rules! reduce {
 /// Adds p if the mask is ones. Subtracting 2^32 - 1 is as good as adding p's highest limb.
 macro_rules! add_p {
     ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $mask:literal, $mask_e:literal) => {
+        lines! {
+            "mov {t:e}, " $mask_e;
+            "add " $r0 ", " $mask;
+            "adc " $r1 ", {t}";
+            "adc " $r2 ", 0";
+            "adc " $r3 ", 0";
+            "sub " $r3 ", {t}";
+        }
+    };
+}
+
+/// Divides eight limbs by 2^256 modulo p: the lower half on its own, to which the upper half is
+/// added.
+macro_rules! divide {
+    () => {
         concat!(
-            "mov {t:e}, ",
-            $mask_e,
-            "\n",
-            "add ",
-            $r0,
-            ", ",
-            $mask,
-            "\n",
-            "adc ",
-            $r1,
-            ", {t}\n",
-            "adc ",
-            $r2,
-            ", 0\n",
-            "adc ",
-            $r3,
-            ", 0\n",
-            "sub ",
-            $r3,
-            ", {t}\n",
+            // How far to shift.
+            "mov {a:e}, 32\n",
+            fold!("{r0}", "{r1}", "{r2}", "{r3}"),
+            fold!("{r1}", "{r2}", "{r3}", "{r0}"),
+            fold!("{r2}", "{r3}", "{r0}", "{r1}"),
+            fold!("{r3}", "{r0}", "{r1}", "{r2}"),
+            "add {r0}, {r4}\n",
+            "adc {r1}, {r5}\n",
+            "adc {r2}, {r6}\n",
+            "adc {r3}, {r7}\n",
+            "mov {r4:e}, 0\n",
+            "adc {r4}, 0\n",
+            reduce!("{r0}", "{r1}", "{r2}", "{r3}", "{r4}", "{r4:e}"),
         )
     };
 }
@@ -189,61 +133,31 @@ macro_rules! add_p {
 /// Subtracts p if the mask is ones. Adding 2^32 - 1 is as good as subtracting p's highest limb.
 macro_rules! sub_p {
     ($r0:literal, $r1:literal, $r2:literal, $r3:literal, $mask:literal, $mask_e:literal) => {
-        concat!(
-            "mov {t:e}, ",
-            $mask_e,
-            "\n",
-            "sub ",
-            $r0,
-            ", ",
-            $mask,
-            "\n",
-            "sbb ",
-            $r1,
-            ", {t}\n",
-            "sbb ",
-            $r2,
-            ", 0\n",
-            "sbb ",
-            $r3,
-            ", 0\n",
-            "add ",
-            $r3,
-            ", {t}\n",
-        )
+        lines! {
+            "mov {t:e}, " $mask_e;
+            "sub " $r0 ", " $mask;
+            "sbb " $r1 ", {t}";
+            "sbb " $r2 ", 0";
+            "sbb " $r3 ", 0";
+            "add " $r3 ", {t}";
+        }
     };
 }
 
 /// An entry of a table, if the index is zero.
 macro_rules! entry {
     ($offset:literal) => {
-        concat!(
-            "sub {index}, 1\n",
-            "cmovc {x0}, [{table} + ",
-            $offset,
-            "]\n",
-            "cmovc {x1}, [{table} + ",
-            $offset,
-            " + 8]\n",
-            "cmovc {x2}, [{table} + ",
-            $offset,
-            " + 16]\n",
-            "cmovc {x3}, [{table} + ",
-            $offset,
-            " + 24]\n",
-            "cmovc {y0}, [{table} + ",
-            $offset,
-            " + 32]\n",
-            "cmovc {y1}, [{table} + ",
-            $offset,
-            " + 40]\n",
-            "cmovc {y2}, [{table} + ",
-            $offset,
-            " + 48]\n",
-            "cmovc {y3}, [{table} + ",
-            $offset,
-            " + 56]\n",
-        )
+        lines! {
+            "sub {index}, 1";
+            "cmovc {x0}, [{table} + " $offset "]";
+            "cmovc {x1}, [{table} + " $offset " + 8]";
+            "cmovc {x2}, [{table} + " $offset " + 16]";
+            "cmovc {x3}, [{table} + " $offset " + 24]";
+            "cmovc {y0}, [{table} + " $offset " + 32]";
+            "cmovc {y1}, [{table} + " $offset " + 40]";
+            "cmovc {y2}, [{table} + " $offset " + 48]";
+            "cmovc {y3}, [{table} + " $offset " + 56]";
+        }
     };
 }
 
@@ -264,22 +178,23 @@ impl Backend for Adx {
                 "mulx {r4}, {t}, [{a} + 24]",
                 "adc {r3}, {t}",
                 "adc {r4}, 0",
-                fold!("{r0}", "{r1}", "{r2}", "{r3}", "{r4}"),
-                row!("8", "{r1}", "{r2}", "{r3}", "{r4}", "{r0}"),
-                fold!("{r1}", "{r2}", "{r3}", "{r4}", "{r0}"),
-                row!("16", "{r2}", "{r3}", "{r4}", "{r0}", "{r1}"),
-                fold!("{r2}", "{r3}", "{r4}", "{r0}", "{r1}"),
-                row!("24", "{r3}", "{r4}", "{r0}", "{r1}", "{r2}"),
-                fold!("{r3}", "{r4}", "{r0}", "{r1}", "{r2}"),
-                reduce!("{r4}", "{r0}", "{r1}", "{r2}", "{r3}", "{r3:e}"),
-                a = in(reg) a,
+                // Clears the flags.
+                "xor {t:e}, {t:e}",
+                row!("8", "{r1}", "{r2}", "{r3}", "{r4}", "{r5}"),
+                row!("16", "{r2}", "{r3}", "{r4}", "{r5}", "{r6}"),
+                row!("24", "{r3}", "{r4}", "{r5}", "{r6}", "{r7}"),
+                divide!(),
+                a = inout(reg) a => _,
                 b = in(reg) b,
                 k = sym CONSTANTS,
-                r4 = out(reg) r0,
-                r0 = out(reg) r1,
-                r1 = out(reg) r2,
-                r2 = out(reg) r3,
-                r3 = out(reg) _,
+                r0 = out(reg) r0,
+                r1 = out(reg) r1,
+                r2 = out(reg) r2,
+                r3 = out(reg) r3,
+                r4 = out(reg) _,
+                r5 = out(reg) _,
+                r6 = out(reg) _,
+                r7 = out(reg) _,
                 t = out(reg) _,
                 u = out(reg) _,
                 out("rdx") _,
@@ -338,19 +253,8 @@ impl Backend for Adx {
                 "adox {r6}, {t}",
                 "adcx {r7}, {r7}",
                 "adox {r7}, {u}",
-                // The lower half is divided by 2^256 modulo p.
-                fold_half!("{r0}", "{r1}", "{r2}", "{r3}"),
-                fold_half!("{r1}", "{r2}", "{r3}", "{r0}"),
-                fold_half!("{r2}", "{r3}", "{r0}", "{r1}"),
-                fold_half!("{r3}", "{r0}", "{r1}", "{r2}"),
-                "add {r0}, {r4}",
-                "adc {r1}, {r5}",
-                "adc {r2}, {r6}",
-                "adc {r3}, {r7}",
-                "mov {r4:e}, 0",
-                "adc {r4}, 0",
-                reduce!("{r0}", "{r1}", "{r2}", "{r3}", "{r4}", "{r4:e}"),
-                a = in(reg) a,
+                divide!(),
+                a = inout(reg) a => _,
                 k = sym CONSTANTS,
                 r0 = out(reg) r0,
                 r1 = out(reg) r1,
@@ -484,7 +388,7 @@ impl Backend for Adx {
                 "neg {m}",
                 "mov {t:e}, {m:e}",
                 "mov {u}, {m}",
-                "and {u}, [rip + {k} + 8]",
+                "and {u}, [rip + {k}]",
                 "add {r0}, {m}",
                 "adc {r1}, {t}",
                 "adc {r2}, 0",
@@ -547,21 +451,23 @@ impl Backend for Adx {
         unsafe {
             asm!(
                 ".rept {count}",
-                // The term to be added is f, or nothing if g is even.
-                "test {g:l}, 1",
+                // What becomes of g if it is odd: the difference if delta is above 0, or the sum.
+                "lea {next}, [{g} + {f}]",
+                "mov {t}, {g}",
+                "sub {t}, {f}",
+                "test {zeta}, {zeta}",
+                "cmovs {next}, {t}",
                 "mov {swap}, {zeta}",
-                "mov {term}, {f}",
+                "test {g:l}, 1",
+                "cmovz {next}, {g}",
                 "cmovz {swap}, {zero}",
-                "cmovz {term}, {zero}",
-                // If delta is above 0, it is -f, and g takes the place of f.
+                // If both, g takes the place of f.
                 "sar {swap}, 63",
                 "cmovs {f}, {g}",
-                "xor {term}, {swap}",
-                "sub {term}, {swap}",
-                "add {g}, {term}",
-                "sar {g}, 1",
                 "xor {zeta}, {swap}",
                 "dec {zeta}",
+                "sar {next}, 1",
+                "mov {g}, {next}",
                 ".endr",
                 count = const COUNT,
                 zero = in(reg) 0u64,
@@ -569,7 +475,8 @@ impl Backend for Adx {
                 g = inout(reg) state.g,
                 zeta = inout(reg) state.zeta,
                 swap = out(reg) _,
-                term = out(reg) _,
+                next = out(reg) _,
+                t = out(reg) _,
                 options(pure, nomem, nostack),
             );
         }

@@ -26,12 +26,13 @@ pub(crate) struct Affine<B: Backend> {
     pub(crate) y: Fe<B>,
 }
 
-/// A point (X / Z^2, Y / Z^3).
+/// A point (X / Z^2, Y / Z^3), with Z^2.
 #[derive(Clone, Copy)]
 pub(crate) struct Point<B: Backend> {
     x: Fe<B>,
     y: Fe<B>,
     z: Fe<B>,
+    zz: Fe<B>,
 }
 
 // SAFETY: It is made of field elements, which are.
@@ -44,37 +45,44 @@ impl<B: Backend> Point<B> {
             x: p.x,
             y: p.y,
             z: Fe::ONE,
+            zz: Fe::ONE,
         }
     }
 
     /// Doubles `count` times. There is no exception: no point has order 2.
     #[inline(never)]
     fn double(&mut self, count: usize) {
+        // The order is one in which what a step waits for was begun some steps before.
         for _ in 0..count {
-            let zz = self.z.square();
-            let alpha = self.x.sub(&zz).mul3(&self.x.add(&zz));
             let y2 = self.y.double();
-            self.z = y2.mul(&self.z);
+            let alpha = self.x.sub(&self.zz).mul3(&self.x.add(&self.zz));
             let yy4 = y2.square();
+            self.z = y2.mul(&self.z);
             let beta4 = self.x.mul(&yy4);
-            self.x = alpha.square().sub(&beta4).sub(&beta4);
-            self.y = beta4.sub(&self.x).mul(&alpha).sub(&yy4.square().half());
+            let square = alpha.square();
+            let yy8 = yy4.square().half();
+            self.x = square.sub(&beta4).sub(&beta4);
+            self.zz = self.z.square();
+            self.y = beta4.sub(&self.x).mul(&alpha).sub(&yy8);
         }
     }
 
     /// Adds a point that is neither this one nor its negative. This one is not infinity.
     #[inline(never)]
     fn add(&mut self, other: &Affine<B>) {
-        let zz = self.z.square();
-        let zzz = zz.mul(&self.z);
-        let h = other.x.mul(&zz).sub(&self.x);
-        let r = zzz.mul(&other.y).sub(&self.y);
-        self.z = self.z.mul(&h);
+        let zzz = self.zz.mul(&self.z);
+        let h = other.x.mul(&self.zz).sub(&self.x);
+        let s = zzz.mul(&other.y);
         let hh = h.square();
-        let hhh = hh.mul(&h);
+        let r = s.sub(&self.y);
+        self.z = self.z.mul(&h);
         let v = self.x.mul(&hh);
-        self.x = r.square().sub(&hhh).sub(&v).sub(&v);
-        self.y = v.sub(&self.x).mul(&r).sub(&self.y.mul(&hhh));
+        let hhh = hh.mul(&h);
+        let square = r.square();
+        self.zz = self.z.square();
+        let yh = self.y.mul(&hhh);
+        self.x = square.sub(&hhh).sub(&v).sub(&v);
+        self.y = v.sub(&self.x).mul(&r).sub(&yh);
     }
 
     /// Adds a point that is not this one's negative, but may be the same. This one is not
@@ -89,6 +97,7 @@ impl<B: Backend> Point<B> {
         self.x = Fe::select(failed, &doubled.x, &self.x);
         self.y = Fe::select(failed, &doubled.y, &self.y);
         self.z = Fe::select(failed, &doubled.z, &self.z);
+        self.zz = Fe::select(failed, &doubled.zz, &self.zz);
     }
 
     /// Affine coordinates. The point must not be infinity.
