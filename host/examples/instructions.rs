@@ -169,8 +169,8 @@ fn rsa_sign<const BITS: usize>() -> Box<dyn FnMut()> {
     // SAFETY: Zeroes are a valid value of both.
     let (mut key, mut scratch): (Box<rsa::PrivateKey>, Box<rsa::Scratch>) = unsafe {
         (
-            Box::new_zeroed().assume_init(),
-            Box::new_zeroed().assume_init(),
+            tls_handshake_host::zeroed(),
+            tls_handshake_host::zeroed(),
         )
     };
     key.init(&components).unwrap();

@@ -125,9 +125,9 @@ impl<B: Backend> Point<B> {
         let digits = OddDigits::<WIDTH>::new(k);
         let [lowest, .., highest] = &COMB;
         let mut acc = Secret::new(Point::from_affine(&digits.lookup(SPACING - 1, lowest)));
-        // Let s be the sum so far and d what is added, as integers. Neither s + d nor s - d is zero,
-        // as their lowest digit is odd, and up to the last but one they are less than the order by
-        // far. The last s + d is not zero modulo the order either; s - d is for a single k.
+        // Let s be the sum so far and d what is added, as integers. Neither s + d nor s - d is
+        // zero, as their lowest digit is odd, and up to the last but one they are less than the
+        // order by far. The last s + d is not zero modulo the order either; s - d is for one k.
         for (table, i) in COMB
             .iter()
             .zip((SPACING - 1..DIGITS).step_by(SPACING))
