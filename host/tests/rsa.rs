@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 
 fn zeroed<T>() -> Box<T> {
     // SAFETY: Zeroes are a valid value of what this is called for.
-    unsafe { Box::new_zeroed().assume_init() }
+    unsafe { tls_handshake_host::zeroed() }
 }
 
 /// The numbers of a key, in big-endian bytes.
