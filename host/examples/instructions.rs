@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tls_handshake_host::der::Der;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::{p256, rsa};
+use tls_handshake_host::{p256, rsa, zeroed};
 
 /// Prepares an operation's input and returns the operation.
 type Prepare = fn() -> Box<dyn FnMut()>;
@@ -167,12 +167,7 @@ fn rsa_sign<const BITS: usize>() -> Box<dyn FnMut()> {
         qinv: next(),
     };
     // SAFETY: Zeroes are a valid value of both.
-    let (mut key, mut scratch): (Box<rsa::PrivateKey>, Box<rsa::Scratch>) = unsafe {
-        (
-            tls_handshake_host::zeroed(),
-            tls_handshake_host::zeroed(),
-        )
-    };
+    let (mut key, mut scratch) = unsafe { (zeroed::<rsa::PrivateKey>(), zeroed::<rsa::Scratch>()) };
     key.init(&components).unwrap();
     let mut signature = vec![0; BITS / 8];
     Box::new(move || {

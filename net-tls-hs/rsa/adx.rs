@@ -38,121 +38,98 @@ impl Adx {
     }
 }
 
-/// The carries go to the new limb on top of the window.
+/// The carries go to the new limb on top of the window; the second word of the stack is zero.
 ///
-/// The multiplication is for nothing: AMD's Zen 4 takes another quarter of the time if more than
-/// two additions come between multiplications.
+/// The multiplication is for nothing. Where more than two additions come between multiplications,
+/// Zen 4 sends some of them to the multiplier's queue: without it a block takes 88 cycles, with it
+/// 77. CPUs whose carry chains are the limit have the time for it.
 macro_rules! end_of_row {
     ($top:literal) => {
-        concat!(
-            "adcx ",
-            $top,
-            ", qword ptr [rsp + 8]\n",
+        concat! {
+            "adcx ", $top, ", qword ptr [rsp + 8]\n",
             "mulx rax, rax, rdx\n",
-            "adox ",
-            $top,
-            ", qword ptr [rsp + 8]\n",
-        )
+            "adox ", $top, ", qword ptr [rsp + 8]\n",
+        }
     };
 }
 
-/// A row from the second product on: the first is in rcx (high) and rax (low), to be added to the
-/// lowest limb of the window, which is stored, and to the next one.
-macro_rules! rest_of_row {
-    ($z0:literal $z1:literal $z2:literal $z3:literal $z4:literal $z5:literal $z6:literal
-     $z7:literal) => {
-        concat!(
-            "adcx ",
-            $z1,
-            ", rcx\n",
-            "mulx rcx, rax, qword ptr [rsi + 8]\n",
-            "adox ",
-            $z1,
-            ", rax\n",
-            "adcx ",
-            $z2,
-            ", rcx\n",
-            "mulx rcx, rax, qword ptr [rsi + 16]\n",
-            "adox ",
-            $z2,
-            ", rax\n",
-            "adcx ",
-            $z3,
-            ", rcx\n",
-            "mulx rcx, rax, qword ptr [rsi + 24]\n",
-            "adox ",
-            $z3,
-            ", rax\n",
-            "adcx ",
-            $z4,
-            ", rcx\n",
-            "mulx rcx, rax, qword ptr [rsi + 32]\n",
-            "adox ",
-            $z4,
-            ", rax\n",
-            "adcx ",
-            $z5,
-            ", rcx\n",
-            "mulx rcx, rax, qword ptr [rsi + 40]\n",
-            "adox ",
-            $z5,
-            ", rax\n",
-            "adcx ",
-            $z6,
-            ", rcx\n",
-            "mulx rcx, rax, qword ptr [rsi + 48]\n",
-            "adox ",
-            $z6,
-            ", rax\n",
-            "adcx ",
-            $z7,
-            ", rcx\n",
-            "mulx ",
-            $z0,
-            ", rax, qword ptr [rsi + 56]\n",
-            "adox ",
-            $z7,
-            ", rax\n",
-            end_of_row!($z0),
-        )
+/// Adds a product to the window: its low half to `$z`, together with the high half of the one
+/// before, which is in rcx. Its own high half is in rcx then.
+macro_rules! product {
+    ($source:literal $z:literal) => {
+        concat! {
+            "adcx ", $z, ", rcx\n",
+            "mulx rcx, rax, qword ptr [", $source, "]\n",
+            "adox ", $z, ", rax\n",
+        }
     };
 }
 
-/// `window += [rdi] + [rbx] * block at rsi`, all displaced by `$at`; the lowest limb goes to
-/// `[rdi]` and leaves the window.
+/// The last product of a row, whose high half is the new limb on top of the window.
+macro_rules! last_product {
+    ($source:literal $z:literal $top:literal) => {
+        concat! {
+            "adcx ", $z, ", rcx\n",
+            "mulx ", $top, ", rax, qword ptr [", $source, "]\n",
+            "adox ", $z, ", rax\n",
+            end_of_row!($top),
+        }
+    };
+}
+
+/// `window += [rdi] + [rbx] * block at rsi`, with `[rdi]` and `[rbx]` displaced by `$at`; the
+/// lowest limb goes to `[rdi]` and leaves the window.
 macro_rules! row {
-    ($at:literal, $z0:literal $($z:literal)*) => {
-        concat!(
+    ($at:literal, $z0:literal $z1:literal $z2:literal $z3:literal $z4:literal $z5:literal
+     $z6:literal $z7:literal) => {
+        concat! {
             "mov rdx, qword ptr [rbx + ", $at, "]\n",
             "adcx ", $z0, ", qword ptr [rdi + ", $at, "]\n",
             "mulx rcx, rax, qword ptr [rsi]\n",
             "adox ", $z0, ", rax\n",
             "mov qword ptr [rdi + ", $at, "], ", $z0, "\n",
-            rest_of_row!($z0 $($z)*),
-        )
+            product!("rsi + 8" $z1),
+            product!("rsi + 16" $z2),
+            product!("rsi + 24" $z3),
+            product!("rsi + 32" $z4),
+            product!("rsi + 40" $z5),
+            product!("rsi + 48" $z6),
+            last_product!("rsi + 56" $z7 $z0),
+        }
     };
 }
 
-/// A row with that multiple of the modulus at rsi, of which -m^-1 is in rbx, that makes the
-/// lowest limb zero. The factor takes its place in memory.
+/// `window += f * block of the modulus at rsi`, with that factor f that makes the lowest limb
+/// zero. It is in rbx and goes to `[rdi]`, displaced by `$at`. The next row's is made, with
+/// -m^-1 in the third word of the stack, as soon as its lowest limb is known, so that the next row
+/// need not wait for it.
 macro_rules! reduction_row {
-    ($at:literal, $z0:literal $($z:literal)*) => {
-        concat!(
+    ($at:literal, $z0:literal $z1:literal $z2:literal $z3:literal $z4:literal $z5:literal
+     $z6:literal $z7:literal) => {
+        concat! {
             "xor eax, eax\n",
-            "mov rdx, ", $z0, "\n",
-            "mulx rcx, rdx, rbx\n",
-            "mov qword ptr [rdi + ", $at, "], rdx\n",
+            "mov rdx, rbx\n",
+            "mov qword ptr [rdi + ", $at, "], rbx\n",
             "mulx rcx, rax, qword ptr [rsi]\n",
             "adox ", $z0, ", rax\n",
-            rest_of_row!($z0 $($z)*),
-        )
+            product!("rsi + 8" $z1),
+            "mov rdx, ", $z1, "\n",
+            "mulx rax, rbx, qword ptr [rsp + 16]\n",
+            "mov rdx, qword ptr [rdi + ", $at, "]\n",
+            product!("rsi + 16" $z2),
+            product!("rsi + 24" $z3),
+            product!("rsi + 32" $z4),
+            product!("rsi + 40" $z5),
+            product!("rsi + 48" $z6),
+            last_product!("rsi + 56" $z7 $z0),
+        }
     };
 }
 
 /// Eight rows, after which each limb of the window is in the register in which it began.
 macro_rules! eight_rows {
     ($row:ident) => {
-        concat!(
+        concat! {
             $row!("0", "r8" "r9" "r10" "r11" "r12" "r13" "r14" "r15"),
             $row!("8", "r9" "r10" "r11" "r12" "r13" "r14" "r15" "r8"),
             $row!("16", "r10" "r11" "r12" "r13" "r14" "r15" "r8" "r9"),
@@ -161,7 +138,7 @@ macro_rules! eight_rows {
             $row!("40", "r13" "r14" "r15" "r8" "r9" "r10" "r11" "r12"),
             $row!("48", "r14" "r15" "r8" "r9" "r10" "r11" "r12" "r13"),
             $row!("56", "r15" "r8" "r9" "r10" "r11" "r12" "r13" "r14"),
-        )
+        }
     };
 }
 
@@ -169,7 +146,7 @@ macro_rules! eight_rows {
 /// rdi and to the window, which is on top in the end. With zero blocks it does nothing.
 macro_rules! blocks {
     () => {
-        concat!(
+        concat! {
             "cmp qword ptr [rsp], 0\n",
             "je 3f\n",
             "2:\n",
@@ -180,14 +157,14 @@ macro_rules! blocks {
             "dec qword ptr [rsp]\n",
             "jnz 2b\n",
             "3:\n",
-        )
+        }
     };
 }
 
 /// The window goes to rdi.
 macro_rules! store_window {
     () => {
-        concat!(
+        concat! {
             "mov qword ptr [rdi], r8\n",
             "mov qword ptr [rdi + 8], r9\n",
             "mov qword ptr [rdi + 16], r10\n",
@@ -196,57 +173,27 @@ macro_rules! store_window {
             "mov qword ptr [rdi + 40], r13\n",
             "mov qword ptr [rdi + 48], r14\n",
             "mov qword ptr [rdi + 56], r15\n",
-        )
+        }
     };
 }
 
-/// The first product of a row of a square: `[rbx + $x] * [rbx + $y]`, its low half to `$z0`.
+/// A row of a square with one product, `[rbx + $x] * [rbx + $y]`, or its first one.
 macro_rules! first_of_square {
-    ($x:literal $y:literal $z0:literal) => {
-        concat!(
-            "mov rdx, qword ptr [rbx + ",
-            $x,
-            "]\n",
-            "mulx rcx, rax, qword ptr [rbx + ",
-            $y,
-            "]\n",
-            "adox ",
-            $z0,
-            ", rax\n",
-        )
-    };
-}
-
-/// A further product of a row of a square, the high half of the one before being in rcx.
-macro_rules! next_of_square {
-    ($y:literal $z:literal) => {
-        concat!(
-            "adcx ",
-            $z,
-            ", rcx\n",
-            "mulx rcx, rax, qword ptr [rbx + ",
-            $y,
-            "]\n",
-            "adox ",
-            $z,
-            ", rax\n",
-        )
-    };
-}
-
-/// The end of a row of a square: a new limb on top of the window.
-macro_rules! last_of_square {
-    ($z:literal) => {
-        concat!("mov ", $z, ", rcx\n", end_of_row!($z),)
+    ($x:literal $y:literal $z:literal) => {
+        concat! {
+            "mov rdx, qword ptr [rbx + ", $x, "]\n",
+            "mulx rcx, rax, qword ptr [rbx + ", $y, "]\n",
+            "adox ", $z, ", rax\n",
+        }
     };
 }
 
 /// The products of different limbs of the block at rbx, each once, added to the eight limbs at
 /// rdi; the eight limbs above are the window then. Limb i of the 16 is in register r8 + i mod 8,
-/// and as in [`row!`] the carries are zero after each row.
+/// and as in `row!` the carries are zero after each row.
 macro_rules! triangle {
     () => {
-        concat!(
+        concat! {
             "xor eax, eax\n",
             "mov r9, qword ptr [rdi + 8]\n",
             "mov r10, qword ptr [rdi + 16]\n",
@@ -256,49 +203,44 @@ macro_rules! triangle {
             "mov r14, qword ptr [rdi + 48]\n",
             "mov r15, qword ptr [rdi + 56]\n",
             first_of_square!("0" "8" "r9"),
-            next_of_square!("16" "r10"),
-            next_of_square!("24" "r11"),
-            next_of_square!("32" "r12"),
-            next_of_square!("40" "r13"),
-            next_of_square!("48" "r14"),
-            next_of_square!("56" "r15"),
-            last_of_square!("r8"),
+            product!("rbx + 16" "r10"),
+            product!("rbx + 24" "r11"),
+            product!("rbx + 32" "r12"),
+            product!("rbx + 40" "r13"),
+            product!("rbx + 48" "r14"),
+            last_product!("rbx + 56" "r15" "r8"),
             "mov qword ptr [rdi + 8], r9\n",
             "mov qword ptr [rdi + 16], r10\n",
             first_of_square!("8" "16" "r11"),
-            next_of_square!("24" "r12"),
-            next_of_square!("32" "r13"),
-            next_of_square!("40" "r14"),
-            next_of_square!("48" "r15"),
-            next_of_square!("56" "r8"),
-            last_of_square!("r9"),
+            product!("rbx + 24" "r12"),
+            product!("rbx + 32" "r13"),
+            product!("rbx + 40" "r14"),
+            product!("rbx + 48" "r15"),
+            last_product!("rbx + 56" "r8" "r9"),
             "mov qword ptr [rdi + 24], r11\n",
             "mov qword ptr [rdi + 32], r12\n",
             first_of_square!("16" "24" "r13"),
-            next_of_square!("32" "r14"),
-            next_of_square!("40" "r15"),
-            next_of_square!("48" "r8"),
-            next_of_square!("56" "r9"),
-            last_of_square!("r10"),
+            product!("rbx + 32" "r14"),
+            product!("rbx + 40" "r15"),
+            product!("rbx + 48" "r8"),
+            last_product!("rbx + 56" "r9" "r10"),
             "mov qword ptr [rdi + 40], r13\n",
             "mov qword ptr [rdi + 48], r14\n",
             first_of_square!("24" "32" "r15"),
-            next_of_square!("40" "r8"),
-            next_of_square!("48" "r9"),
-            next_of_square!("56" "r10"),
-            last_of_square!("r11"),
+            product!("rbx + 40" "r8"),
+            product!("rbx + 48" "r9"),
+            last_product!("rbx + 56" "r10" "r11"),
             "mov qword ptr [rdi + 56], r15\n",
             first_of_square!("32" "40" "r9"),
-            next_of_square!("48" "r10"),
-            next_of_square!("56" "r11"),
-            last_of_square!("r12"),
+            product!("rbx + 48" "r10"),
+            last_product!("rbx + 56" "r11" "r12"),
             first_of_square!("40" "48" "r11"),
-            next_of_square!("56" "r12"),
-            last_of_square!("r13"),
+            last_product!("rbx + 56" "r12" "r13"),
             first_of_square!("48" "56" "r13"),
-            last_of_square!("r14"),
+            "mov r14, rcx\n",
+            end_of_row!("r14"),
             "xor r15d, r15d\n",
-        )
+        }
     };
 }
 
@@ -306,7 +248,7 @@ macro_rules! triangle {
 /// OF that of the sum.
 macro_rules! double_and_square {
     ($($x:literal $low:literal $high:literal)*) => {
-        concat!(
+        concat! {
             $(
                 "mov rdx, qword ptr [rsi + ", $x, "]\n",
                 "mov r8, qword ptr [rdi + ", $low, "]\n",
@@ -319,21 +261,21 @@ macro_rules! double_and_square {
                 "adox r9, r11\n",
                 "mov qword ptr [rdi + ", $high, "], r9\n",
             )*
-        )
+        }
     };
 }
 
 /// Subtracts a limb at rsi, if rdx is one, from the one at rdi; mulx leaves the borrow alone.
 macro_rules! subtract {
     ($($at:literal)*) => {
-        concat!(
+        concat! {
             $(
                 "mulx r9, r8, qword ptr [rsi + ", $at, "]\n",
                 "mov r10, qword ptr [rdi + ", $at, "]\n",
                 "sbb r10, r8\n",
                 "mov qword ptr [rax + ", $at, "], r10\n",
             )*
-        )
+        }
     };
 }
 
@@ -459,9 +401,9 @@ unsafe fn reduce_blocks(t: *mut u64, m: *const u64, n0: u64, blocks: usize, mut 
         asm!(
             "push rbx",
             "push rax",
+            "push rdx",
             "push 0",
             "push rcx",
-            "mov rbx, rdx",
             "mov r8, qword ptr [rdi]",
             "mov r9, qword ptr [rdi + 8]",
             "mov r10, qword ptr [rdi + 16]",
@@ -470,12 +412,15 @@ unsafe fn reduce_blocks(t: *mut u64, m: *const u64, n0: u64, blocks: usize, mut 
             "mov r13, qword ptr [rdi + 40]",
             "mov r14, qword ptr [rdi + 48]",
             "mov r15, qword ptr [rdi + 56]",
+            "mov rdx, r8",
+            "mulx rax, rbx, qword ptr [rsp + 16]",
             eight_rows!(reduction_row),
             "mov rbx, rdi",
             "add rdi, 64",
             "add rsi, 64",
             "dec qword ptr [rsp]",
             blocks!(),
+            "pop rcx",
             "pop rcx",
             "pop rcx",
             "pop rax",

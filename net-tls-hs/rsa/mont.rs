@@ -32,8 +32,9 @@ pub(crate) const ENTRIES: usize = 1 << WINDOW;
 #[inline(always)]
 pub(crate) fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
     let t = u128::from(a).wrapping_add(u128::from(b).wrapping_mul(u128::from(c)));
-    let t = t.wrapping_add(u128::from(carry));
-    (t as u64, (t >> 64) as u64)
+    // Written like this, the compiler adds the carry last, which is what the next one waits for.
+    let (low, over) = (t as u64).overflowing_add(carry);
+    (low, ((t >> 64) as u64).wrapping_add(u64::from(over)))
 }
 
 #[inline(always)]
@@ -136,33 +137,47 @@ pub(crate) trait Limbs: Copy {
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
-/// `t += x * b`; returns the limb on top. `t` is as long as `b`.
+/// `t += carry + (x0 + x1 * 2^64) * b`; returns the two limbs on top. `t` is as long as `b`.
+///
+/// Two limbs at once are two chains of carries side by side.
 #[inline(always)]
-fn mul_add_limb(t: &mut [u64], x: u64, b: &[u64]) -> u64 {
-    let mut carry = 0;
+fn mul_add_two(t: &mut [u64], x0: u64, x1: u64, b: &[u64], carry: u64) -> (u64, u64) {
+    let (mut c0, mut c1, mut previous) = (carry, 0, 0);
+    let mut step = |t: &mut u64, b: u64| {
+        let sum;
+        (sum, c0) = mac(*t, x0, b, c0);
+        (*t, c1) = mac(sum, x1, previous, c1);
+        previous = b;
+    };
     let mut t = t.chunks_exact_mut(BLOCK);
     let mut b = b.chunks_exact(BLOCK);
     // The compiler knows the length of these pieces.
     for (t, b) in (&mut t).zip(&mut b) {
         for (t, b) in t.iter_mut().zip(b) {
-            (*t, carry) = mac(*t, x, *b, carry);
+            step(t, *b);
         }
     }
     for (t, b) in t.into_remainder().iter_mut().zip(b.remainder()) {
-        (*t, carry) = mac(*t, x, *b, carry);
+        step(t, *b);
     }
-    carry
+    mac(c0, x1, previous, c1)
+}
+
+/// The `len` limbs of `t` from `i` on, and the two above them.
+#[inline(always)]
+fn window(t: &mut [u64], i: usize, len: usize) -> Option<(&mut [u64], &mut [u64; 2])> {
+    let (low, high) = t.get_mut(i..)?.split_at_mut_checked(len)?;
+    Some((low, high.first_chunk_mut()?))
 }
 
 impl Limbs for Portable {
     fn multiply(self, t: &mut [u64], a: &[u64], b: &[u64]) {
         t.fill(0);
-        for (i, x) in a.iter().enumerate() {
-            let Some((t, [top, ..])) = t.get_mut(i..).and_then(|t| t.split_at_mut_checked(b.len()))
-            else {
+        for (i, x) in a.chunks_exact(2).enumerate() {
+            let (Some((t, [top0, top1])), [x0, x1]) = (window(t, 2 * i, b.len()), x) else {
                 return;
             };
-            *top = mul_add_limb(t, *x, b);
+            (*top0, *top1) = mul_add_two(t, *x0, *x1, b, 0);
         }
     }
 
@@ -171,16 +186,15 @@ impl Limbs for Portable {
         t.fill(0);
         let mut rest = a;
         let mut i = 1;
-        while let [x, above @ ..] = rest {
-            let Some((t, [top, ..])) = t
-                .get_mut(i..)
-                .and_then(|t| t.split_at_mut_checked(above.len()))
-            else {
+        while let [x0, x1, above @ ..] = rest {
+            let Some(([first, t @ ..], [top0, top1])) = window(t, i, above.len() + 1) else {
                 return;
             };
-            *top = mul_add_limb(t, *x, above);
+            let carry;
+            (*first, carry) = mac(*first, *x0, *x1, 0);
+            (*top0, *top1) = mul_add_two(t, *x0, *x1, above, carry);
             rest = above;
-            i += 2;
+            i += 4;
         }
         // Twice that, and the squares.
         let (mut shifted, mut carry) = (0, 0);
@@ -196,15 +210,24 @@ impl Limbs for Portable {
     }
 
     fn reduce(self, out: &mut [u64], t: &mut [u64], m: &[u64], n0: u64) {
+        let [m0, m1, ..] = m else {
+            return;
+        };
         let mut carry = 0;
-        for i in 0..m.len() {
-            let Some((t, [top, ..])) = t.get_mut(i..).and_then(|t| t.split_at_mut_checked(m.len()))
-            else {
+        for i in (0..m.len()).step_by(2) {
+            let Some((t, [top0, top1])) = window(t, i, m.len()) else {
                 return;
             };
-            let q = t.first().map_or(0, |t| t.wrapping_mul(n0));
-            let high = mul_add_limb(t, q, m);
-            (*top, carry) = adc(*top, high, carry);
+            let [t0, t1, ..] = t else {
+                return;
+            };
+            let q0 = t0.wrapping_mul(n0);
+            let (_, c) = mac(*t0, q0, *m0, 0);
+            let (second, _) = mac(*t1, q0, *m1, c);
+            let q1 = second.wrapping_mul(n0);
+            let (high0, high1) = mul_add_two(t, q0, q1, m, 0);
+            (*top0, carry) = adc(*top0, high0, carry);
+            (*top1, carry) = adc(*top1, high1, carry);
         }
         let mask = Mask::from_bit(carry);
         let mut borrow = 0;
