@@ -86,7 +86,7 @@ mod tests {
     };
 
     impl Hello {
-        fn with(mut self, at: usize, extension: &'static [u8]) -> Self {
+        const fn with(mut self, at: usize, extension: &'static [u8]) -> Self {
             self.extensions[at] = extension;
             self
         }
@@ -257,9 +257,6 @@ mod tests {
             ..CONFIG
         };
         assert!(falls_back(step(&groups, &HELLO), Fallback::Group));
-        // A group without a share.
-        let hello = HELLO.with(3, &[0, 51, 0, 2, 0, 0]);
-        assert!(falls_back(step(&CONFIG, &hello), Fallback::Group));
         let hello = HELLO.with(2, &[0, 13, 0, 4, 0, 2, 8, 4]);
         assert!(falls_back(step(&CONFIG, &hello), Fallback::SignatureScheme));
     }
@@ -410,6 +407,131 @@ mod tests {
             }
             let step = advance(&CONFIG, &mut input[..at]);
             assert!(matches!(step, Some(Step::Send { consumed, .. }) if consumed == at));
+        }
+    }
+
+    /// A HelloRetryRequest for x25519 without a session id.
+    const RETRY: [u8; 61] = hex(concat!(
+        "1603030038020000340303",
+        "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c",
+        "00130100000c002b00020304",
+        "00330002001d"
+    ));
+
+    /// A group without a share: HelloRetryRequest, and what becomes of a second hello.
+    #[test]
+    fn retry() {
+        const NO_SHARE: Hello = HELLO.with(3, &[0, 51, 0, 2, 0, 0]);
+        let name: &[u8] = &[0, 0, 0, 6, 0, 4, 0, 0, 1, b'a'];
+        let strange: &[u8] = &[0, 64, 0, 0];
+        let early: &[u8] = &[0, 42, 0, 0];
+        let cookie: &[u8] = &[0, 44, 0, 3, 0, 1, 7];
+        let swapped = Hello {
+            extensions: [SHARE, SCHEMES, GROUPS, VERSIONS, &[], &[], &[], &[]],
+            ..HELLO
+        };
+        let other = Hello {
+            suites: &[0, 4, 0x13, 3, 0x13, 1],
+            ..HELLO
+        };
+        let cases: [(Hello, Option<Alert>); 9] = [
+            (HELLO, None),
+            (HELLO.with(4, strange), None),
+            (swapped, None),
+            (NO_SHARE, Some(Alert::IllegalParameter)),
+            (HELLO.with(4, name), Some(Alert::IllegalParameter)),
+            (HELLO.with(4, early), Some(Alert::IllegalParameter)),
+            (HELLO.with(4, cookie), Some(Alert::IllegalParameter)),
+            (other, Some(Alert::IllegalParameter)),
+            // What would fall back if it were the first.
+            (
+                HELLO.with(0, &[0, 43, 0, 3, 2, 3, 3]),
+                Some(Alert::HandshakeFailure),
+            ),
+        ];
+        for (hello, want) in cases {
+            let (Some(mut out), Some(mut scratch), Some(key)) = (
+                zeroed::<[u8; 1024]>(),
+                zeroed::<rsa::Scratch>(),
+                p256::PrivateKey::from_be_bytes(&[5]),
+            ) else {
+                return;
+            };
+            let one = One(key);
+            let mut session = Session::new();
+            let mut input = [0; 512];
+            let len = NO_SHARE.write(&mut input);
+            let step = session.advance::<Platform>(
+                &CONFIG,
+                &one,
+                &mut input[..len],
+                &mut out[..],
+                &mut scratch,
+            );
+            assert!(matches!(step, Step::Send { consumed, written: 61 } if consumed == len));
+            assert!(out[..61] == RETRY);
+
+            // Behind a ChangeCipherSpec.
+            input[..6].copy_from_slice(&[20, 3, 3, 0, 1, 1]);
+            let len = 6 + hello.write(&mut input[6..]);
+            let step = session.advance::<Platform>(
+                &CONFIG,
+                &one,
+                &mut input[..len],
+                &mut out[..],
+                &mut scratch,
+            );
+            match want {
+                None => {
+                    assert!(matches!(step, Step::Send { consumed, .. } if consumed == len));
+                    // No second ChangeCipherSpec.
+                    assert!(out[5 + usize::from(out[4])] == 23);
+                }
+                Some(_) => assert!(alert(Some(step)) == want),
+            }
+        }
+    }
+
+    /// Early data before the second hello is skipped, other records are not.
+    #[test]
+    fn between_hellos() {
+        let (Some(mut out), Some(mut scratch), Some(key)) = (
+            zeroed::<[u8; 1024]>(),
+            zeroed::<rsa::Scratch>(),
+            p256::PrivateKey::from_be_bytes(&[5]),
+        ) else {
+            return;
+        };
+        let one = One(key);
+        let mut first = HELLO
+            .with(3, &[0, 51, 0, 2, 0, 0])
+            .with(5, &[0, 42, 0, 0])
+            .with(6, MODES)
+            .with(7, PSK);
+        for early in [true, false] {
+            if !early {
+                first = first.with(5, &[]);
+            }
+            let mut session = Session::new();
+            let mut input = [0; 512];
+            let len = first.write(&mut input);
+            let mut next = |input: &mut [u8]| {
+                session.advance::<Platform>(&CONFIG, &one, input, &mut out[..], &mut scratch)
+            };
+            assert!(answered(Some(next(&mut input[..len]))));
+            let step = next(&mut [23, 3, 3, 0, 2, 1, 1]);
+            if early {
+                assert!(
+                    step == Step::More {
+                        consumed: 7,
+                        need: 1
+                    }
+                );
+                let len = HELLO.with(6, MODES).with(7, PSK).write(&mut input);
+                assert!(answered(Some(next(&mut input[..len]))));
+            } else {
+                assert!(alert(Some(step)) == Some(Alert::UnexpectedMessage));
+            }
         }
     }
 

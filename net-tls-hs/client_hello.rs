@@ -241,6 +241,38 @@ impl<'a> ClientHello<'a> {
     }
 }
 
+/// Calls `each` with the parts of a ClientHello that are read here and that must not change after a
+/// HelloRetryRequest (RFC 8446, section 4.1.2): all before the extensions, then some extensions.
+pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert> {
+    let mut r = Reader::new(body);
+    r.bytes(2 + 32)?;
+    r.vec8(0, 32)?;
+    r.vec16(2, 0xfffe)?;
+    r.vec8(1, 0xff)?;
+    let extensions = r.rest();
+    each(body.strip_suffix(extensions).unwrap_or(body));
+    if extensions.is_empty() {
+        return Ok(());
+    }
+    let mut list = r.vec16(0, 0xffff)?;
+    while !list.is_empty() {
+        let before = list.rest();
+        let extension_type = list.u16()?;
+        list.vec16(0, 0xffff)?;
+        if matches!(
+            extension_type,
+            ext::SERVER_NAME
+                | ext::SUPPORTED_GROUPS
+                | ext::SIGNATURE_ALGORITHMS
+                | ext::SUPPORTED_VERSIONS
+                | ext::PSK_KEY_EXCHANGE_MODES
+        ) {
+            each(before.strip_suffix(list.rest()).unwrap_or(before));
+        }
+    }
+    Ok(())
+}
+
 /// OfferedPsks (RFC 8446, section 4.2.11): as many binders as identities.
 fn parse_pre_shared_key(mut body: Reader<'_>) -> Result<(), Alert> {
     let mut identities = body.vec16(7, 0xffff)?;

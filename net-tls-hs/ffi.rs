@@ -614,7 +614,11 @@ pub unsafe extern "C" fn tls_hs_session_status(
     status.cipher_suite = negotiated.suite.code();
     status.group = negotiated.group.code();
     status.signature_scheme = negotiated.scheme.code();
-    status.flags = 0;
+    status.flags = if negotiated.retried {
+        bindings::TLS_HS_S_RETRIED
+    } else {
+        0
+    };
     status.server_name.fill(0);
     for (to, from) in status.server_name.iter_mut().zip(negotiated.server_name()) {
         *to = *from;

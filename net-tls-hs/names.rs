@@ -37,6 +37,8 @@ pub mod handshake_type {
     pub const CERTIFICATE_VERIFY: u8 = 15;
     /// finished.
     pub const FINISHED: u8 = 20;
+    /// message_hash, which is only in transcripts.
+    pub const MESSAGE_HASH: u8 = 254;
 }
 
 /// ExtensionType (RFC 8446, section 4.2).

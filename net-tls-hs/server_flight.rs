@@ -124,6 +124,32 @@ pub fn write_server_hello(
     })
 }
 
+/// The random of a HelloRetryRequest (section 4.1.3): SHA-256 of "HelloRetryRequest".
+const RETRY_RANDOM: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+/// HelloRetryRequest (section 4.1.4), for a key share of the group.
+pub fn write_hello_retry_request(
+    w: &mut Writer<'_>,
+    session_id: &[u8],
+    suite: CipherSuite,
+    group: Group,
+) -> Result<(), Alert> {
+    message(w, handshake_type::SERVER_HELLO, |w| {
+        w.u16(TLS_1_2)?;
+        w.put(&RETRY_RANDOM)?;
+        w.vec(1, |w| w.put(session_id))?;
+        w.u16(suite.code())?;
+        w.u8(0)?;
+        w.vec(2, |w| {
+            extension(w, ext::SUPPORTED_VERSIONS, |w| w.u16(TLS_1_3))?;
+            extension(w, ext::KEY_SHARE, |w| w.u16(group.code()))
+        })
+    })
+}
+
 /// EncryptedExtensions (section 4.3.1). The server name is acknowledged if it made a difference
 /// (RFC 6066, section 3).
 pub fn write_encrypted_extensions(w: &mut Writer<'_>, name_matched: bool) -> Result<(), Alert> {

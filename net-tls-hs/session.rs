@@ -4,13 +4,15 @@
 //!
 //! ```text
 //!  WaitClientHello --complete hello--> (flight written) --> WaitFinished --Finished--> Complete
-//!      |   |                                                   |
-//!      |   `--needs what is not here--> Fallback               `--alert, either way--> Ended
-//!      `--malformed--> alert --> Ended
+//!    | | |                                     ^               |
+//!    | | `-no share-> WaitSecondHello --hello--'               `--alert, either way--> Ended
+//!    | |                   `--alert, either way--> Ended
+//!    | `--needs what is not here--> Fallback
+//!    `--malformed--> alert --> Ended
 //! ```
 //!
 //! The glue gives [`Session::advance`] a copy of what is unread in the receive queue and does what
-//! the returned [`Step`] says. Until the flight is written nothing is consumed, so that a
+//! the returned [`Step`] says. Until something is answered nothing is consumed, so that a
 //! connection can always be handed over with its ClientHello unread; after that there is no
 //! fallback.
 //!
@@ -24,7 +26,8 @@
 //!   cipher suites is;
 //! - without `supported_groups`, `key_share` or `signature_algorithms`: `missing_extension`, or
 //!   fallback if it wants a PSK without (EC)DHE or without certificate;
-//! - with no cipher suite, key share or signature scheme in common with the kernel: fallback;
+//! - with no cipher suite, group or signature scheme in common with the kernel: fallback;
+//! - with a common group but no key share for one: HelloRetryRequest;
 //! - if no identity is for the server that it names: the default identity, or
 //!   `unrecognized_name` if the settings are strict;
 //! - if it is larger than [`MAX_HELLO`]: fallback.
@@ -43,6 +46,7 @@ use crate::key_schedule::{
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
 use crate::record::{self, Header, Protection, HEADER_LEN};
+use crate::retry::Retry;
 use crate::rsa;
 use crate::server_flight::{self as flight, KeyExchange};
 
@@ -71,7 +75,7 @@ pub enum Fallback {
     Version = 2,
     /// No common cipher suite.
     Suite = 3,
-    /// No key share for a common group.
+    /// No common group.
     Group = 4,
     /// No common signature scheme.
     SignatureScheme = 5,
@@ -141,6 +145,8 @@ pub struct Negotiated {
     pub group: Group,
     /// The scheme of the server's signature.
     pub scheme: Scheme,
+    /// There was a HelloRetryRequest.
+    pub retried: bool,
     server_name: [u8; 255],
     server_name_len: u8,
 }
@@ -193,6 +199,7 @@ struct Complete {
 #[allow(clippy::large_enum_variant)]
 enum State {
     WaitClientHello,
+    WaitSecondHello(Retry),
     WaitFinished(WaitFinished),
     Complete(Complete),
     Ended,
@@ -216,7 +223,8 @@ enum Framing {
 struct Choice<'a> {
     suite: CipherSuite,
     group: Group,
-    peer: &'a [u8],
+    /// The client's public key; `None` if there is none for a common group.
+    peer: Option<&'a [u8]>,
     identity: Identity<'a>,
 }
 
@@ -229,6 +237,7 @@ impl Session {
                 suite: CipherSuite::Aes128GcmSha256,
                 group: Group::X25519,
                 scheme: Scheme::EcdsaSecp256r1Sha256,
+                retried: false,
                 server_name: [0; 255],
                 server_name_len: 0,
             },
@@ -251,6 +260,13 @@ impl Session {
             State::WaitClientHello => {
                 self.on_client_hello::<C>(config, identities, input, out, scratch)
             }
+            State::WaitSecondHello(_) => self
+                .on_second_hello::<C>(config, identities, input, out, scratch)
+                .map_err(|failure| match failure {
+                    // The first ClientHello is gone.
+                    Failure::Fallback(_) => Alert::HandshakeFailure.into(),
+                    other => other,
+                }),
             State::WaitFinished(wait) => match wait.on_records::<C>(input) {
                 Ok(Step::Done { consumed }) => {
                     self.complete();
@@ -282,7 +298,9 @@ impl Session {
     #[inline(never)]
     pub fn alert<C: Crypto>(&mut self, description: u8, out: &mut [u8]) -> usize {
         match &mut self.state {
-            State::WaitClientHello => record::write_plain_alert(out, description).unwrap_or(0),
+            State::WaitClientHello | State::WaitSecondHello(_) => {
+                record::write_plain_alert(out, description).unwrap_or(0)
+            }
             State::WaitFinished(wait) => {
                 let Some(body) = out.get_mut(HEADER_LEN..HEADER_LEN + alert::LEN) else {
                     return 0;
@@ -354,25 +372,84 @@ impl Session {
         self.negotiated.scheme = choice.identity.key.scheme();
         self.negotiated
             .set_server_name(hello.server_name.unwrap_or(&[]));
-        let written = self.write_flight::<C>(message, &hello, &choice, out, scratch)?;
+        let written = if choice.peer.is_some() {
+            let mut transcript = C::hash_init(choice.suite.hash());
+            C::hash_update(&mut transcript, message);
+            self.write_flight::<C>(transcript, &hello, &choice, out, scratch)?
+        } else {
+            let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
+            let retry = Retry::new::<C>(choice.suite, message, body, early_data)?;
+            self.state = State::WaitSecondHello(retry);
+            self.negotiated.retried = true;
+            write_retry(&hello, &choice, out)?
+        };
         Ok(Step::Send { consumed, written })
     }
 
-    /// Writes ServerHello to Finished and derives all keys.
+    #[inline(never)]
+    fn on_second_hello<C: Crypto>(
+        &mut self,
+        config: &Config<'_>,
+        identities: &impl Identities,
+        input: &mut [u8],
+        out: &mut [u8],
+        scratch: &mut rsa::Scratch,
+    ) -> Result<Step, Failure> {
+        let State::WaitSecondHello(retry) = &mut self.state else {
+            return Err(Alert::InternalError.into());
+        };
+        let skipped = retry.skip(input)?;
+        let start = skipped.consumed;
+        let more = |need| Step::More {
+            consumed: start,
+            need,
+        };
+        if let Some(need) = skipped.need {
+            return Ok(more(need));
+        }
+        let input = input.get_mut(start..).unwrap_or(&mut []);
+        let (len, consumed) = match frame_hello(input)? {
+            Framing::More { need } => return Ok(more(need)),
+            Framing::Hello { len, consumed } => (len, consumed),
+        };
+        let message = input
+            .get(HEADER_LEN..HEADER_LEN + len)
+            .ok_or(Alert::InternalError)?;
+        let body = message
+            .get(MESSAGE_HEADER_LEN..)
+            .ok_or(Alert::InternalError)?;
+        let hello = ClientHello::parse(body)?;
+        let choice = choose(&hello, config, identities)?;
+        let (suite, group) = (self.negotiated.suite, self.negotiated.group);
+        if (choice.suite, choice.group) != (suite, group) {
+            return Err(Alert::IllegalParameter.into());
+        }
+        retry.check::<C>(&hello, body, group)?;
+
+        self.negotiated.scheme = choice.identity.key.scheme();
+        let mut transcript = retry.transcript::<C>(hello.session_id, suite, group)?;
+        C::hash_update(&mut transcript, message);
+        let written = self.write_flight::<C>(transcript, &hello, &choice, out, scratch)?;
+        Ok(Step::Send {
+            consumed: start + consumed,
+            written,
+        })
+    }
+
+    /// Writes ServerHello to Finished and derives all keys. The transcript is up to the ClientHello.
     #[inline(never)]
     fn write_flight<C: Crypto>(
         &mut self,
-        message: &[u8],
+        mut transcript: C::Hash,
         hello: &ClientHello<'_>,
         choice: &Choice<'_>,
         out: &mut [u8],
         scratch: &mut rsa::Scratch,
     ) -> Result<usize, Alert> {
-        let alg = choice.suite.hash();
-        let mut transcript = C::hash_init(alg);
-        C::hash_update(&mut transcript, message);
-
-        let (start, secret) = exchange_keys::<C>(hello, choice, &mut transcript, out)?;
+        // A ChangeCipherSpec comes after the first message, once.
+        let middlebox = matches!(self.state, State::WaitClientHello) && !hello.session_id.is_empty();
+        let (start, secret) =
+            exchange_keys::<C>(hello, choice, middlebox, &mut transcript, out)?;
         let hash = C::hash_final(transcript.clone());
         let client = secret.client_traffic(&hash);
         let server = secret.server_traffic(&hash);
@@ -573,10 +650,16 @@ fn choose<'a>(
         .suites()
         .find(|s| hello.cipher_suites.contains(s.code()))
         .ok_or(Failure::Fallback(Fallback::Suite))?;
-    let (group, peer) = config
-        .groups()
-        .find_map(|g| Some((g, shares.get(g.code())?)))
-        .ok_or(Failure::Fallback(Fallback::Group))?;
+    // A group with a share saves a round trip.
+    let shared = config.groups().find_map(|g| Some((g, shares.get(g.code())?)));
+    let (group, peer) = match shared {
+        Some((group, peer)) => (group, Some(peer)),
+        None => config
+            .groups()
+            .find(|g| groups.contains(g.code()))
+            .map(|g| (g, None))
+            .ok_or(Failure::Fallback(Fallback::Group))?,
+    };
 
     let name = hello.server_name.filter(|name| !name.is_empty());
     let strict = config.flags & flag_bits::SNI_STRICT != 0;
@@ -602,22 +685,25 @@ fn choose<'a>(
 fn exchange_keys<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
+    middlebox: bool,
     transcript: &mut C::Hash,
     out: &mut [u8],
 ) -> Result<(usize, HandshakeSecret<C>), Alert> {
-    let kx = KeyExchange::new::<C>(choice.group, choice.peer)?;
-    let start = write_clear_part::<C>(hello, choice, &kx, transcript, out)?;
+    let peer = choice.peer.ok_or(Alert::InternalError)?;
+    let kx = KeyExchange::new::<C>(choice.group, peer)?;
+    let start = write_clear_part::<C>(hello, choice, &kx, middlebox, transcript, out)?;
     let early = EarlySecret::<C>::new(choice.suite.hash());
     Ok((start, early.into_handshake(kx.shared())))
 }
 
-/// Writes the records that are not protected: ServerHello, and a ChangeCipherSpec for middleboxes
-/// if the client is in compatibility mode (appendix D.4). Returns their length.
+/// Writes the records that are not protected: ServerHello, and a ChangeCipherSpec for `middlebox`
+/// compatibility (appendix D.4). Returns their length.
 #[inline(never)]
 fn write_clear_part<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
     kx: &KeyExchange,
+    middlebox: bool,
     transcript: &mut C::Hash,
     out: &mut [u8],
 ) -> Result<usize, Alert> {
@@ -635,13 +721,34 @@ fn write_clear_part<C: Crypto>(
     )?;
     C::hash_update(transcript, w.since(0));
     let len = w.len();
-    if !hello.session_id.is_empty() {
-        record::write_header(&mut w, content_type::CHANGE_CIPHER_SPEC, 1)?;
-        w.u8(1)?;
-    }
-    let total = HEADER_LEN + w.len();
+    write_clear_records(out, len, middlebox)
+}
+
+/// Makes a record of the message of that length behind the room for a header, and adds the
+/// ChangeCipherSpec if there is to be one. Returns the length of both.
+fn write_clear_records(out: &mut [u8], len: usize, middlebox: bool) -> Result<usize, Alert> {
     record::write_header(&mut Writer::new(out), content_type::HANDSHAKE, len)?;
-    Ok(total)
+    let message = HEADER_LEN + len;
+    if !middlebox {
+        return Ok(message);
+    }
+    let mut w = Writer::new(out.get_mut(message..).ok_or(Alert::InternalError)?);
+    record::write_header(&mut w, content_type::CHANGE_CIPHER_SPEC, 1)?;
+    w.u8(1)?;
+    Ok(message + w.len())
+}
+
+/// Writes a HelloRetryRequest and what goes with it. Returns the length of the records.
+#[inline(never)]
+fn write_retry(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    out: &mut [u8],
+) -> Result<usize, Alert> {
+    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    flight::write_hello_retry_request(&mut w, hello.session_id, choice.suite, choice.group)?;
+    let len = w.len();
+    write_clear_records(out, len, !hello.session_id.is_empty())
 }
 
 /// Writes the messages that are protected, leaving room for a header. Returns their length.

@@ -32,6 +32,7 @@ mod key_schedule;
 mod names;
 mod p256;
 mod record;
+mod retry;
 mod rsa;
 mod server_flight;
 mod session;

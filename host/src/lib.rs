@@ -23,6 +23,7 @@ portable! {
     names = "../../net-tls-hs/names.rs",
     p256 = "../../net-tls-hs/p256/mod.rs",
     record = "../../net-tls-hs/record.rs",
+    retry = "../../net-tls-hs/retry.rs",
     rsa = "../../net-tls-hs/rsa/mod.rs",
     server_flight = "../../net-tls-hs/server_flight.rs",
     session = "../../net-tls-hs/session.rs",

@@ -85,12 +85,14 @@ const DEFAULT: Config<'static> = Config {
     signature_schemes: &[],
 };
 
-fn client(root: &[u8], suite: u16, group: u16) -> rustls::ClientConnection {
+fn client(root: &[u8], suite: u16, groups: &[u16]) -> rustls::ClientConnection {
     let mut provider = rustls::crypto::ring::default_provider();
     provider
         .cipher_suites
         .retain(|s| u16::from(s.suite()) == suite);
-    provider.kx_groups.retain(|g| u16::from(g.name()) == group);
+    provider
+        .kx_groups
+        .retain(|g| groups.contains(&u16::from(g.name())));
     let mut roots = rustls::RootCertStore::empty();
     roots.add(root.to_vec().into()).unwrap();
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
@@ -103,6 +105,15 @@ fn client(root: &[u8], suite: u16, group: u16) -> rustls::ClientConnection {
 
 /// Runs a handshake, giving the server `chunk` more bytes at a time.
 fn run(one: &One, client: &mut rustls::ClientConnection, chunk: usize) -> Session {
+    run_with(&DEFAULT, one, client, chunk)
+}
+
+fn run_with(
+    config: &Config<'_>,
+    one: &One,
+    client: &mut rustls::ClientConnection,
+    chunk: usize,
+) -> Session {
     let mut session = Session::new();
     // SAFETY: Zeroes are a valid value.
     let mut scratch: Box<rsa::Scratch> = unsafe { tls_handshake_host::zeroed() };
@@ -117,7 +128,7 @@ fn run(one: &One, client: &mut rustls::ClientConnection, chunk: usize) -> Sessio
         loop {
             let mut input = queue.clone();
             let step =
-                session.advance::<HostCrypto>(&DEFAULT, one, &mut input, &mut out, &mut scratch);
+                session.advance::<HostCrypto>(config, one, &mut input, &mut out, &mut scratch);
             match step {
                 Step::More { consumed, need } => {
                     queue.drain(..consumed);
@@ -155,7 +166,7 @@ fn every_suite_group_and_key() {
         let (one, root) = identity(newkey);
         for suite in [0x1301, 0x1302, 0x1303] {
             for group in [29, 23] {
-                let mut c = client(&root, suite, group);
+                let mut c = client(&root, suite, &[group]);
                 let session = run(&one, &mut c, usize::MAX);
                 assert_eq!(session.negotiated().suite.code(), suite);
                 assert_eq!(session.negotiated().group.code(), group);
@@ -169,6 +180,28 @@ fn every_suite_group_and_key() {
 fn segments_of_any_size() {
     let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
     for chunk in [1, 2, 5, 9, 64, 200] {
-        run(&one, &mut client(&root, 0x1301, 29), chunk);
+        run(&one, &mut client(&root, 0x1301, &[29]), chunk);
+    }
+}
+
+#[test]
+fn hello_retry_request() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    for suite in [0x1301, 0x1302, 0x1303] {
+        for group in [23, 29] {
+            let config = Config {
+                groups: &[group],
+                ..DEFAULT
+            };
+            for chunk in [1, 7, usize::MAX] {
+                // It sends a share for the first one only.
+                let mut c = client(&root, suite, &[29, 23]);
+                let session = run_with(&config, &one, &mut c, chunk);
+                assert_eq!(session.negotiated().group.code(), group);
+                let retried = Some(rustls::HandshakeKind::FullWithHelloRetryRequest);
+                assert_eq!(c.handshake_kind() == retried, group == 23);
+                assert_eq!(session.negotiated().retried, group == 23);
+            }
+        }
     }
 }
