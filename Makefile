@@ -7,6 +7,7 @@ help:
 	@echo 'make test-host     only those that need no kernel'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
+	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
 	@echo 'make kernel        build the patched kernel (ARCH=um|x86, KIND=fast|debug)'
@@ -39,6 +40,10 @@ test-patches:
 check:
 	@scripts/check
 
+bench-crypto:
+	@scripts/deps host
+	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
+
 patches:
 	@scripts/patches $(if $(SUBMITTER),--submitter='$(SUBMITTER)')
 
@@ -55,4 +60,4 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches check patches kernel tree clean distclean
+.PHONY: help demo test test-host test-patches check bench-crypto patches kernel tree clean distclean
