@@ -37,10 +37,13 @@ SUITES = {0x1301: AES + [SHA256], 0x1302: AES + [SHA384], 0x1303: CHACHA + [SHA2
 GENERIC = ("polyval_mul_generic", "sha256_blocks_generic", "sha512_blocks_generic")
 
 
-def write(name, text, mode="w"):
-    """Writes to a file of tracefs."""
-    with open(TRACING + name, mode, encoding="ascii") as file:
-        file.write(text)
+def write(name, text, append=False):
+    """Writes to a file of tracefs, which cannot seek to its end."""
+    fd = os.open(TRACING + name, os.O_WRONLY | (os.O_APPEND if append else os.O_TRUNC))
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
 
 
 def add_probes():
@@ -50,9 +53,10 @@ def add_probes():
     with open("/proc/kallsyms", encoding="ascii") as file:
         there = {line.split()[2] for line in file} & names
     write("kprobe_events", "")
-    write("kprobe_events", "r:hs/hs_usable irq_fpu_usable usable=$retval:u8\n", "a")
+    write("kprobe_events", "r:hs/hs_usable irq_fpu_usable usable=$retval:u8\n", True)
     for name in there:
-        write("kprobe_events", f"p:hs/hs_{name} {name}\n", "a")
+        # At the return: what is hit at the entry may run in the probe's own exception.
+        write("kprobe_events", f"r:hs/hs_{name} {name}\n", True)
     write("events/hs/enable", "1")
     return there
 
