@@ -436,7 +436,8 @@ impl Session {
         })
     }
 
-    /// Writes ServerHello to Finished and derives all keys. The transcript is up to the ClientHello.
+    /// Writes ServerHello to Finished and derives all keys. The transcript ends with the
+    /// ClientHello.
     #[inline(never)]
     fn write_flight<C: Crypto>(
         &mut self,
@@ -447,9 +448,9 @@ impl Session {
         scratch: &mut rsa::Scratch,
     ) -> Result<usize, Alert> {
         // A ChangeCipherSpec comes after the first message, once.
-        let middlebox = matches!(self.state, State::WaitClientHello) && !hello.session_id.is_empty();
-        let (start, secret) =
-            exchange_keys::<C>(hello, choice, middlebox, &mut transcript, out)?;
+        let middlebox =
+            matches!(self.state, State::WaitClientHello) && !hello.session_id.is_empty();
+        let (start, secret) = exchange_keys::<C>(hello, choice, middlebox, &mut transcript, out)?;
         let hash = C::hash_final(transcript.clone());
         let client = secret.client_traffic(&hash);
         let server = secret.server_traffic(&hash);
@@ -651,7 +652,9 @@ fn choose<'a>(
         .find(|s| hello.cipher_suites.contains(s.code()))
         .ok_or(Failure::Fallback(Fallback::Suite))?;
     // A group with a share saves a round trip.
-    let shared = config.groups().find_map(|g| Some((g, shares.get(g.code())?)));
+    let shared = config
+        .groups()
+        .find_map(|g| Some((g, shares.get(g.code())?)));
     let (group, peer) = match shared {
         Some((group, peer)) => (group, Some(peer)),
         None => config

@@ -31,9 +31,15 @@ fn outcome(bytes: &[u8], chunk: usize) -> Outcome {
 fn truncated() {
     let hello = hello_of_rustls();
     for len in 0..hello.len() {
-        assert!(matches!(outcome(&hello[..len], usize::MAX), Outcome::More(_)), "{len}");
+        assert!(
+            matches!(outcome(&hello[..len], usize::MAX), Outcome::More(_)),
+            "{len}"
+        );
     }
-    assert!(matches!(outcome(&hello, usize::MAX), Outcome::Answered { .. }));
+    assert!(matches!(
+        outcome(&hello, usize::MAX),
+        Outcome::Answered { .. }
+    ));
 }
 
 #[test]
@@ -81,7 +87,13 @@ fn any_records() {
         }
         for chunk in [usize::MAX, 1, 7] {
             let got = outcome(&wire, chunk);
-            assert_eq!(got, Outcome::Answered { consumed: wire.len() }, "{size}");
+            assert_eq!(
+                got,
+                Outcome::Answered {
+                    consumed: wire.len()
+                },
+                "{size}"
+            );
         }
     }
 }
