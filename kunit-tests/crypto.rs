@@ -28,6 +28,42 @@ mod tests {
         assert!(Platform::hash_final(hash) == want);
     }
 
+    /// FIPS 202, examples of NIST and its vectors for an empty message.
+    #[test]
+    fn sha3() {
+        let mut out = [0; 32];
+        Platform::sha3_256(b"", &mut out);
+        let want: [u8; 32] =
+            hex("a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a");
+        assert!(out == want);
+
+        let mut out = [0; 64];
+        Platform::sha3_512(b"", &mut out);
+        let want: [u8; 64] = hex(concat!(
+            "a69f73cca23a9ac5c8b567dc185a756e97c982164fe25859e0d1dcc1475c80a6",
+            "15b2123af1f5f94c11e3e9402c3ac558f500199d95b6d3e301758586281dcd26"
+        ));
+        assert!(out == want);
+    }
+
+    /// The same for SHAKE, whose output may be taken in parts.
+    #[test]
+    fn shake() {
+        let mut out = [0; 32];
+        Platform::shake256(b"", &mut out);
+        let want: [u8; 32] =
+            hex("46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762f");
+        assert!(out == want);
+
+        let mut shake = Platform::shake128(b"");
+        let (start, end) = out.split_at_mut(5);
+        Platform::shake128_squeeze(&mut shake, start);
+        Platform::shake128_squeeze(&mut shake, end);
+        let want: [u8; 32] =
+            hex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26");
+        assert!(out == want);
+    }
+
     /// RFC 4231, test case 2.
     #[test]
     fn hmac() {

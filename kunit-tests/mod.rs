@@ -11,6 +11,7 @@ use crate::host_crypto::HostCrypto as Platform;
 mod crypto;
 mod identity;
 mod key_schedule;
+mod mlkem;
 mod p256;
 mod rsa;
 mod session;

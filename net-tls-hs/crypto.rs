@@ -71,6 +71,8 @@ pub trait Crypto: Sized {
     type Hmac;
     /// A key prepared for an AEAD. Wiped when dropped.
     type AeadKey;
+    /// SHAKE128 (FIPS 202) from which output is taken. Wiped when dropped.
+    type Shake128;
 
     /// Starts a hash.
     fn hash_init(alg: HashAlg) -> Self::Hash;
@@ -107,6 +109,17 @@ pub trait Crypto: Sized {
         buf: &mut [u8],
         tag: &[u8; TAG_LEN],
     ) -> Result<(), BadTag>;
+
+    /// SHA3-256 (FIPS 202).
+    fn sha3_256(data: &[u8], out: &mut [u8; 32]);
+    /// SHA3-512 (FIPS 202).
+    fn sha3_512(data: &[u8], out: &mut [u8; 64]);
+    /// SHAKE256 (FIPS 202) with as much output as there is room for.
+    fn shake256(data: &[u8], out: &mut [u8]);
+    /// Starts SHAKE128 (FIPS 202) with all of its input.
+    fn shake128(data: &[u8]) -> Self::Shake128;
+    /// Fills `out` with the next output of SHAKE128.
+    fn shake128_squeeze(shake: &mut Self::Shake128, out: &mut [u8]);
 
     /// X25519 (RFC 7748) of a secret and the base point: the public key.
     fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]);

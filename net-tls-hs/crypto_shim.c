@@ -183,6 +183,12 @@ int tls_hs_aead_open(const struct tls_hs_aead_key *key, const u8 *nonce,
 	return rc;
 }
 
+void tls_hs_shake128_init(struct shake_ctx *shake, const u8 *data, size_t len)
+{
+	shake128_init(shake);
+	shake_update(shake, data, len);
+}
+
 void tls_hs_x25519_base(u8 *public, const u8 *secret)
 {
 	/* Fails for an all-zero result only, which no clamped secret has. */

@@ -9,6 +9,7 @@
 #include <crypto/aes-gcm.h>
 #include <crypto/chacha.h>
 #include <crypto/sha2.h>
+#include <crypto/sha3.h>
 #include <linux/types.h>
 
 /* A running SHA-256 or SHA-384. */
@@ -66,6 +67,8 @@ void tls_hs_aead_seal(const struct tls_hs_aead_key *key, const u8 *nonce,
 int tls_hs_aead_open(const struct tls_hs_aead_key *key, const u8 *nonce,
 		     const u8 *aad, size_t aad_len, u8 *buf, size_t len,
 		     const u8 *tag);
+
+void tls_hs_shake128_init(struct shake_ctx *shake, const u8 *data, size_t len);
 
 void tls_hs_x25519_base(u8 *public, const u8 *secret);
 bool tls_hs_x25519(u8 *shared, const u8 *secret, const u8 *peer);

@@ -49,12 +49,18 @@ wiped!(
     AeadKey,
     bindings::tls_hs_aead_key
 );
+wiped!(
+    /// A SHAKE128 with all of its input.
+    Shake128,
+    bindings::shake_ctx
+);
 
 impl Crypto for LibCrypto {
     type Hash = bindings::tls_hs_hash;
     type HmacKey = HmacKey;
     type Hmac = Hmac;
     type AeadKey = AeadKey;
+    type Shake128 = Shake128;
 
     fn hash_init(alg: HashAlg) -> Self::Hash {
         let mut hash = MaybeUninit::<Self::Hash>::zeroed();
@@ -176,6 +182,35 @@ impl Crypto for LibCrypto {
         } else {
             Err(BadTag)
         }
+    }
+
+    fn sha3_256(data: &[u8], out: &mut [u8; 32]) {
+        // SAFETY: `data` is valid for reads of its length, `out` has the length of the hash.
+        unsafe { bindings::sha3_256(data.as_ptr(), data.len(), out.as_mut_ptr()) }
+    }
+
+    fn sha3_512(data: &[u8], out: &mut [u8; 64]) {
+        // SAFETY: `data` is valid for reads of its length, `out` has the length of the hash.
+        unsafe { bindings::sha3_512(data.as_ptr(), data.len(), out.as_mut_ptr()) }
+    }
+
+    fn shake256(data: &[u8], out: &mut [u8]) {
+        // SAFETY: Both buffers are valid for their lengths.
+        unsafe { bindings::shake256(data.as_ptr(), data.len(), out.as_mut_ptr(), out.len()) }
+    }
+
+    fn shake128(data: &[u8]) -> Shake128 {
+        let mut shake = MaybeUninit::<bindings::shake_ctx>::zeroed();
+        // SAFETY: The function initialises `shake` from `data`, which is valid for its length.
+        unsafe {
+            bindings::tls_hs_shake128_init(shake.as_mut_ptr(), data.as_ptr(), data.len());
+            Shake128(shake.assume_init())
+        }
+    }
+
+    fn shake128_squeeze(shake: &mut Shake128, out: &mut [u8]) {
+        // SAFETY: `shake` is initialised, `out` is valid for writes of its length.
+        unsafe { bindings::shake_squeeze(&mut shake.0, out.as_mut_ptr(), out.len()) }
     }
 
     fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {

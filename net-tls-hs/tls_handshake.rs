@@ -4,8 +4,8 @@
 //!
 //! From the bottom up:
 //!
-//! * [`ct`], [`p256`], [`rsa`]: constant-time primitives that lib/crypto does not have; [`crypto`]
-//!   stands for what it has, and [`kcrypto`] implements that trait.
+//! * [`ct`], [`p256`], [`rsa`], [`mlkem`]: constant-time primitives that lib/crypto does not have;
+//!   [`crypto`] stands for what it has, and [`kcrypto`] implements that trait.
 //! * [`codec`], [`der`], [`names`], [`alert`], [`record`], [`client_hello`], [`key_schedule`],
 //!   [`server_flight`], [`session`], [`config`], [`identity`]: the engine. It does no I/O, does not
 //!   allocate and uses nothing but `core`, so that the same files are tested and fuzzed on other
@@ -29,6 +29,7 @@ mod ffi;
 mod identity;
 mod kcrypto;
 mod key_schedule;
+mod mlkem;
 mod names;
 mod p256;
 mod record;

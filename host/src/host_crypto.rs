@@ -5,6 +5,7 @@ use crate::crypto::*;
 use aes_gcm::aead::{AeadInPlace, KeyInit};
 use hmac::Mac;
 use sha2::Digest;
+use sha3::digest::{ExtendableOutput, XofReader};
 
 /// The host's crypto library.
 pub struct HostCrypto;
@@ -47,6 +48,7 @@ impl Crypto for HostCrypto {
     type HmacKey = Hmac;
     type Hmac = Hmac;
     type AeadKey = AeadKey;
+    type Shake128 = sha3::Shake128Reader;
 
     fn hash_init(alg: HashAlg) -> Hash {
         match alg {
@@ -136,6 +138,28 @@ impl Crypto for HostCrypto {
             AeadKey::ChaCha(k) => k.decrypt_in_place_detached(nonce, aad, buf, tag),
         }
         .map_err(|_| BadTag)
+    }
+
+    fn sha3_256(data: &[u8], out: &mut [u8; 32]) {
+        *out = sha3::Sha3_256::digest(data).into();
+    }
+
+    fn sha3_512(data: &[u8], out: &mut [u8; 64]) {
+        *out = sha3::Sha3_512::digest(data).into();
+    }
+
+    fn shake256(data: &[u8], out: &mut [u8]) {
+        sha3::Shake256::digest_xof(data, out);
+    }
+
+    fn shake128(data: &[u8]) -> sha3::Shake128Reader {
+        let mut shake = sha3::Shake128::default();
+        sha3::digest::Update::update(&mut shake, data);
+        shake.finalize_xof()
+    }
+
+    fn shake128_squeeze(shake: &mut sha3::Shake128Reader, out: &mut [u8]) {
+        shake.read(out);
     }
 
     fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {

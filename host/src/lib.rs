@@ -20,6 +20,7 @@ portable! {
     der = "../../net-tls-hs/der.rs",
     identity = "../../net-tls-hs/identity.rs",
     key_schedule = "../../net-tls-hs/key_schedule.rs",
+    mlkem = "../../net-tls-hs/mlkem/mod.rs",
     names = "../../net-tls-hs/names.rs",
     p256 = "../../net-tls-hs/p256/mod.rs",
     record = "../../net-tls-hs/record.rs",
