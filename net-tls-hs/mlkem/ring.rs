@@ -3,6 +3,7 @@
 //! Polynomials of ML-KEM: the ring `Z_q[X]/(X^256 + 1)` and its number-theoretic transform (FIPS
 //! 203, section 4.3), constant time.
 //!
+//! A word of 64 bits holds two coefficients, in its low and its high half, so that the usual
 //! instructions work on both at once. The transform of ML-KEM stops one step early and treats
 //! coefficients 2i and 2i + 1 alike, so these are the two of a word, and neither half ever needs
 //! to be moved.
