@@ -10,8 +10,10 @@ use crate::host_crypto::HostCrypto as Platform;
 
 mod crypto;
 mod identity;
+mod key_exchange;
 mod key_schedule;
 mod mlkem;
+mod mlkem_vector;
 mod p256;
 mod rsa;
 mod session;

@@ -7,7 +7,7 @@ mod tests {
     use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
     use crate::names::Scheme;
     use crate::p256;
-    use crate::rsa;
+    use crate::scratch::Scratch;
     use crate::session::{Fallback, Session, Step};
     use crate::tests::{hex, zeroed, Platform};
 
@@ -120,7 +120,7 @@ mod tests {
     /// What becomes of some bytes at the beginning of a connection.
     fn advance(config: &Config<'_>, input: &mut [u8]) -> Option<Step> {
         let mut out = zeroed::<[u8; 1024]>()?;
-        let mut scratch = zeroed::<rsa::Scratch>()?;
+        let mut scratch = zeroed::<Scratch>()?;
         let mut session = Session::new();
         let one = One(p256::PrivateKey::from_be_bytes(&[5])?);
         Some(session.advance::<Platform>(config, &one, input, &mut out[..], &mut scratch))
@@ -452,7 +452,7 @@ mod tests {
         for (hello, want) in cases {
             let (Some(mut out), Some(mut scratch), Some(key)) = (
                 zeroed::<[u8; 1024]>(),
-                zeroed::<rsa::Scratch>(),
+                zeroed::<Scratch>(),
                 p256::PrivateKey::from_be_bytes(&[5]),
             ) else {
                 return;
@@ -497,7 +497,7 @@ mod tests {
     fn between_hellos() {
         let (Some(mut out), Some(mut scratch), Some(key)) = (
             zeroed::<[u8; 1024]>(),
-            zeroed::<rsa::Scratch>(),
+            zeroed::<Scratch>(),
             p256::PrivateKey::from_be_bytes(&[5]),
         ) else {
             return;
@@ -554,7 +554,7 @@ mod tests {
         for (bytes, want) in cases {
             let (Some(mut out), Some(mut scratch), Some(key)) = (
                 zeroed::<[u8; 1024]>(),
-                zeroed::<rsa::Scratch>(),
+                zeroed::<Scratch>(),
                 p256::PrivateKey::from_be_bytes(&[5]),
             ) else {
                 return;

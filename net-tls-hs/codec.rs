@@ -153,6 +153,17 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Makes room for `N` bytes, which the caller fills in.
+    pub fn array<const N: usize>(&mut self) -> Result<&mut [u8; N], Alert> {
+        let room = self
+            .buf
+            .get_mut(self.len..)
+            .and_then(|rest| rest.first_chunk_mut())
+            .ok_or(Alert::InternalError)?;
+        self.len += N;
+        Ok(room)
+    }
+
     /// Writes a `uint8`.
     pub fn u8(&mut self, v: u8) -> Result<(), Alert> {
         self.put(&[v])

@@ -23,7 +23,7 @@ struct tls_hs_identity;
 struct tls_hs_identity_set;
 /* One handshake. */
 struct tls_hs_session;
-/* Working memory for big numbers; one per CPU. */
+/* Working memory for what is too large for a stack; one per CPU. */
 struct tls_hs_scratch;
 
 /**

@@ -9,6 +9,7 @@ use crate::crypto::AeadAlg;
 use crate::identity::{self, IdentityError, NameIndex, Payload};
 use crate::kcrypto::LibCrypto;
 use crate::names::{Scheme, TLS_1_3};
+use crate::scratch::Scratch;
 use crate::session::{Session, Step};
 use crate::{p256, rsa};
 use core::mem::size_of;
@@ -475,7 +476,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
             set.cast::<IdentitySet>().as_ref(),
             core::slice::from_raw_parts_mut(input, in_len),
             core::slice::from_raw_parts_mut(out, out_len),
-            &mut *scratch.cast::<rsa::Scratch>(),
+            &mut *scratch.cast::<Scratch>(),
             &mut *step,
         )
     };
@@ -632,5 +633,5 @@ pub unsafe extern "C" fn tls_hs_session_status(
 /// None; `unsafe` because of the declaration in C.
 #[export]
 pub unsafe extern "C" fn tls_hs_scratch_size() -> usize {
-    size_of::<rsa::Scratch>()
+    size_of::<Scratch>()
 }

@@ -118,6 +118,8 @@ impl CipherSuite {
 /// A key exchange group (RFC 8446, section 4.2.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    /// X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem).
+    X25519MlKem768,
     /// x25519.
     X25519,
     /// secp256r1.
@@ -125,12 +127,14 @@ pub enum Group {
 }
 
 impl Group {
-    /// All groups, in the default order of preference.
-    pub const ALL: [Group; 2] = [Group::X25519, Group::Secp256r1];
+    /// All groups, in the default order of preference: what a quantum computer cannot break later
+    /// comes first.
+    pub const ALL: [Group; 3] = [Group::X25519MlKem768, Group::X25519, Group::Secp256r1];
 
     /// IANA's number.
     pub const fn code(self) -> u16 {
         match self {
+            Group::X25519MlKem768 => 0x11ec,
             Group::X25519 => 29,
             Group::Secp256r1 => 23,
         }

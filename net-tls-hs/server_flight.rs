@@ -6,78 +6,12 @@ use crate::alert::Alert;
 use crate::codec::Writer;
 use crate::config::{Identity, SigningKey};
 use crate::crypto::{Crypto, HashAlg};
-use crate::ct::Secret;
 use crate::key_schedule::TranscriptHash;
 use crate::names::{extension_type as ext, handshake_type, CipherSuite, Group, TLS_1_2, TLS_1_3};
 use crate::{p256, rsa};
 
-/// The longest public key of a group, of secp256r1.
-const MAX_PUBLIC: usize = 65;
-
 /// The longest signature, of RSA-4096.
 const MAX_SIGNATURE: usize = 512;
-
-/// The server's half of a key exchange.
-pub struct KeyExchange {
-    public: [u8; MAX_PUBLIC],
-    public_len: usize,
-    shared: Secret<[u8; 32]>,
-}
-
-impl KeyExchange {
-    /// Makes an ephemeral key and agrees on a secret with the client's public key.
-    #[inline(never)]
-    pub fn new<C: Crypto>(group: Group, peer: &[u8]) -> Result<Self, Alert> {
-        let mut kx = KeyExchange {
-            public: [0; MAX_PUBLIC],
-            public_len: 0,
-            shared: Secret::zeroed(),
-        };
-        match group {
-            Group::X25519 => kx.x25519::<C>(peer)?,
-            Group::Secp256r1 => kx.secp256r1::<C>(peer)?,
-        }
-        Ok(kx)
-    }
-
-    /// RFC 7748, as RFC 8446 uses it in sections 4.2.8.2 and 7.4.2.
-    #[inline(never)]
-    fn x25519<C: Crypto>(&mut self, peer: &[u8]) -> Result<(), Alert> {
-        let peer: &[u8; 32] = peer.try_into().map_err(|_| Alert::IllegalParameter)?;
-        let mut secret = Secret::new([0u8; 32]);
-        C::random(secret.as_mut_slice());
-        // Clamping is part of the function, but not of every implementation of it.
-        let [first, .., last] = &mut *secret;
-        *first &= 248;
-        *last = (*last & 127) | 64;
-        let public = self.public.first_chunk_mut().ok_or(Alert::InternalError)?;
-        C::x25519_base(public, &secret);
-        self.public_len = 32;
-        if !C::x25519(&mut self.shared, &secret, peer) {
-            return Err(Alert::IllegalParameter);
-        }
-        Ok(())
-    }
-
-    /// SP 800-56A, as RFC 8446 uses it in sections 4.2.8.2 and 7.4.2.
-    #[inline(never)]
-    fn secp256r1<C: Crypto>(&mut self, peer: &[u8]) -> Result<(), Alert> {
-        let key = p256::PrivateKey::generate::<C>();
-        self.public = key.public_key::<C>();
-        self.public_len = MAX_PUBLIC;
-        p256::ecdh::<C>(&key, peer, &mut self.shared).map_err(|_| Alert::IllegalParameter)
-    }
-
-    /// The public key for key_share.
-    pub fn public(&self) -> &[u8] {
-        self.public.get(..self.public_len).unwrap_or(&[])
-    }
-
-    /// The secret for the key schedule.
-    pub fn shared(&self) -> &[u8] {
-        self.shared.as_slice()
-    }
-}
 
 /// Writes a handshake message.
 fn message(
@@ -99,14 +33,14 @@ fn extension(
     w.vec(2, body)
 }
 
-/// ServerHello (section 4.1.3).
+/// ServerHello (section 4.1.3). `share` writes the key_exchange of the server's share.
 pub fn write_server_hello(
     w: &mut Writer<'_>,
     random: &[u8; 32],
     session_id: &[u8],
     suite: CipherSuite,
     group: Group,
-    kx: &KeyExchange,
+    share: impl FnOnce(&mut Writer<'_>) -> Result<(), Alert>,
 ) -> Result<(), Alert> {
     message(w, handshake_type::SERVER_HELLO, |w| {
         w.u16(TLS_1_2)?;
@@ -118,7 +52,7 @@ pub fn write_server_hello(
             extension(w, ext::SUPPORTED_VERSIONS, |w| w.u16(TLS_1_3))?;
             extension(w, ext::KEY_SHARE, |w| {
                 w.u16(group.code())?;
-                w.vec(2, |w| w.put(kx.public()))
+                w.vec(2, share)
             })
         })
     })

@@ -40,6 +40,7 @@ use crate::codec::Writer;
 use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity};
 use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
+use crate::key_exchange::SharedSecret;
 use crate::key_schedule::{
     EarlySecret, HandshakeSecret, MasterSecret, TrafficKeys, TrafficSecret, TranscriptHash,
 };
@@ -47,8 +48,9 @@ use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
 use crate::record::{self, Header, Protection, HEADER_LEN};
 use crate::retry::Retry;
-use crate::rsa;
-use crate::server_flight::{self as flight, KeyExchange};
+use crate::scratch::Scratch;
+use crate::server_flight as flight;
+use crate::{mlkem, rsa};
 
 /// Longest ClientHello that is read, in bytes of its body.
 pub const MAX_HELLO: usize = 1 << 14;
@@ -254,7 +256,7 @@ impl Session {
         identities: &impl Identities,
         input: &mut [u8],
         out: &mut [u8],
-        scratch: &mut rsa::Scratch,
+        scratch: &mut Scratch,
     ) -> Step {
         let step = match &mut self.state {
             State::WaitClientHello => {
@@ -352,7 +354,7 @@ impl Session {
         identities: &impl Identities,
         input: &mut [u8],
         out: &mut [u8],
-        scratch: &mut rsa::Scratch,
+        scratch: &mut Scratch,
     ) -> Result<Step, Failure> {
         let (len, consumed) = match frame_hello(input)? {
             Framing::More { need } => return Ok(Step::More { consumed: 0, need }),
@@ -393,7 +395,7 @@ impl Session {
         identities: &impl Identities,
         input: &mut [u8],
         out: &mut [u8],
-        scratch: &mut rsa::Scratch,
+        scratch: &mut Scratch,
     ) -> Result<Step, Failure> {
         let State::WaitSecondHello(retry) = &mut self.state else {
             return Err(Alert::InternalError.into());
@@ -445,18 +447,31 @@ impl Session {
         hello: &ClientHello<'_>,
         choice: &Choice<'_>,
         out: &mut [u8],
-        scratch: &mut rsa::Scratch,
+        scratch: &mut Scratch,
     ) -> Result<usize, Alert> {
         // A ChangeCipherSpec comes after the first message, once.
         let middlebox =
             matches!(self.state, State::WaitClientHello) && !hello.session_id.is_empty();
-        let (start, secret) = exchange_keys::<C>(hello, choice, middlebox, &mut transcript, out)?;
+        let (start, secret) = exchange_keys::<C>(
+            hello,
+            choice,
+            middlebox,
+            &mut transcript,
+            out,
+            &mut scratch.mlkem,
+        )?;
         let hash = C::hash_final(transcript.clone());
         let client = secret.client_traffic(&hash);
         let server = secret.server_traffic(&hash);
 
         let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
-        let len = write_protected_part::<C>(choice, &server, &mut transcript, protected, scratch)?;
+        let len = write_protected_part::<C>(
+            choice,
+            &server,
+            &mut transcript,
+            protected,
+            &mut scratch.rsa,
+        )?;
         let mut protection = Protection::new(server.keys::<C>(choice.suite));
         let sealed = protection.seal::<C>(protected, content_type::HANDSHAKE, len)?;
         drop(protection);
@@ -682,7 +697,8 @@ fn choose<'a>(
     })
 }
 
-/// Does the key exchange and writes the ServerHello. Returns the length of the records and the
+/// Does the key exchange and writes the records that are not protected: ServerHello, and a
+/// ChangeCipherSpec for `middlebox` compatibility (appendix D.4). Returns their length and the
 /// secret that comes out of it.
 #[inline(never)]
 fn exchange_keys<C: Crypto>(
@@ -691,25 +707,26 @@ fn exchange_keys<C: Crypto>(
     middlebox: bool,
     transcript: &mut C::Hash,
     out: &mut [u8],
+    scratch: &mut mlkem::Scratch,
 ) -> Result<(usize, HandshakeSecret<C>), Alert> {
-    let peer = choice.peer.ok_or(Alert::InternalError)?;
-    let kx = KeyExchange::new::<C>(choice.group, peer)?;
-    let start = write_clear_part::<C>(hello, choice, &kx, middlebox, transcript, out)?;
+    let mut shared = SharedSecret::new();
+    let len = write_server_hello::<C>(hello, choice, &mut shared, transcript, out, scratch)?;
+    let start = write_clear_records(out, len, middlebox)?;
     let early = EarlySecret::<C>::new(choice.suite.hash());
-    Ok((start, early.into_handshake(kx.shared())))
+    Ok((start, early.into_handshake(shared.bytes())))
 }
 
-/// Writes the records that are not protected: ServerHello, and a ChangeCipherSpec for `middlebox`
-/// compatibility (appendix D.4). Returns their length.
+/// Writes the ServerHello behind the room for a header. Returns its length.
 #[inline(never)]
-fn write_clear_part<C: Crypto>(
+fn write_server_hello<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
-    kx: &KeyExchange,
-    middlebox: bool,
+    shared: &mut SharedSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
+    scratch: &mut mlkem::Scratch,
 ) -> Result<usize, Alert> {
+    let peer = choice.peer.ok_or(Alert::InternalError)?;
     let mut random = [0; 32];
     C::random(&mut random);
 
@@ -720,11 +737,10 @@ fn write_clear_part<C: Crypto>(
         hello.session_id,
         choice.suite,
         choice.group,
-        kx,
+        |w| shared.exchange::<C>(choice.group, peer, w, scratch),
     )?;
     C::hash_update(transcript, w.since(0));
-    let len = w.len();
-    write_clear_records(out, len, middlebox)
+    Ok(w.len())
 }
 
 /// Makes a record of the message of that length behind the room for a header, and adds the

@@ -6,9 +6,9 @@
 //!
 //! * [`ct`], [`p256`], [`rsa`], [`mlkem`]: constant-time primitives that lib/crypto does not have;
 //!   [`crypto`] stands for what it has, and [`kcrypto`] implements that trait.
-//! * [`codec`], [`der`], [`names`], [`alert`], [`record`], [`client_hello`], [`key_schedule`],
-//!   [`server_flight`], [`session`], [`config`], [`identity`]: the engine. It does no I/O, does not
-//!   allocate and uses nothing but `core`, so that the same files are tested and fuzzed on other
+//! * [`codec`], [`der`], [`names`], [`alert`], [`record`], [`client_hello`], [`key_exchange`],
+//!   [`key_schedule`], [`server_flight`], [`session`], [`config`], [`identity`]: the engine, which
+//!   computes in [`scratch`]. It does no I/O, does not allocate and uses nothing but `core`, so that the same files are tested and fuzzed on other
 //!   hosts.
 //! * [`ffi`]: what the C side calls. The only part with `unsafe` besides [`ct`], [`kcrypto`] and
 //!   the assembly of the primitives.
@@ -28,6 +28,7 @@ mod der;
 mod ffi;
 mod identity;
 mod kcrypto;
+mod key_exchange;
 mod key_schedule;
 mod mlkem;
 mod names;
@@ -35,6 +36,7 @@ mod p256;
 mod record;
 mod retry;
 mod rsa;
+mod scratch;
 mod server_flight;
 mod session;
 

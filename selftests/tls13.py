@@ -4,9 +4,9 @@
 A small TLS 1.3 client for tests, with nothing but Python's standard library.
 
 It is made to be told to misbehave: every message, record and key is in the
-caller's hands. It speaks TLS_CHACHA20_POLY1305_SHA256 with x25519 and
-secp256r1 (the arithmetic is neither fast nor constant time), does not look at
-certificates, and checks the server's Finished. Section numbers are those of
+caller's hands. It speaks TLS_CHACHA20_POLY1305_SHA256 with X25519MLKEM768,
+x25519 and secp256r1 (the arithmetic is neither fast nor constant time), does
+not look at certificates, and checks the server's Finished. Section numbers are those of
 RFC 8446 unless said otherwise.
 """
 
@@ -15,6 +15,8 @@ import hmac
 import os
 import socket
 import struct
+
+import mlkem768
 
 # ContentType, section 5.1.
 CCS, ALERT, HANDSHAKE, APPDATA = 20, 21, 22, 23
@@ -31,6 +33,7 @@ COOKIE, PSK_MODES, KEY_SHARE = 44, 45, 51
 
 AES128, AES256, CHACHA = 0x1301, 0x1302, 0x1303
 SECP256R1, SECP384R1, X25519, FFDHE2048 = 23, 24, 29, 256
+X25519MLKEM768 = 0x11ec
 ECDSA_P256, RSA_PSS_SHA256 = 0x0403, 0x0804
 
 # AlertDescription, section 6.
@@ -151,6 +154,10 @@ class KeyPair:
         elif group == SECP256R1:
             self.secret = int.from_bytes(os.urandom(31), "big") + 1
             self.public = p256_encode(p256_mul(self.secret, G256))
+        elif group == X25519MLKEM768:
+            # draft-ietf-tls-ecdhe-mlkem: ML-KEM's part comes first, here and in the secret.
+            self.secret = mlkem768.DecapsulationKey(), KeyPair(X25519)
+            self.public = self.secret[0].public + self.secret[1].public
         else:
             # For hellos that want a retry or a fallback: never computed with.
             self.secret = None
@@ -166,6 +173,11 @@ class KeyPair:
             assert len(peer) == 65 and peer[0] == 4
             point = int.from_bytes(peer[1:33], "big"), int.from_bytes(peer[33:], "big")
             return p256_mul(self.secret, point)[0].to_bytes(32, "big")
+        if self.group == X25519MLKEM768:
+            assert len(peer) == mlkem768.CT_LEN + 32
+            kem, x25519_pair = self.secret
+            return (kem.decapsulate(peer[:mlkem768.CT_LEN]) +
+                    x25519_pair.shared(peer[mlkem768.CT_LEN:]))
         raise ValueError("group without arithmetic")
 
 

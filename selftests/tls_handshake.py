@@ -130,7 +130,7 @@ def families(env):
 def status(env):
     """TLS_HS_STATUS says what was negotiated."""
     with env.listen() as lsk:
-        for group in (tls13.X25519, tls13.SECP256R1):
+        for group in (tls13.X25519MLKEM768, tls13.X25519, tls13.SECP256R1):
             for name, scheme in (("ecdsa.test", 0x0403), ("rsa.test", 0x0804),
                                  ("a.rsa.test", 0x0804)):
                 client, conn = pair(lsk, groups=(group,), name=name)
@@ -435,6 +435,41 @@ def restricted(env):
     with env.listen(groups=(tls13.SECP256R1, tls13.X25519)) as lsk:
         _, conn = pair(lsk, groups=(tls13.X25519, tls13.SECP256R1))
         eq(tls_hs.status(conn)["group"], tls13.SECP256R1, "the server's preference")
+
+
+@test
+def hybrid_group(env):
+    """X25519MLKEM768 is preferred where there is a share for it."""
+    hybrid, x25519, p256 = tls13.X25519MLKEM768, tls13.X25519, tls13.SECP256R1
+    with env.listen() as lsk:
+        for groups, shares, want, flags in (
+                ((x25519, hybrid), None, hybrid, 0),
+                ((hybrid, x25519), (x25519,), x25519, 0),
+                ((hybrid, p256), (p256,), p256, 0),
+                ((x25519, hybrid), (), hybrid, tls_hs.S_RETRIED),
+                ((x25519, p256), None, x25519, 0)):
+            client, conn = pair(lsk, groups=groups, shares=shares)
+            eq(tls_hs.status(conn)["group"], want, f"{groups} {shares}")
+            eq(tls_hs.status(conn)["flags"], flags, f"{groups} {shares}")
+            ping(client, conn)
+        pair(lsk, groups=(hybrid,), chunk=100)
+        for at, byte in ((1, 0xff), (-1, None)):
+            client = connect(lsk, groups=(hybrid,))
+            key = client.hello.keys[hybrid]
+            public = bytearray(key.public)
+            if byte is None:
+                # The x25519 part: a point of small order.
+                public[-32:] = bytes(32)
+            else:
+                # A coefficient of 0xfxx is none, FIPS 203 section 7.2.
+                public[at] = byte
+            key.public = bytes(public)
+            client.hello.set(tls13.KEY_SHARE, tls13.vec(2, client.hello.shares()))
+            client.send_hello()
+            expect_end(client, ("illegal_parameter",))
+    with env.listen(groups=(x25519, hybrid)) as lsk:
+        _, conn = pair(lsk, groups=(hybrid, x25519))
+        eq(tls_hs.status(conn)["group"], x25519, "the server's preference")
 
 
 @test

@@ -19,6 +19,7 @@ portable! {
     ct = "../../net-tls-hs/ct.rs",
     der = "../../net-tls-hs/der.rs",
     identity = "../../net-tls-hs/identity.rs",
+    key_exchange = "../../net-tls-hs/key_exchange.rs",
     key_schedule = "../../net-tls-hs/key_schedule.rs",
     mlkem = "../../net-tls-hs/mlkem/mod.rs",
     names = "../../net-tls-hs/names.rs",
@@ -26,6 +27,7 @@ portable! {
     record = "../../net-tls-hs/record.rs",
     retry = "../../net-tls-hs/retry.rs",
     rsa = "../../net-tls-hs/rsa/mod.rs",
+    scratch = "../../net-tls-hs/scratch.rs",
     server_flight = "../../net-tls-hs/server_flight.rs",
     session = "../../net-tls-hs/session.rs",
 }

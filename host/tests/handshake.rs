@@ -6,6 +6,7 @@ use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, Signi
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::identity::Payload;
 use tls_handshake_host::names::Scheme;
+use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::{identity, p256, rsa};
 
@@ -76,6 +77,9 @@ fn identity(newkey: &str) -> (One, Vec<u8>) {
     (one, parsed.chain.to_vec())
 }
 
+/// X25519MLKEM768.
+const HYBRID: u16 = 0x11ec;
+
 const DEFAULT: Config<'static> = Config {
     versions: 2,
     flags: 0,
@@ -86,13 +90,15 @@ const DEFAULT: Config<'static> = Config {
 };
 
 fn client(root: &[u8], suite: u16, groups: &[u16]) -> rustls::ClientConnection {
-    let mut provider = rustls::crypto::ring::default_provider();
+    // Unlike ring it has X25519MLKEM768.
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider
         .cipher_suites
         .retain(|s| u16::from(s.suite()) == suite);
-    provider
-        .kx_groups
-        .retain(|g| groups.contains(&u16::from(g.name())));
+    // In the given order: it sends a share for the first one.
+    let known = provider.kx_groups;
+    let group = |code: &u16| known.iter().copied().find(|g| u16::from(g.name()) == *code);
+    provider.kx_groups = groups.iter().filter_map(group).collect();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(root.to_vec().into()).unwrap();
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
@@ -116,7 +122,7 @@ fn run_with(
 ) -> Session {
     let mut session = Session::new();
     // SAFETY: Zeroes are a valid value.
-    let mut scratch: Box<rsa::Scratch> = unsafe { tls_handshake_host::zeroed() };
+    let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
     let mut wire: Vec<u8> = Vec::new();
     let mut queue: Vec<u8> = Vec::new();
     let mut out = vec![0; 48 * 1024];
@@ -165,7 +171,7 @@ fn every_suite_group_and_key() {
     ] {
         let (one, root) = identity(newkey);
         for suite in [0x1301, 0x1302, 0x1303] {
-            for group in [29, 23] {
+            for group in [HYBRID, 29, 23] {
                 let mut c = client(&root, suite, &[group]);
                 let session = run(&one, &mut c, usize::MAX);
                 assert_eq!(session.negotiated().suite.code(), suite);
@@ -181,6 +187,7 @@ fn segments_of_any_size() {
     let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
     for chunk in [1, 2, 5, 9, 64, 200] {
         run(&one, &mut client(&root, 0x1301, &[29]), chunk);
+        run(&one, &mut client(&root, 0x1301, &[HYBRID, 29]), chunk);
     }
 }
 
@@ -188,20 +195,42 @@ fn segments_of_any_size() {
 fn hello_retry_request() {
     let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
     for suite in [0x1301, 0x1302, 0x1303] {
-        for group in [23, 29] {
+        for group in [23, 29, HYBRID] {
             let config = Config {
                 groups: &[group],
                 ..DEFAULT
             };
             for chunk in [1, 7, usize::MAX] {
-                // It sends a share for the first one only.
-                let mut c = client(&root, suite, &[29, 23]);
+                let mut c = client(&root, suite, &[29, 23, HYBRID]);
                 let session = run_with(&config, &one, &mut c, chunk);
                 assert_eq!(session.negotiated().group.code(), group);
                 let retried = Some(rustls::HandshakeKind::FullWithHelloRetryRequest);
-                assert_eq!(c.handshake_kind() == retried, group == 23);
-                assert_eq!(session.negotiated().retried, group == 23);
+                assert_eq!(c.handshake_kind() == retried, group != 29);
+                assert_eq!(session.negotiated().retried, group != 29);
             }
         }
     }
+}
+
+/// Without settings X25519MLKEM768 is preferred, but not to a share that saves a round trip.
+#[test]
+fn default_groups() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    for (offered, want, retried) in [
+        // With a share for both.
+        (&[HYBRID, 29][..], HYBRID, false),
+        (&[29, HYBRID], 29, false),
+        (&[23, 29, HYBRID], 23, false),
+        (&[HYBRID], HYBRID, false),
+    ] {
+        let mut c = client(&root, 0x1301, offered);
+        let session = run(&one, &mut c, usize::MAX);
+        assert_eq!(session.negotiated().group.code(), want);
+        assert_eq!(session.negotiated().retried, retried);
+    }
+    // Listed, but the only share is for a group that the server does not know.
+    let mut c = client(&root, 0x1301, &[24, 23, 29, HYBRID]);
+    let session = run(&one, &mut c, usize::MAX);
+    assert_eq!(session.negotiated().group.code(), HYBRID);
+    assert!(session.negotiated().retried);
 }

@@ -7,8 +7,9 @@ use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, Signi
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::names::Scheme;
 pub use tls_handshake_host::session::Session;
+use tls_handshake_host::p256;
+use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::Step;
-use tls_handshake_host::{p256, rsa};
 
 /// An identity whose certificate nobody looks at.
 pub struct Any(pub p256::PrivateKey);
@@ -52,7 +53,7 @@ pub enum Outcome {
 
 pub fn advance(session: &mut Session, bytes: &[u8]) -> Outcome {
     // SAFETY: Zeroes are a valid value.
-    let mut scratch: Box<rsa::Scratch> = unsafe { tls_handshake_host::zeroed() };
+    let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
     let any = Any(p256::PrivateKey::from_be_bytes(&[7]).unwrap());
     let mut input = bytes.to_vec();
     let mut out = [0; 2048];
