@@ -76,3 +76,22 @@ quietly() {
 		say "  done in $((SECONDS - start)) s"
 	fi
 }
+
+# apt_of_our_own SUITE: sets $mirror, and $aptget to the options of an apt that
+# leaves the machine's own as it is: its mirror, with the suite.
+apt_of_our_own() {
+	local apt=$cache/apt codename keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts"
+	codename=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
+	mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v name="$codename" '$1 == name && /debian\/?$/ { print $2; exit }')
+	if [ -z "$mirror" ]; then
+		say "apt is set up for no Debian mirror"
+		return 1
+	fi
+	echo "deb [signed-by=$keys] $mirror $1 main" >"$apt/sources.list"
+	aptget=(-o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts="$apt/parts"
+		-o Dir::Etc::preferencesparts="$apt/parts" -o Dir::Etc::preferences="$apt/none"
+		-o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" -o APT::Sandbox::User=root
+		-o Acquire::Languages=none)
+}

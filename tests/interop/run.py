@@ -11,6 +11,7 @@ Without --full the RSA keys meet only one suite and group of each client.
 """
 
 import argparse
+import functools
 import os
 import re
 import shutil
@@ -31,12 +32,14 @@ import tls_hs  # noqa: E402  pylint: disable=wrong-import-position
 PORT = 4434
 SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 GROUPS = ("x25519", "secp256r1")
+HYBRID = "X25519MLKEM768"
 KEYS = {"p256.test": ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), "rsa2048.test": ("rsa:2048",),
         "rsa3072.test": ("rsa:3072",), "rsa4096.test": ("rsa:4096",)}
 SIGNATURE = {"p256": "ecdsa_secp256r1_sha256", "rsa": "rsa_pss_rsae_sha256"}
+WITH_HYBRID = ("openssl 3.5",)
 
 # What the clients call them.
-OPENSSL_GROUP = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384"}
+OPENSSL_GROUP = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384", HYBRID: HYBRID}
 GNUTLS_GROUP = {"x25519": "GROUP-X25519", "secp256r1": "GROUP-SECP256R1",
                 "secp384r1": "GROUP-SECP384R1"}
 GNUTLS_SUITE = {"TLS_AES_128_GCM_SHA256": "AES-128-GCM", "TLS_AES_256_GCM_SHA384": "AES-256-GCM",
@@ -129,14 +132,18 @@ class Clients:
             out.write(PYTHON_CLIENT)
         self.known = {"openssl": self.openssl, "curl": self.curl, "gnutls": self.gnutls,
                       "python": self.python}
+        found = subprocess.run([os.path.join(HERE, "../../scripts/newer-openssl"), "--offline"],
+                               stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+        if found:
+            self.known["openssl 3.5"] = functools.partial(self.openssl, program=found)
         for name, program in (("curl", "curl"), ("gnutls", "gnutls-cli")):
             if not shutil.which(program):
                 print(f"# {program} is not there")
                 del self.known[name]
 
-    def openssl(self, name, suite="", groups="", version="", more=()):
+    def openssl(self, name, suite="", groups="", version="", more=(), program="openssl"):
         """openssl s_client"""
-        argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{PORT}", "-quiet", "-CAfile",
+        argv = [program, "s_client", "-connect", f"127.0.0.1:{PORT}", "-quiet", "-CAfile",
                 "ca.pem", "-verify_return_error"]
         argv += ["-servername", name] if name else ["-noservername"]
         argv += ["-ciphersuites", suite] if suite else []
@@ -224,7 +231,7 @@ def matrix(run, data, full):
     for client in run.clients.known:
         for name in KEYS:
             for suite in SUITES:
-                for group in GROUPS:
+                for group in GROUPS + ((HYBRID,) if client in WITH_HYBRID else ()):
                     if not full and name != "p256.test" and (suite, group) != (
                             SUITES[list(KEYS).index(name) - 1], GROUPS[0]):
                         continue
@@ -237,7 +244,9 @@ def matrix(run, data, full):
 def others(run, data):
     """Defaults, choices of the certificate, retries, TLS 1.2."""
     for client in run.clients.known:
-        run.case(f"{client} defaults", client, "p256.test", ("PF_TLS", "TLSv1.3"), data)
+        # With its defaults a client that has X25519MLKEM768 sends a share for it.
+        run.case(f"{client} defaults", client, "p256.test", ("PF_TLS", "TLSv1.3") +
+                 ((HYBRID,) if client in WITH_HYBRID else ()), data)
         run.case(f"{client} TLS 1.2 by fallback", client, "p256.test",
                  ("PF_INET", "fallback", "TLSv1.2"), data, version="1.2")
     run.case("openssl TLS 1.2, RSA certificate", "openssl", "rsa2048.test",
@@ -262,6 +271,15 @@ def others(run, data):
     if "gnutls" in run.clients.known:
         run.case("gnutls P-384 and x25519 shares", "gnutls", "p256.test",
                  (("PF_TLS", "fallback"),), data, groups="secp384r1 x25519")
+    if "openssl 3.5" in run.clients.known:
+        # Only the groups with an asterisk get a share.
+        run.case("openssl 3.5 share of x25519, X25519MLKEM768 listed", "openssl 3.5", "p256.test",
+                 ("PF_TLS", "x25519"), data, more=("-groups", "X25519MLKEM768:*X25519"))
+        run.case("openssl 3.5 retry: share of P-384, X25519MLKEM768 listed", "openssl 3.5",
+                 "p256.test", hrr + (HYBRID,), data,
+                 more=("-groups", "*secp384r1:X25519MLKEM768:X25519"))
+    else:
+        print("# no OpenSSL 3.5, so nobody has X25519MLKEM768: run scripts/newer-openssl")
     run.case("openssl, middlebox compatibility off", "openssl", "p256.test", ("PF_TLS",), data,
              more=("-no_middlebox",))
     run.case("openssl, ALPN offered", "openssl", "p256.test", (("PF_TLS", "fallback"),), data,
@@ -310,12 +328,12 @@ def main():
         shutil.rmtree(folder)
     print(f"1..{run.number}")
     print("#")
-    print(f"# {'connection':58} {'by':8} {'group':10} {'signature':23} {'ms':>6}")
+    print(f"# {'connection':58} {'by':8} {'group':14} {'signature':23} {'ms':>6}")
     for title, good, line in run.rows:
         by = "kernel" if "PF_TLS" in line else "OpenSSL" if "fallback" in line else "FAILED"
         by += "" if good else "!"
         us = field(line, "handshake_us")
-        print(f"# {title:58} {by:8} {field(line, 'group'):10} {field(line, 'signature'):23} "
+        print(f"# {title:58} {by:8} {field(line, 'group'):14} {field(line, 'signature'):23} "
               f"{int(us) / 1000 if us.isdigit() else 0:6.1f}"
               + (" (retried)" if "retried" in line else ""))
     print(f"# interop: {run.passed} passed, {run.failed} failed")
