@@ -8,6 +8,7 @@ use crate::kcrypto::LibCrypto as Platform;
 #[cfg(not(CONFIG_KUNIT))]
 use crate::host_crypto::HostCrypto as Platform;
 
+mod alpn;
 mod crypto;
 mod identity;
 mod key_exchange;

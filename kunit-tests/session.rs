@@ -3,6 +3,7 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_session))]
 mod tests {
     use crate::alert::Alert;
+    use crate::alpn::Protocols;
     use crate::config::{flag_bits, version_bits};
     use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
     use crate::names::Scheme;
@@ -20,6 +21,7 @@ mod tests {
         tls12_cipher_suites: &[],
         groups: &[],
         signature_schemes: &[],
+        protocols: Protocols::NONE,
     };
 
     /// One P-256 identity, named "a".
@@ -284,6 +286,35 @@ mod tests {
         assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::DecodeError));
     }
 
+    /// A choice is only made if both sides have a list (RFC 7301).
+    #[test]
+    fn application_protocols() {
+        const H2: &[u8] = &[0, 16, 0, 5, 0, 3, 2, b'h', b'2'];
+        const OTHER: &[u8] = &[0, 16, 0, 5, 0, 3, 2, b'h', b'3'];
+        let config = Config {
+            protocols: Protocols::new(b"\x08http/1.1\x02h2").unwrap_or_default(),
+            ..CONFIG
+        };
+        assert!(answered(step(&config, &HELLO)));
+        assert!(answered(step(&config, &HELLO.with(4, H2))));
+        let none = Some(Alert::NoApplicationProtocol);
+        assert!(alert(step(&config, &HELLO.with(4, OTHER))) == none);
+        assert!(answered(step(&CONFIG, &HELLO.with(4, OTHER))));
+        // What falls back does so whatever its protocols are.
+        let hello = HELLO.with(4, OTHER).with(0, &[]);
+        assert!(falls_back(step(&config, &hello), Fallback::Version));
+        let hello = Hello {
+            suites: &[0, 2, 0x13, 4],
+            ..HELLO.with(4, OTHER)
+        };
+        assert!(falls_back(step(&config, &hello), Fallback::Suite));
+        // Twice, and not as it should be, which counts without a list as well.
+        let step = |at, extension| alert(step(&CONFIG, &HELLO.with(4, H2).with(at, extension)));
+        assert!(step(5, H2) == Some(Alert::IllegalParameter));
+        assert!(step(4, &[0, 16, 0, 2, 0, 0]) == Some(Alert::DecodeError));
+        assert!(step(4, &[0, 16, 0, 3, 0, 1, 0]) == Some(Alert::DecodeError));
+    }
+
     #[test]
     fn missing_extensions() {
         for at in [1, 2, 3] {
@@ -434,12 +465,14 @@ mod tests {
             suites: &[0, 4, 0x13, 3, 0x13, 1],
             ..HELLO
         };
-        let cases: [(Hello, Option<Alert>); 9] = [
+        let alpn: &[u8] = &[0, 16, 0, 5, 0, 3, 2, b'h', b'2'];
+        let cases: [(Hello, Option<Alert>); 10] = [
             (HELLO, None),
             (HELLO.with(4, strange), None),
             (swapped, None),
             (NO_SHARE, Some(Alert::IllegalParameter)),
             (HELLO.with(4, name), Some(Alert::IllegalParameter)),
+            (HELLO.with(4, alpn), Some(Alert::IllegalParameter)),
             (HELLO.with(4, early), Some(Alert::IllegalParameter)),
             (HELLO.with(4, cookie), Some(Alert::IllegalParameter)),
             (other, Some(Alert::IllegalParameter)),

@@ -28,6 +28,8 @@ pub enum Alert {
     MissingExtension = 109,
     /// No identity for the server name.
     UnrecognizedName = 112,
+    /// No common application protocol (RFC 7301).
+    NoApplicationProtocol = 120,
 }
 
 /// AlertLevel fatal.

@@ -8,6 +8,7 @@
 //! (RFC 8701) among them.
 
 use crate::alert::Alert;
+use crate::alpn::Protocols;
 use crate::codec::{Reader, U16List};
 use crate::names::extension_type as ext;
 
@@ -34,6 +35,8 @@ pub struct ClientHello<'a> {
     pub key_share: Option<KeyShares<'a>>,
     /// signature_algorithms.
     pub signature_algorithms: Option<U16List<'a>>,
+    /// application_layer_protocol_negotiation.
+    pub protocols: Option<Protocols<'a>>,
     /// psk_key_exchange_modes is there.
     pub psk_modes: bool,
     /// pre_shared_key is there.
@@ -152,6 +155,7 @@ impl<'a> ClientHello<'a> {
             supported_groups: None,
             key_share: None,
             signature_algorithms: None,
+            protocols: None,
             psk_modes: false,
             pre_shared_key: false,
             early_data: false,
@@ -200,6 +204,7 @@ impl<'a> ClientHello<'a> {
             ext::SERVER_NAME => self.server_name.is_some(),
             ext::SUPPORTED_GROUPS => self.supported_groups.is_some(),
             ext::SIGNATURE_ALGORITHMS => self.signature_algorithms.is_some(),
+            ext::ALPN => self.protocols.is_some(),
             ext::PRE_SHARED_KEY => self.pre_shared_key,
             ext::EARLY_DATA => self.early_data,
             ext::SUPPORTED_VERSIONS => self.supported_versions.is_some(),
@@ -215,6 +220,7 @@ impl<'a> ClientHello<'a> {
             ext::SERVER_NAME => self.server_name = Some(parse_server_name(body)?),
             ext::SUPPORTED_GROUPS => self.supported_groups = Some(parse_u16_list(body)?),
             ext::SIGNATURE_ALGORITHMS => self.signature_algorithms = Some(parse_u16_list(body)?),
+            ext::ALPN => self.protocols = Some(Protocols::parse(body)?),
             ext::SUPPORTED_VERSIONS => self.supported_versions = Some(parse_versions(body)?),
             ext::KEY_SHARE => self.key_share = Some(KeyShares::parse(body)?),
             ext::PSK_KEY_EXCHANGE_MODES => {
@@ -264,6 +270,7 @@ pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert
             ext::SERVER_NAME
                 | ext::SUPPORTED_GROUPS
                 | ext::SIGNATURE_ALGORITHMS
+                | ext::ALPN
                 | ext::SUPPORTED_VERSIONS
                 | ext::PSK_KEY_EXCHANGE_MODES
         ) {

@@ -2,6 +2,7 @@
 
 //! What a listener has been told to do, and the identities it may use.
 
+use crate::alpn::Protocols;
 use crate::names::{CipherSuite, Group, Scheme};
 use crate::{p256, rsa};
 
@@ -48,6 +49,8 @@ pub struct Config<'a> {
     pub groups: &'a [u16],
     /// Signature schemes, as above.
     pub signature_schemes: &'a [u16],
+    /// TLS_HS_ALPN: application protocols, preferred ones first; empty for none.
+    pub protocols: Protocols<'a>,
 }
 
 /// The part of a list before the zero that ends it.

@@ -97,6 +97,9 @@ struct tls_hs_step {
 /* Checks settings: 0, or -EINVAL. */
 int tls_hs_settings_check(const struct tls_hs_settings *conf);
 
+/* Checks a list of TLS_HS_ALPN: 0, or -EINVAL. */
+int tls_hs_alpn_check(const u8 *list, size_t len);
+
 /* Identities.  _parse() and _set_new() may sleep, the rest runs anywhere. */
 int tls_hs_identity_parse(const u8 *data, size_t len,
 			  struct tls_hs_identity **id, const char **why);
@@ -114,6 +117,7 @@ struct tls_hs_session *tls_hs_session_new(void);
 void tls_hs_session_free(struct tls_hs_session *s);
 void tls_hs_session_advance(struct tls_hs_session *s,
 			    const struct tls_hs_settings *conf,
+			    const u8 *alpn, size_t alpn_len,
 			    const struct tls_hs_identity_set *set, /* or NULL */
 			    u8 *in, size_t in_len, u8 *out, size_t out_len,
 			    struct tls_hs_scratch *scratch,
@@ -129,6 +133,8 @@ int tls_hs_session_crypto_info(const struct tls_hs_session *s, bool tx,
 			       void *info, size_t size);
 void tls_hs_session_status(const struct tls_hs_session *s,
 			   struct tls_hs_status *status);
+/* The application protocol: its length, 0 if none.  @name has TLS_HS_ALPN_MAX. */
+size_t tls_hs_session_alpn(const struct tls_hs_session *s, u8 *name);
 
 size_t tls_hs_scratch_size(void);
 

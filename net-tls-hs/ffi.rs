@@ -4,6 +4,7 @@
 //!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
+use crate::alpn::Protocols;
 use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
 use crate::crypto::AeadAlg;
 use crate::identity::{self, IdentityError, NameIndex, Payload};
@@ -389,7 +390,7 @@ pub unsafe extern "C" fn tls_hs_identity_set_free(set: *mut bindings::tls_hs_ide
     drop(unsafe { KBox::<IdentitySet>::from_raw(set.cast()) });
 }
 
-fn config(settings: &bindings::tls_hs_settings) -> Config<'_> {
+fn config<'a>(settings: &'a bindings::tls_hs_settings, protocols: Protocols<'a>) -> Config<'a> {
     Config {
         versions: settings.versions,
         flags: settings.flags,
@@ -397,6 +398,7 @@ fn config(settings: &bindings::tls_hs_settings) -> Config<'_> {
         tls12_cipher_suites: &settings.tls12_cipher_suites,
         groups: &settings.groups,
         signature_schemes: &settings.signature_schemes,
+        protocols,
     }
 }
 
@@ -410,9 +412,23 @@ pub unsafe extern "C" fn tls_hs_settings_check(
     settings: *const bindings::tls_hs_settings,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    match config(unsafe { &*settings }).check() {
+    match config(unsafe { &*settings }, Protocols::NONE).check() {
         Ok(()) => 0,
         Err(_) => EINVAL.to_errno(),
+    }
+}
+
+/// Checks a list of application protocols.
+///
+/// # Safety
+///
+/// `list` must be valid for reads of `len` bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_alpn_check(list: *const u8, len: usize) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    match Protocols::new(unsafe { core::slice::from_raw_parts(list, len) }) {
+        Ok(protocols) if !protocols.has_duplicates() => 0,
+        _ => EINVAL.to_errno(),
     }
 }
 
@@ -452,14 +468,16 @@ pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody else uses now, `conf` valid for reads, `set` null or a set
-/// that lives as long as this call, `input` and `out` valid for reads and writes of their lengths,
+/// `s` must be a session that nobody else uses now, `conf` valid for reads, `alpn` for reads of
+/// `alpn_len` bytes, `set` null or a set that lives as long as this call, `input` and `out` valid for reads and writes of their lengths,
 /// `scratch` of [`tls_hs_scratch_size`] bytes that were zero at first and are nobody else's now,
 /// `step` valid for writes.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_advance(
     s: *mut bindings::tls_hs_session,
     conf: *const bindings::tls_hs_settings,
+    alpn: *const u8,
+    alpn_len: usize,
     set: *const bindings::tls_hs_identity_set,
     input: *mut u8,
     in_len: usize,
@@ -469,10 +487,11 @@ pub unsafe extern "C" fn tls_hs_session_advance(
     step: *mut bindings::tls_hs_step,
 ) {
     // SAFETY: By the safety requirements of this function, for all of these.
-    let (session, settings, set, input, out, scratch, result) = unsafe {
+    let (session, settings, alpn, set, input, out, scratch, result) = unsafe {
         (
             &mut *s.cast::<Session>(),
             &*conf,
+            core::slice::from_raw_parts(alpn, alpn_len),
             set.cast::<IdentitySet>().as_ref(),
             core::slice::from_raw_parts_mut(input, in_len),
             core::slice::from_raw_parts_mut(out, out_len),
@@ -480,7 +499,9 @@ pub unsafe extern "C" fn tls_hs_session_advance(
             &mut *step,
         )
     };
-    let step = session.advance::<LibCrypto>(&config(settings), &MaybeSet(set), input, out, scratch);
+    // It has been checked when it was set.
+    let config = config(settings, Protocols::new(alpn).unwrap_or_default());
+    let step = session.advance::<LibCrypto>(&config, &MaybeSet(set), input, out, scratch);
     match step {
         Step::More { consumed, need } => {
             result.action = bindings::tls_hs_action_TLS_HS_MORE as u8;
@@ -624,6 +645,24 @@ pub unsafe extern "C" fn tls_hs_session_status(
     for (to, from) in status.server_name.iter_mut().zip(negotiated.server_name()) {
         *to = *from;
     }
+}
+
+/// Tells the application protocol, up to 255 bytes. Returns its length, 0 if there is none.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now, `name` valid for writes of 255 bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_alpn(
+    s: *const bindings::tls_hs_session,
+    name: *mut u8,
+) -> usize {
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { &*s.cast::<Session>() };
+    let protocol = session.negotiated().protocol();
+    // SAFETY: No name is longer than 255 bytes, for which `name` is valid.
+    unsafe { core::ptr::copy_nonoverlapping(protocol.as_ptr(), name, protocol.len()) };
+    protocol.len()
 }
 
 /// Size of the engine's working memory.

@@ -49,6 +49,8 @@ pub mod extension_type {
     pub const SUPPORTED_GROUPS: u16 = 10;
     /// signature_algorithms.
     pub const SIGNATURE_ALGORITHMS: u16 = 13;
+    /// application_layer_protocol_negotiation (RFC 7301).
+    pub const ALPN: u16 = 16;
     /// pre_shared_key.
     pub const PRE_SHARED_KEY: u16 = 41;
     /// early_data.

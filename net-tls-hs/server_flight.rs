@@ -84,13 +84,28 @@ pub fn write_hello_retry_request(
     })
 }
 
-/// EncryptedExtensions (section 4.3.1). The server name is acknowledged if it made a difference
-/// (RFC 6066, section 3).
-pub fn write_encrypted_extensions(w: &mut Writer<'_>, name_matched: bool) -> Result<(), Alert> {
+/// What EncryptedExtensions tells.
+pub struct EncryptedExtensions<'a> {
+    /// The server name made a difference, which is acknowledged (RFC 6066, section 3).
+    pub name_matched: bool,
+    /// The application protocol (RFC 7301, section 3.1).
+    pub protocol: Option<&'a [u8]>,
+}
+
+/// EncryptedExtensions (section 4.3.1).
+pub fn write_encrypted_extensions(
+    w: &mut Writer<'_>,
+    extensions: &EncryptedExtensions<'_>,
+) -> Result<(), Alert> {
     message(w, handshake_type::ENCRYPTED_EXTENSIONS, |w| {
         w.vec(2, |w| {
-            if name_matched {
+            if extensions.name_matched {
                 extension(w, ext::SERVER_NAME, |_| Ok(()))?;
+            }
+            if let Some(protocol) = extensions.protocol {
+                extension(w, ext::ALPN, |w| {
+                    w.vec(2, |w| w.vec(1, |w| w.put(protocol)))
+                })?;
             }
             Ok(())
         })

@@ -30,6 +30,7 @@
 //! - with a common group but no key share for one: HelloRetryRequest;
 //! - if no identity is for the server that it names: the default identity, or
 //!   `unrecognized_name` if the settings are strict;
+//! - `no_application_protocol` if it has ALPN and the settings have, without one in common;
 //! - if it is larger than [`MAX_HELLO`]: fallback.
 //!
 //! PSKs and what is unknown, GREASE among it, are ignored. Early data is skipped (section 4.2.10).
@@ -49,7 +50,7 @@ use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
 use crate::record::{self, Header, Protection, HEADER_LEN};
 use crate::retry::Retry;
 use crate::scratch::Scratch;
-use crate::server_flight as flight;
+use crate::server_flight::{self as flight, EncryptedExtensions};
 use crate::{mlkem, rsa};
 
 /// Longest ClientHello that is read, in bytes of its body.
@@ -138,6 +139,33 @@ impl From<Alert> for Failure {
     }
 }
 
+/// A name of up to 255 bytes.
+#[derive(Clone)]
+struct Name {
+    bytes: [u8; 255],
+    len: u8,
+}
+
+impl Name {
+    const EMPTY: Name = Name {
+        bytes: [0; 255],
+        len: 0,
+    };
+
+    fn get(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// Takes a name; one that is too long is none.
+    fn set(&mut self, name: &[u8]) {
+        self.len = 0;
+        if let (Some(to), Ok(len)) = (self.bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+            to.copy_from_slice(name);
+            self.len = len;
+        }
+    }
+}
+
 /// What a handshake has agreed on.
 #[derive(Clone)]
 pub struct Negotiated {
@@ -149,26 +177,19 @@ pub struct Negotiated {
     pub scheme: Scheme,
     /// There was a HelloRetryRequest.
     pub retried: bool,
-    server_name: [u8; 255],
-    server_name_len: u8,
+    server_name: Name,
+    protocol: Name,
 }
 
 impl Negotiated {
     /// The name that the client sent; empty if none, or if it is too long for a name.
     pub fn server_name(&self) -> &[u8] {
-        self.server_name
-            .get(..usize::from(self.server_name_len))
-            .unwrap_or(&[])
+        self.server_name.get()
     }
 
-    fn set_server_name(&mut self, name: &[u8]) {
-        if let (Some(to), Ok(len)) = (
-            self.server_name.get_mut(..name.len()),
-            u8::try_from(name.len()),
-        ) {
-            to.copy_from_slice(name);
-            self.server_name_len = len;
-        }
+    /// The application protocol; empty if none.
+    pub fn protocol(&self) -> &[u8] {
+        self.protocol.get()
     }
 }
 
@@ -228,6 +249,8 @@ struct Choice<'a> {
     /// The client's public key; `None` if there is none for a common group.
     peer: Option<&'a [u8]>,
     identity: Identity<'a>,
+    /// The application protocol.
+    protocol: Option<&'a [u8]>,
 }
 
 impl Session {
@@ -240,8 +263,8 @@ impl Session {
                 group: Group::X25519,
                 scheme: Scheme::EcdsaSecp256r1Sha256,
                 retried: false,
-                server_name: [0; 255],
-                server_name_len: 0,
+                server_name: Name::EMPTY,
+                protocol: Name::EMPTY,
             },
         }
     }
@@ -373,7 +396,8 @@ impl Session {
         self.negotiated.group = choice.group;
         self.negotiated.scheme = choice.identity.key.scheme();
         self.negotiated
-            .set_server_name(hello.server_name.unwrap_or(&[]));
+            .server_name
+            .set(hello.server_name.unwrap_or(&[]));
         let written = if choice.peer.is_some() {
             let mut transcript = C::hash_init(choice.suite.hash());
             C::hash_update(&mut transcript, message);
@@ -478,6 +502,7 @@ impl Session {
 
         let hash = C::hash_final(transcript);
         let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
+        self.negotiated.protocol.set(choice.protocol.unwrap_or(&[]));
         self.wait_finished(&client, secret.into_master(), &hash, early_data);
         Ok(start + sealed)
     }
@@ -648,7 +673,7 @@ fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
 #[inline(never)]
 fn choose<'a>(
     hello: &ClientHello<'a>,
-    config: &Config<'_>,
+    config: &Config<'a>,
     identities: &'a impl Identities,
 ) -> Result<Choice<'a>, Failure> {
     check_version(hello, config)?;
@@ -689,11 +714,13 @@ fn choose<'a>(
             NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
             NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),
         })?;
+    let protocol = config.protocols.choose(hello.protocols)?;
     Ok(Choice {
         suite,
         group,
         peer,
         identity,
+        protocol,
     })
 }
 
@@ -781,7 +808,11 @@ fn write_protected_part<C: Crypto>(
 ) -> Result<usize, Alert> {
     let alg = choice.suite.hash();
     let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
-    flight::write_encrypted_extensions(&mut w, choice.identity.name_matched)?;
+    let extensions = EncryptedExtensions {
+        name_matched: choice.identity.name_matched,
+        protocol: choice.protocol,
+    };
+    flight::write_encrypted_extensions(&mut w, &extensions)?;
     w.put(choice.identity.certificate)?;
     C::hash_update(transcript, w.since(0));
 

@@ -2,6 +2,7 @@
 //! Whole handshakes with rustls as the client.
 
 use std::sync::Arc;
+use tls_handshake_host::alpn::Protocols;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::identity::Payload;
@@ -87,9 +88,19 @@ const DEFAULT: Config<'static> = Config {
     tls12_cipher_suites: &[],
     groups: &[],
     signature_schemes: &[],
+    protocols: Protocols::NONE,
 };
 
 fn client(root: &[u8], suite: u16, groups: &[u16]) -> rustls::ClientConnection {
+    client_with(root, suite, groups, &[])
+}
+
+fn client_with(
+    root: &[u8],
+    suite: u16,
+    groups: &[u16],
+    protocols: &[&str],
+) -> rustls::ClientConnection {
     // Unlike ring it has X25519MLKEM768.
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider
@@ -101,11 +112,12 @@ fn client(root: &[u8], suite: u16, groups: &[u16]) -> rustls::ClientConnection {
     provider.kx_groups = groups.iter().filter_map(group).collect();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(root.to_vec().into()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
     rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap()
 }
 
@@ -233,4 +245,29 @@ fn default_groups() {
     let session = run(&one, &mut c, usize::MAX);
     assert_eq!(session.negotiated().group.code(), HYBRID);
     assert!(session.negotiated().retried);
+}
+
+#[test]
+fn application_protocols() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let config = Config {
+        protocols: Protocols::new(b"\x02h2\x08http/1.1").unwrap(),
+        ..DEFAULT
+    };
+    for (offered, want, want_without) in [
+        (&["http/1.1", "h2"][..], &b"h2"[..], &b""[..]),
+        (&["h3", "http/1.1"], b"http/1.1", b""),
+        (&[], b"", b""),
+    ] {
+        for (config, want) in [(&config, want), (&DEFAULT, want_without)] {
+            // With and without a HelloRetryRequest.
+            for groups in [&[29][..], &[24, 29]] {
+                let mut c = client_with(&root, 0x1301, groups, offered);
+                let session = run_with(config, &one, &mut c, usize::MAX);
+                assert_eq!(session.negotiated().protocol(), want);
+                assert_eq!(c.alpn_protocol().unwrap_or(b""), want);
+                assert_eq!(session.negotiated().retried, groups.len() == 2);
+            }
+        }
+    }
 }

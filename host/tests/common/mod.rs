@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use std::sync::Arc;
+use tls_handshake_host::alpn::Protocols;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::names::Scheme;
@@ -41,6 +42,7 @@ pub const CONFIG: Config<'static> = Config {
     tls12_cipher_suites: &[],
     groups: &[],
     signature_schemes: &[],
+    protocols: Protocols::NONE,
 };
 
 /// A [`Step`] without what is random.
