@@ -78,9 +78,15 @@ want='PF_TLS over=IPv6 TLS_CHACHA20_POLY1305_SHA256'
 story "openssl s_client, IPv6, ChaCha20" openssl s_client -connect '[::1]':$port \
 	-servername ecdsa.demo -CAfile ca.pem -verify_return_error -quiet \
 	-ciphersuites TLS_CHACHA20_POLY1305_SHA256
+if openssl35=$("$top/scripts/newer-openssl" --offline 2>/dev/null); then
+	input=$get want='PF_TLS TLSv1.3 X25519MLKEM768'
+	story "openssl 3.5, defaults: a key exchange that quantum computers do not break" \
+		"$openssl35" s_client -connect 127.0.0.1:$port -servername ecdsa.demo \
+		-CAfile ca.pem -verify_return_error -quiet
+fi
 
-input='' want='PF_TLS TLSv1.3 sni=rsa.demo rsa_pss_rsae_sha256'
-story "curl" curl -sS --cacert ca.pem --resolve rsa.demo:$port:127.0.0.1 \
+input='' want='PF_TLS TLSv1.3 sni=rsa.demo rsa_pss_rsae_sha256 alpn=http/1.1'
+story "curl, which offers HTTP/2 and HTTP/1.1" curl -sS --cacert ca.pem --resolve rsa.demo:$port:127.0.0.1 \
 	https://rsa.demo:$port/
 
 if command -v gnutls-cli >/dev/null; then

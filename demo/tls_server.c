@@ -56,7 +56,7 @@ struct conn {
 	bool closing;
 	int nr;
 	char peer[INET6_ADDRSTRLEN + 8];
-	char how[512];
+	char how[1024];
 	struct buf in, out;
 	size_t sent;		/* of @out */
 	unsigned long long bytes_in, bytes_out;
@@ -128,19 +128,23 @@ static const char *name_of(unsigned int kind, unsigned int value)
 /* Makes @how of a connection whose handshake the kernel has done. */
 static int describe(struct conn *c, socklen_t addrlen)
 {
+	char alpn[TLS_HS_ALPN_MAX + 1] = "";
 	struct tls_hs_status st;
-	socklen_t len = sizeof(st);
+	socklen_t len = sizeof(st), alpnlen = TLS_HS_ALPN_MAX;
 
 	memset(&st, 0, sizeof(st));
 	if (getsockopt(c->fd, SOL_TLS, TLS_HS_STATUS, &st, &len))
 		return -1;
+	if (getsockopt(c->fd, SOL_TLS, TLS_HS_ALPN, alpn, &alpnlen))
+		return -1;
 	snprintf(c->how, sizeof(c->how),
-		 "family=%d (PF_TLS) over=%s version=%s suite=%s group=%s signature=%s sni=%s%s%s handshake_us=%u",
+		 "family=%d (PF_TLS) over=%s version=%s suite=%s group=%s signature=%s sni=%s alpn=%s%s%s handshake_us=%u",
 		 AF_TLS, addrlen == sizeof(struct sockaddr_in6) ? "IPv6" : "IPv4",
 		 st.version == TLS_1_3_VERSION ? "TLSv1.3" : "?",
 		 name_of('s', st.cipher_suite), name_of('g', st.group),
 		 name_of('c', st.signature_scheme),
 		 st.server_name[0] ? (char *)st.server_name : "-",
+		 alpn[0] ? alpn : "-",
 		 st.flags & TLS_HS_S_RESUMED ? " resumed" : "",
 		 st.flags & TLS_HS_S_RETRIED ? " retried" : "", st.duration_us);
 	c->told = true;
@@ -253,7 +257,7 @@ static void respond(struct conn *c, const char *status, const void *body, size_t
 static void serve(struct conn *c, const char *method, const char *path, const char *body,
 		  size_t len)
 {
-	char text[1024];
+	char text[2048];
 	size_t i, n;
 	char *data;
 
@@ -429,6 +433,8 @@ static struct conn *listen_on(int family, int port, const struct tls_hs_settings
 		die("TCP_ULP");
 	if (setsockopt(l->fd, SOL_TLS, TLS_HS, settings, sizeof(*settings)))
 		die("TLS_HS");
+	if (setsockopt(l->fd, SOL_TLS, TLS_HS_ALPN, "\x08http/1.1", 9))
+		die("TLS_HS_ALPN");
 	if (listen(l->fd, 511))
 		die("listen");
 	l->listener = true;

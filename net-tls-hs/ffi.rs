@@ -469,7 +469,7 @@ pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
 /// # Safety
 ///
 /// `s` must be a session that nobody else uses now, `conf` valid for reads, `alpn` for reads of
-/// `alpn_len` bytes, `set` null or a set that lives as long as this call, `input` and `out` valid for reads and writes of their lengths,
+/// `alpn_len` bytes or that 0, `set` null or a set that lives as long as this call, `input` and `out` valid for reads and writes of their lengths,
 /// `scratch` of [`tls_hs_scratch_size`] bytes that were zero at first and are nobody else's now,
 /// `step` valid for writes.
 #[export]
@@ -491,7 +491,10 @@ pub unsafe extern "C" fn tls_hs_session_advance(
         (
             &mut *s.cast::<Session>(),
             &*conf,
-            core::slice::from_raw_parts(alpn, alpn_len),
+            match alpn_len {
+                0 => &[],
+                len => core::slice::from_raw_parts(alpn, len),
+            },
             set.cast::<IdentitySet>().as_ref(),
             core::slice::from_raw_parts_mut(input, in_len),
             core::slice::from_raw_parts_mut(out, out_len),

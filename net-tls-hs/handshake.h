@@ -45,6 +45,20 @@ struct tls_hs_conf {
 	struct rcu_work rwork;
 };
 
+/**
+ * struct tls_hs_alpn - application protocols of a listener, immutable
+ * @refs: one for the listener and one for each child that is not done yet
+ * @rcu: tls_hs_clone() looks at it without a reference
+ * @len: length of @list
+ * @list: as TLS_HS_ALPN has set it, checked
+ */
+struct tls_hs_alpn {
+	refcount_t refs;
+	struct rcu_head rcu;
+	u8 len;
+	u8 list[] __counted_by(len);
+};
+
 /* Bits of tls_hs::flags. */
 enum {
 	TLS_HS_QUEUED,		/* on a CPU's list of work */
@@ -61,6 +75,7 @@ enum {
  * @to_close: entry of the list of connections to be closed
  * @sk: the connection, referenced
  * @conf: the listener's settings
+ * @alpn: the listener's application protocols, or %NULL
  * @session: the engine's part, allocated when the first bytes arrive
  * @timer: ends the handshake, or wakes it up to go on sending
  * @deadline: when the handshake must have ended, in jiffies
@@ -92,6 +107,7 @@ struct tls_hs {
 	struct llist_node to_close;
 	struct sock *sk;
 	struct tls_hs_conf *conf;
+	struct tls_hs_alpn *alpn;
 	struct tls_hs_session *session;
 	struct timer_list timer;
 	unsigned long deadline;
@@ -130,6 +146,7 @@ static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 
 /* main.c */
 void tls_hs_conf_put(struct tls_hs_conf *conf);
+void tls_hs_alpn_put(struct tls_hs_alpn *alpn);
 void tls_hs_detach(struct sock *sk);
 
 /* key.c */

@@ -25,6 +25,7 @@ void tls_hs_abandon(struct inet_csk_hold *hold);
 void tls_hs_pressure(struct inet_csk_hold *oldest);
 int tls_hs_accepted(struct sock *child, struct proto_accept_arg *arg);
 int tls_hs_get_status(struct sock *sk, void *status, size_t size);
+int tls_hs_get_alpn(struct sock *sk, u8 *name);
 void tls_hs_ctx_free(struct tls_context *ctx);
 int __init tls_hs_init(void);
 void tls_hs_exit(void);
@@ -75,6 +76,11 @@ static inline int tls_hs_recv_alert(struct sock *sk, const struct sk_buff *skb)
 static inline void tls_hs_exit(void) {}
 
 static inline int tls_hs_get_status(struct sock *sk, void *status, size_t size)
+{
+	return -ENOPROTOOPT;
+}
+
+static inline int tls_hs_get_alpn(struct sock *sk, u8 *name)
 {
 	return -ENOPROTOOPT;
 }

@@ -169,6 +169,77 @@ static int tls_hs_get_settings(struct sock *sk, char __user *optval,
 	return 0;
 }
 
+/**
+ * tls_hs_alpn_put - drop a reference to a list of application protocols
+ * @alpn: the list or %NULL
+ *
+ * Context: any.
+ */
+void tls_hs_alpn_put(struct tls_hs_alpn *alpn)
+{
+	if (alpn && refcount_dec_and_test(&alpn->refs))
+		kfree_rcu(alpn, rcu);
+}
+
+static int tls_hs_set_alpn(struct sock *sk, sockptr_t optval,
+			   unsigned int optlen)
+{
+	struct tls_hs_alpn *alpn = NULL, *old;
+	struct tls_context *ctx;
+	int rc;
+
+	if (optlen > TLS_HS_ALPN_MAX)
+		return -EINVAL;
+	if (optlen) {
+		alpn = kzalloc_flex(*alpn, list, optlen, GFP_KERNEL_ACCOUNT);
+		if (!alpn)
+			return -ENOMEM;
+		refcount_set(&alpn->refs, 1);
+		alpn->len = optlen;
+		rc = -EFAULT;
+		if (!copy_from_sockptr(alpn->list, optval, optlen))
+			rc = tls_hs_alpn_check(alpn->list, optlen);
+		if (rc) {
+			kfree(alpn);
+			return rc;
+		}
+	}
+
+	lock_sock(sk);
+	ctx = tls_get_ctx(sk);
+	old = rcu_replace_pointer(ctx->hs_alpn, alpn, lockdep_sock_is_held(sk));
+	release_sock(sk);
+	tls_hs_alpn_put(old);
+	return 0;
+}
+
+/* The list that has been set. */
+static int tls_hs_get_alpn_list(struct sock *sk, char __user *optval,
+				int __user *optlen)
+{
+	const struct tls_hs_alpn *alpn;
+	u8 list[TLS_HS_ALPN_MAX];
+	int len, used = 0;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+
+	lock_sock(sk);
+	alpn = rcu_dereference_protected(tls_get_ctx(sk)->hs_alpn,
+					 lockdep_sock_is_held(sk));
+	if (alpn) {
+		used = alpn->len;
+		memcpy(list, alpn->list, used);
+	}
+	release_sock(sk);
+
+	if (len < used)
+		return -ERANGE;
+	if (copy_to_user(optval, list, used) || put_user(used, optlen))
+		return -EFAULT;
+	return 0;
+}
+
 static int tls_listen_setsockopt(struct sock *sk, int level, int optname,
 				 sockptr_t optval, unsigned int optlen)
 {
@@ -180,6 +251,8 @@ static int tls_listen_setsockopt(struct sock *sk, int level, int optname,
 	switch (optname) {
 	case TLS_HS:
 		return tls_hs_set_settings(sk, optval, optlen);
+	case TLS_HS_ALPN:
+		return tls_hs_set_alpn(sk, optval, optlen);
 	case TLS_TX:
 	case TLS_RX:
 		/* Keys of one connection: never to be shared by children. */
@@ -197,9 +270,14 @@ static int tls_listen_getsockopt(struct sock *sk, int level, int optname,
 								     optname,
 								     optval,
 								     optlen);
-	if (optname != TLS_HS)
+	switch (optname) {
+	case TLS_HS:
+		return tls_hs_get_settings(sk, optval, optlen);
+	case TLS_HS_ALPN:
+		return tls_hs_get_alpn_list(sk, optval, optlen);
+	default:
 		return -ENOPROTOOPT;
-	return tls_hs_get_settings(sk, optval, optlen);
+	}
 }
 
 static int tls_listen_connect(struct sock *sk, struct sockaddr_unsized *addr,
@@ -299,6 +377,19 @@ static struct tls_hs_conf *tls_hs_clone_conf(struct tls_context *listener)
 	return conf;
 }
 
+/* Same for its application protocols, if it has any. */
+static struct tls_hs_alpn *tls_hs_clone_alpn(struct tls_context *listener)
+{
+	struct tls_hs_alpn *alpn;
+
+	rcu_read_lock();
+	alpn = rcu_dereference(listener->hs_alpn);
+	if (alpn && !refcount_inc_not_zero(&alpn->refs))
+		alpn = NULL;
+	rcu_read_unlock();
+	return alpn;
+}
+
 /**
  * tls_hs_clone - make a child of a listener what it should be
  * @req: the request
@@ -315,11 +406,12 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 	struct inet_connection_sock *icsk = inet_csk(newsk);
 	const struct tcp_ulp_ops *ulp_ops = icsk->icsk_ulp_ops;
 	int family = tls_hs_family(newsk);
-	struct tls_context *ctx;
+	struct tls_context *ctx, *listener;
 	struct tls_hs_conf *conf;
 	struct tls_hs *hs;
 
-	conf = tls_hs_clone_conf(rcu_access_pointer(icsk->icsk_ulp_data));
+	listener = rcu_access_pointer(icsk->icsk_ulp_data);
+	conf = tls_hs_clone_conf(listener);
 
 	icsk->icsk_ulp_ops = NULL;
 	RCU_INIT_POINTER(icsk->icsk_ulp_data, NULL);
@@ -343,6 +435,7 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 	hs = tls_hs_alloc(newsk, conf, gfp);
 	if (!hs)
 		goto err_ctx;
+	hs->alpn = tls_hs_clone_alpn(listener);
 	ctx->hs = hs;
 	icsk->icsk_ulp_ops = ulp_ops;
 	return;
@@ -361,6 +454,9 @@ err_conf:
 void tls_hs_ctx_free(struct tls_context *ctx)
 {
 	struct tls_hs_conf *conf = rcu_dereference_protected(ctx->hs_conf, 1);
+
+	tls_hs_alpn_put(rcu_dereference_protected(ctx->hs_alpn, 1));
+	RCU_INIT_POINTER(ctx->hs_alpn, NULL);
 
 	if (conf)
 		tls_hs_conf_put(conf);
@@ -553,6 +649,23 @@ int tls_hs_get_status(struct sock *sk, void *status, size_t size)
 	tls_hs_session_status(ctx->hs_session, status);
 	((struct tls_hs_status *)status)->duration_us = ctx->hs_duration_us;
 	return sizeof(struct tls_hs_status);
+}
+
+/**
+ * tls_hs_get_alpn - the application protocol of a connection
+ * @sk: the connection, locked
+ * @name: room for %TLS_HS_ALPN_MAX bytes
+ *
+ * Return: the length, 0 if there is none, or -ENODATA if the kernel did not do
+ * the handshake.
+ */
+int tls_hs_get_alpn(struct sock *sk, u8 *name)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (!ctx || !ctx->hs_session)
+		return -ENODATA;
+	return tls_hs_session_alpn(ctx->hs_session, name);
 }
 
 static unsigned int tls_hs_timeout_min = 1;

@@ -90,6 +90,7 @@ static void tls_hs_free(struct tls_hs *hs)
 	kvfree(hs->unsent);
 	if (hs->conf)
 		tls_hs_conf_put(hs->conf);
+	tls_hs_alpn_put(hs->alpn);
 	kfree(hs);
 	sock_put(sk);
 }
@@ -486,6 +487,7 @@ static bool tls_hs_is_stuck(struct sock *sk, u32 have)
 /* One call of the engine.  True if it makes sense to call it again. */
 static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 {
+	const struct tls_hs_alpn *alpn = hs->alpn;
 	const struct tls_hs_identity_set *set;
 	struct tls_hs_step step = {};
 	struct sock *sk = hs->sk;
@@ -525,8 +527,9 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 
 	rcu_read_lock();
 	set = rcu_dereference(hs->conf->identities);
-	tls_hs_session_advance(hs->session, &hs->conf->settings, set,
-			       cpu->in, have, cpu->out, TLS_HS_OUT_MAX,
+	tls_hs_session_advance(hs->session, &hs->conf->settings,
+			       alpn ? alpn->list : NULL, alpn ? alpn->len : 0,
+			       set, cpu->in, have, cpu->out, TLS_HS_OUT_MAX,
 			       cpu->scratch, &step);
 	rcu_read_unlock();
 

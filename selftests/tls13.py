@@ -28,6 +28,7 @@ FINISHED, KEY_UPDATE = 20, 24
 
 # ExtensionType, section 4.2.
 SERVER_NAME, SUPPORTED_GROUPS, SIGNATURE_ALGORITHMS = 0, 10, 13
+ALPN = 16
 PADDING, PRE_SHARED_KEY, EARLY_DATA, SUPPORTED_VERSIONS = 21, 41, 42, 43
 COOKIE, PSK_MODES, KEY_SHARE = 44, 45, 51
 
@@ -502,6 +503,8 @@ class Client:
                 # certificate_request_context, list length, first entry's length.
                 n = int.from_bytes(msg[8:11], "big")
                 self.server["cert"] = msg[11:11 + n]
+            if msg[0] == ENCRYPTED_EXTENSIONS:
+                self.server["encrypted_exts"] = parse_exts(msg[4:])
             if msg[0] == CERTIFICATE_VERIFY:
                 self.server["scheme"] = int.from_bytes(msg[4:6], "big")
             self.transcript += msg

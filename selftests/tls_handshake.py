@@ -472,6 +472,102 @@ def hybrid_group(env):
         eq(tls_hs.status(conn)["group"], x25519, "the server's preference")
 
 
+def protocols(*names):
+    """The body of an ALPN extension, RFC 7301 section 3.1."""
+    return tls13.vec(2, b"".join(tls13.vec(1, n) for n in names))
+
+
+def pair_with_alpn(lsk, *names):
+    """A client that offers protocols, and the server's connection."""
+    client = connect(lsk)
+    if names:
+        client.hello.set(tls13.ALPN, protocols(*names))
+    client.handshake()
+    conn, family = tls_hs.accept(lsk)
+    eq(family, AF_TLS, "family")
+    return client, conn
+
+
+@test
+def application_protocols(env):
+    """TLS_HS_ALPN: the server's preference; no overlap is an alert; no list, no choice."""
+    with env.listen() as lsk:
+        eq(tls_hs.alpn(lsk), b"", "list at first")
+        client, conn = pair_with_alpn(lsk, b"h2")
+        eq(tls_hs.alpn(conn), b"", "without a list")
+        eq(tls13.ALPN in client.server["encrypted_exts"], False, "extension without a list")
+
+        tls_hs.set_alpn(lsk, b"h2", b"http/1.1")
+        eq(tls_hs.alpn(lsk), b"\x02h2\x08http/1.1", "list")
+        for offered, want in (((b"http/1.1", b"h2"), b"h2"), ((b"h3", b"http/1.1"), b"http/1.1"),
+                              ((), b"")):
+            client, conn = pair_with_alpn(lsk, *offered)
+            eq(tls_hs.alpn(conn), want, f"{offered}")
+            eq(client.server["encrypted_exts"].get(tls13.ALPN),
+               protocols(want) if want else None, f"extension for {offered}")
+            ping(client, conn)
+        client = connect(lsk)
+        client.hello.set(tls13.ALPN, protocols(b"h3", b"H2"))
+        client.send_hello()
+        expect_end(client, ("no_application_protocol",))
+
+        # Connections that are there keep what they have, those that follow do not.
+        early = connect(lsk)
+        tls_hs.set_alpn(lsk)
+        early.hello.set(tls13.ALPN, protocols(b"h2"))
+        early.handshake()
+        eq(tls_hs.alpn(tls_hs.accept(lsk)[0]), b"h2", "connected before")
+        eq(tls_hs.alpn(conn), b"", "connected long before")
+        client, conn = pair_with_alpn(lsk, b"h3")
+        eq(tls_hs.alpn(conn), b"", "list emptied")
+
+
+@test
+def alpn_errors(env):
+    """What TLS_HS_ALPN does not take, and what it does not give."""
+    with env.listen() as lsk:
+        tls_hs.set_alpn(lsk, b"a" * 254)
+        for bad in (b"\0", b"\x03h2", b"\x02h2\0", b"\x02h2\x02h2", b"h2", b"\1a" * 128):
+            try:
+                lsk.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS_ALPN, bad)
+            except OSError as err:
+                eq(err.errno, errno.EINVAL, f"{bad!r}")
+                continue
+            raise AssertionError(f"{bad!r} was accepted")
+        eq(tls_hs.alpn(lsk), b"\xfe" + b"a" * 254, "the list as it was")
+        _, conn = pair_with_alpn(lsk, b"a" * 254)
+        eq(tls_hs.alpn(conn), b"a" * 254, "a long name")
+        for sock, size in ((lsk, 254), (conn, 253)):
+            try:
+                sock.getsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS_ALPN, size)
+                raise AssertionError("half a name was given")
+            except OSError as err:
+                eq(err.errno, errno.ERANGE, "short buffer")
+        try:
+            conn.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS_ALPN, b"\x02h2")
+            raise AssertionError("set on a connection")
+        except OSError as err:
+            eq(err.errno, errno.ENOPROTOOPT, "set on a connection")
+
+
+@test
+def alpn_before_settings(env):
+    """The order of TLS_HS_ALPN and TLS_HS does not matter."""
+    with socket.socket() as lsk:
+        lsk.bind(("127.0.0.1", 0))
+        lsk.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+        tls_hs.set_alpn(lsk, b"h2")
+        lsk.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.settings(env.ring))
+        lsk.listen(8)
+        lsk.setblocking(False)
+        _, conn = pair_with_alpn(lsk, b"h2")
+        eq(tls_hs.alpn(conn), b"h2")
+        # New settings leave it as it is.
+        lsk.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.settings(env.ring))
+        _, conn = pair_with_alpn(lsk, b"h2")
+        eq(tls_hs.alpn(conn), b"h2")
+
+
 @test
 def keyring_changes(env):
     """Identities come and go while the listener listens."""

@@ -16,7 +16,7 @@ import struct
 SOL_TLS = 282
 TCP_ULP = 31
 TLS_TX, TLS_RX = 1, 2
-TLS_HS, TLS_HS_STATUS = 6, 7
+TLS_HS, TLS_HS_STATUS, TLS_HS_ALPN = 6, 7, 8
 AF_TLS = 46
 
 VERSION_1_2, VERSION_1_3 = 1, 2
@@ -135,6 +135,16 @@ def parse_settings(data):
 
 SETTINGS_SIZE = _SETTINGS.size
 STATUS_SIZE = _STATUS.size
+
+
+def set_alpn(sock, *names):
+    """Sets the application protocols of a listener."""
+    sock.setsockopt(SOL_TLS, TLS_HS_ALPN, b"".join(bytes([len(n)]) + n for n in names))
+
+
+def alpn(sock):
+    """The application protocol of an accepted socket, or the list of a listener."""
+    return sock.getsockopt(SOL_TLS, TLS_HS_ALPN, 255)
 
 
 def status(sock):

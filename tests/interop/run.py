@@ -191,7 +191,8 @@ class Run:
         self.rows = []
 
     def case(self, title, client, name, want, data, **kwargs):
-        """One connection. want: words of the server's line, or sets of them: any."""
+        """One connection. want: words of the server's line, or sets of them: any; or a
+        string: the client must fail with an error in which it is."""
         if self.only and self.only not in title:
             return
         self.number += 1
@@ -204,6 +205,10 @@ class Run:
         if body is None:
             line = why
             self.server.resync()
+            if isinstance(want, str):
+                body, why = data, "" if want in why else why
+        elif isinstance(want, str):
+            line, why = self.server.next_line(), "there should be none"
         else:
             line = self.server.next_line()
             if body != data:
@@ -282,8 +287,14 @@ def others(run, data):
         print("# no OpenSSL 3.5, so nobody has X25519MLKEM768: run scripts/newer-openssl")
     run.case("openssl, middlebox compatibility off", "openssl", "p256.test", ("PF_TLS",), data,
              more=("-no_middlebox",))
-    run.case("openssl, ALPN offered", "openssl", "p256.test", (("PF_TLS", "fallback"),), data,
-             more=("-alpn", "http/1.1"))
+    run.case("openssl, ALPN", "openssl", "p256.test", ("PF_TLS", "alpn=http/1.1"), data,
+             more=("-alpn", "h2,http/1.1"))
+    run.case("curl, ALPN", "curl", "p256.test", ("PF_TLS", "alpn=http/1.1"), data)
+    run.case("openssl, ALPN without overlap", "openssl", "p256.test",
+             "alert no application protocol", data, more=("-alpn", "h2"))
+    if "gnutls" in run.clients.known:
+        run.case("gnutls, ALPN", "gnutls", "p256.test", ("PF_TLS", "alpn=http/1.1"), data,
+                 more=("--alpn=http/1.1",))
     run.case("openssl, hello in small fragments", "openssl", "p256.test",
              (("PF_TLS", "fallback"),), data, more=("-max_send_frag", "512", "-split_send_frag",
                                                     "512"))
