@@ -72,7 +72,7 @@ mod tests {
         let mut mac = Platform::hmac_init(&key);
         Platform::hmac_update(&mut mac, b"what do ya want ");
         Platform::hmac_update(&mut mac, b"for nothing?");
-        Platform::hmac_final(mac, &mut out);
+        Platform::hmac_final(&mut mac, &mut out);
         let want: [u8; 32] =
             hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert!(out[..32] == want);
@@ -80,7 +80,7 @@ mod tests {
         let key = Platform::hmac_key(HashAlg::Sha384, b"Jefe");
         let mut mac = Platform::hmac_init(&key);
         Platform::hmac_update(&mut mac, b"what do ya want for nothing?");
-        Platform::hmac_final(mac, &mut out);
+        Platform::hmac_final(&mut mac, &mut out);
         let want: [u8; 48] = hex(concat!(
             "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e",
             "8e2240ca5e69e2c78b3239ecfab21649"

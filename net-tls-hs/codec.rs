@@ -164,6 +164,18 @@ impl<'a> Writer<'a> {
         Ok(room)
     }
 
+    /// Writes what a function puts at the beginning of the room that is left, and says the length
+    /// of.
+    pub fn put_with(
+        &mut self,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, Alert>,
+    ) -> Result<(), Alert> {
+        let room = self.buf.get_mut(self.len..).ok_or(Alert::InternalError)?;
+        let len = write(room)?;
+        self.len = self.len.checked_add(len).ok_or(Alert::InternalError)?;
+        Ok(())
+    }
+
     /// Writes a `uint8`.
     pub fn u8(&mut self, v: u8) -> Result<(), Alert> {
         self.put(&[v])
@@ -198,4 +210,18 @@ impl<'a> Writer<'a> {
             .copy_from_slice(low);
         Ok(())
     }
+}
+
+/// Moves `buf[from..end]` to `buf[to..]`. False if it does not fit.
+pub fn move_within(buf: &mut [u8], from: usize, end: usize, to: usize) -> bool {
+    let fits = from <= end
+        && end <= buf.len()
+        && buf
+            .len()
+            .checked_sub(end - from)
+            .is_some_and(|last| to <= last);
+    if fits {
+        buf.copy_within(from..end, to);
+    }
+    fits
 }

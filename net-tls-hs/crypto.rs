@@ -89,7 +89,7 @@ pub trait Crypto: Sized {
     fn hmac_update(mac: &mut Self::Hmac, data: &[u8]);
     /// Ends an HMAC and writes the hash's length of bytes to the start of `out`, which must have
     /// room for [`MAX_HASH_LEN`]; the rest is left as it is.
-    fn hmac_final(mac: Self::Hmac, out: &mut [u8; MAX_HASH_LEN]);
+    fn hmac_final(mac: &mut Self::Hmac, out: &mut [u8; MAX_HASH_LEN]);
 
     /// Prepares an AEAD key. `raw` must have [`AeadAlg::key_len`] bytes; `None` if it does not.
     fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<Self::AeadKey>;

@@ -54,12 +54,7 @@ impl OwnedIdentity {
             .write_certificate(&mut certificate)
             .map_err(|_| IdentityError::Malformed)?;
 
-        let mut names = KVec::new();
-        for name in payload.dns_names().filter_map(identity::Name::new) {
-            let name = name.as_bytes();
-            names.push(name.len() as u8, GFP_KERNEL)?;
-            names.extend_from_slice(name, GFP_KERNEL)?;
-        }
+        let names = names_of(&payload)?;
         Ok(OwnedIdentity {
             certificate,
             key,
@@ -92,7 +87,20 @@ impl OwnedIdentity {
     }
 }
 
+/// The DNS names of the leaf, each with its length in front.
+#[inline(never)]
+fn names_of(payload: &Payload<'_>) -> Result<KVec<u8>, AllocError> {
+    let mut names = KVec::new();
+    for name in payload.dns_names().filter_map(identity::Name::new) {
+        let name = name.as_bytes();
+        names.push(name.len() as u8, GFP_KERNEL)?;
+        names.extend_from_slice(name, GFP_KERNEL)?;
+    }
+    Ok(names)
+}
+
 /// Makes the private key and checks that it is the leaf's.
+#[inline(never)]
 fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
     match (&payload.private, &payload.public) {
         (identity::PrivateKey::P256(scalar), identity::PublicKey::P256(point)) => {
@@ -121,6 +129,7 @@ fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
 }
 
 /// Signs something: a signature that does not verify never leaves [`rsa::sign_pss`].
+#[inline(never)]
 fn check_rsa(key: &rsa::PrivateKey) -> Result<(), Failure> {
     let scratch = KBox::<rsa::Scratch>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
     // SAFETY: The memory is zeroed, and zeroes are a valid `rsa::Scratch`.

@@ -21,6 +21,21 @@ fn wipe<T>(v: &mut T) {
     crate::ct::wipe(bytes);
 }
 
+/// Plain data of C, of which zeroes are a valid value.
+trait Plain {}
+
+impl Plain for bindings::tls_hs_hash {}
+impl Plain for bindings::tls_hs_hmac_key {}
+impl Plain for bindings::tls_hs_hmac {}
+impl Plain for bindings::tls_hs_aead_key {}
+
+/// Zeroes, to be initialised by a function of C.
+#[inline(always)]
+fn zeroed<T: Plain>() -> T {
+    // SAFETY: The trait says that zeroes are a valid value.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
 macro_rules! wiped {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {
         $(#[$doc])*
@@ -62,14 +77,13 @@ impl Crypto for LibCrypto {
     type AeadKey = AeadKey;
     type Shake128 = Shake128;
 
+    // What returns a context is not inlined: its copy would stay on the caller's stack.
+    #[inline(never)]
     fn hash_init(alg: HashAlg) -> Self::Hash {
-        let mut hash = MaybeUninit::<Self::Hash>::zeroed();
-        // SAFETY: The function initialises what it is given; the rest of the union is zero, which
-        // is valid for plain data.
-        unsafe {
-            bindings::tls_hs_hash_init(hash.as_mut_ptr(), alg == HashAlg::Sha384);
-            hash.assume_init()
-        }
+        let mut hash = zeroed();
+        // SAFETY: `hash` is valid for writes.
+        unsafe { bindings::tls_hs_hash_init(&mut hash, alg == HashAlg::Sha384) };
+        hash
     }
 
     fn hash_update(hash: &mut Self::Hash, data: &[u8]) {
@@ -77,6 +91,7 @@ impl Crypto for LibCrypto {
         unsafe { bindings::tls_hs_hash_update(hash, data.as_ptr(), data.len()) }
     }
 
+    #[inline(never)]
     fn hash_final(mut hash: Self::Hash) -> [u8; MAX_HASH_LEN] {
         let mut out = [0; MAX_HASH_LEN];
         // SAFETY: `hash` was initialised by `hash_init`, `out` has room for the longest hash.
@@ -84,27 +99,27 @@ impl Crypto for LibCrypto {
         out
     }
 
+    #[inline(never)]
     fn hmac_key(alg: HashAlg, raw: &[u8]) -> HmacKey {
-        let mut key = MaybeUninit::<bindings::tls_hs_hmac_key>::zeroed();
-        // SAFETY: The function initialises `key` from `raw`, which is valid for its length.
+        let mut key = HmacKey(zeroed());
+        // SAFETY: `key` is valid for writes, and `raw` for reads of its length.
         unsafe {
             bindings::tls_hs_hmac_preparekey(
-                key.as_mut_ptr(),
+                &mut key.0,
                 alg == HashAlg::Sha384,
                 raw.as_ptr(),
                 raw.len(),
-            );
-            HmacKey(key.assume_init())
-        }
+            )
+        };
+        key
     }
 
+    #[inline(never)]
     fn hmac_init(key: &HmacKey) -> Hmac {
-        let mut mac = MaybeUninit::<bindings::tls_hs_hmac>::zeroed();
-        // SAFETY: The function initialises `mac` from the prepared `key`.
-        unsafe {
-            bindings::tls_hs_hmac_init(mac.as_mut_ptr(), &key.0);
-            Hmac(mac.assume_init())
-        }
+        let mut mac = Hmac(zeroed());
+        // SAFETY: `mac` is valid for writes, and `key` is prepared.
+        unsafe { bindings::tls_hs_hmac_init(&mut mac.0, &key.0) };
+        mac
     }
 
     fn hmac_update(mac: &mut Hmac, data: &[u8]) {
@@ -112,28 +127,33 @@ impl Crypto for LibCrypto {
         unsafe { bindings::tls_hs_hmac_update(&mut mac.0, data.as_ptr(), data.len()) }
     }
 
-    fn hmac_final(mut mac: Hmac, out: &mut [u8; MAX_HASH_LEN]) {
+    fn hmac_final(mac: &mut Hmac, out: &mut [u8; MAX_HASH_LEN]) {
         // SAFETY: `mac` is initialised, `out` has room for the longest MAC.
         unsafe { bindings::tls_hs_hmac_final(&mut mac.0, out.as_mut_ptr()) }
     }
 
+    // But this one is, as with it not even the copy fits.
+    #[inline(always)]
     fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<AeadKey> {
         if raw.len() != alg.key_len() {
             return None;
         }
-        let mut key = MaybeUninit::<bindings::tls_hs_aead_key>::zeroed();
-        // SAFETY: `raw` is valid for reads of its length. The memory is zeroed, so that it is
-        // initialised even if the function fails.
-        let (rc, key) = unsafe {
-            let rc = bindings::tls_hs_aead_preparekey(
-                key.as_mut_ptr(),
-                alg == AeadAlg::ChaCha20Poly1305,
-                raw.as_ptr(),
-                raw.len(),
-            );
-            (rc, AeadKey(key.assume_init()))
-        };
-        (rc == 0).then_some(key)
+        let mut key = Some(AeadKey(zeroed()));
+        if let Some(AeadKey(to)) = &mut key {
+            // SAFETY: `to` is valid for writes, and `raw` for reads of its length.
+            let rc = unsafe {
+                bindings::tls_hs_aead_preparekey(
+                    to,
+                    alg == AeadAlg::ChaCha20Poly1305,
+                    raw.as_ptr(),
+                    raw.len(),
+                )
+            };
+            if rc != 0 {
+                key = None;
+            }
+        }
+        key
     }
 
     fn aead_seal(

@@ -42,7 +42,7 @@ fn expand_label<C: Crypto>(
     C::hmac_update(&mut mac, &context_len);
     C::hmac_update(&mut mac, context);
     C::hmac_update(&mut mac, &[1]);
-    C::hmac_final(mac, &mut block);
+    C::hmac_final(&mut mac, &mut block);
     for (o, b) in out.iter_mut().zip(block.iter().take(alg.len())) {
         *o = *b;
     }
@@ -60,7 +60,7 @@ fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
     let key = C::hmac_key(alg, salt);
     let mut mac = C::hmac_init(&key);
     C::hmac_update(&mut mac, ikm);
-    C::hmac_final(mac, &mut prk);
+    C::hmac_final(&mut mac, &mut prk);
     C::hmac_key(alg, head(alg, &prk))
 }
 
@@ -218,6 +218,17 @@ impl TrafficSecret {
         keys
     }
 
+    /// The key of the Finished, prepared.
+    #[inline(never)]
+    fn finished_key<C: Crypto>(&self) -> C::HmacKey {
+        let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
+        let prepared = C::hmac_key(self.alg, self.bytes());
+        if let Some(out) = finished_key.get_mut(..self.alg.len()) {
+            expand_label::<C>(self.alg, &prepared, b"finished", &[], out);
+        }
+        C::hmac_key(self.alg, head(self.alg, &finished_key))
+    }
+
     /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a
     /// handshake traffic secret. [`HashAlg::len`] bytes count.
     #[inline(never)]
@@ -225,16 +236,11 @@ impl TrafficSecret {
         &self,
         transcript: &TranscriptHash,
     ) -> Secret<[u8; MAX_HASH_LEN]> {
-        let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
-        let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = finished_key.get_mut(..self.alg.len()) {
-            expand_label::<C>(self.alg, &prepared, b"finished", &[], out);
-        }
-        let key = C::hmac_key(self.alg, head(self.alg, &finished_key));
+        let key = self.finished_key::<C>();
         let mut mac = C::hmac_init(&key);
         C::hmac_update(&mut mac, head(self.alg, transcript));
         let mut out = Secret::new([0; MAX_HASH_LEN]);
-        C::hmac_final(mac, &mut out);
+        C::hmac_final(&mut mac, &mut out);
         out
     }
 }

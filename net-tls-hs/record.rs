@@ -3,7 +3,7 @@
 //! The record layer (RFC 8446, section 5), as far as a handshake needs it.
 
 use crate::alert::{self, Alert};
-use crate::codec::Writer;
+use crate::codec::{move_within, Writer};
 use crate::crypto::{Crypto, NONCE_LEN, TAG_LEN};
 use crate::key_schedule::TrafficKeys;
 use crate::names::content_type;
@@ -114,8 +114,9 @@ impl Protection {
         nonce
     }
 
-    fn prepare<C: Crypto>(&self) -> Result<C::AeadKey, Alert> {
-        C::aead_key(self.keys.suite.aead(), self.keys.key()).ok_or(Alert::InternalError)
+    #[inline(always)]
+    fn prepare<C: Crypto>(&self) -> Option<C::AeadKey> {
+        C::aead_key(self.keys.suite.aead(), self.keys.key())
     }
 
     fn advance(&mut self) -> Result<(), Alert> {
@@ -144,10 +145,15 @@ impl Protection {
         for i in (1..records).rev() {
             let from = HEADER_LEN + i * MAX_PLAINTEXT;
             let end = (from + MAX_PLAINTEXT).min(HEADER_LEN + len);
-            buf.copy_within(from..end, i * STRIDE + HEADER_LEN);
+            if !move_within(buf, from, end, i * STRIDE + HEADER_LEN) {
+                return Err(Alert::InternalError);
+            }
         }
 
-        let key = self.prepare::<C>()?;
+        // The key is large, and `?` would copy it.
+        let Some(key) = self.prepare::<C>() else {
+            return Err(Alert::InternalError);
+        };
         let mut left = len;
         for record in buf.chunks_mut(STRIDE).take(records) {
             let fragment = left.min(MAX_PLAINTEXT);
@@ -194,7 +200,9 @@ impl Protection {
         let (inner, tag) = body
             .split_last_chunk_mut::<TAG_LEN>()
             .ok_or(Alert::BadRecordMac)?;
-        let key = self.prepare::<C>()?;
+        let Some(key) = self.prepare::<C>() else {
+            return Err(Alert::InternalError);
+        };
         C::aead_open(&key, &self.nonce(), header, inner, tag).map_err(|_| Alert::BadRecordMac)?;
         self.advance()?;
 

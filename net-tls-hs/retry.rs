@@ -76,27 +76,27 @@ impl Retry {
         Ok(())
     }
 
-    /// Begins a transcript with what stands for the first ClientHello (section 4.4.1) and the
+    /// Adds to an empty transcript what stands for the first ClientHello (section 4.4.1) and the
     /// HelloRetryRequest.
     #[inline(never)]
-    pub fn transcript<C: Crypto>(
+    pub fn add_to<C: Crypto>(
         &self,
+        transcript: &mut C::Hash,
         session_id: &[u8],
         suite: CipherSuite,
         group: Group,
-    ) -> Result<C::Hash, Alert> {
+    ) -> Result<(), Alert> {
         let alg = suite.hash();
-        let mut hash = C::hash_init(alg);
         C::hash_update(
-            &mut hash,
+            transcript,
             &[handshake_type::MESSAGE_HASH, 0, 0, alg.len() as u8],
         );
-        C::hash_update(&mut hash, self.first.get(..alg.len()).unwrap_or(&[]));
+        C::hash_update(transcript, self.first.get(..alg.len()).unwrap_or(&[]));
         let mut buf = [0; MAX_LEN];
         let mut w = Writer::new(&mut buf);
         flight::write_hello_retry_request(&mut w, session_id, suite, group)?;
-        C::hash_update(&mut hash, w.since(0));
-        Ok(hash)
+        C::hash_update(transcript, w.since(0));
+        Ok(())
     }
 
     /// Drops what may come before the second ClientHello: ChangeCipherSpec (appendix D.4) and

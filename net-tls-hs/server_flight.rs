@@ -10,9 +10,6 @@ use crate::key_schedule::TranscriptHash;
 use crate::names::{extension_type as ext, handshake_type, CipherSuite, Group, TLS_1_2, TLS_1_3};
 use crate::{p256, rsa};
 
-/// The longest signature, of RSA-4096.
-const MAX_SIGNATURE: usize = 512;
-
 /// Writes a handshake message.
 fn message(
     w: &mut Writer<'_>,
@@ -137,19 +134,19 @@ pub fn write_certificate_verify<C: Crypto>(
     scratch: &mut rsa::Scratch,
 ) -> Result<(), Alert> {
     let digest = signed_digest::<C>(alg, transcript);
-    let mut signature = [0u8; MAX_SIGNATURE];
-    let len = match identity.key {
-        SigningKey::P256(key) => {
-            let out = signature.first_chunk_mut().ok_or(Alert::InternalError)?;
-            p256::ecdsa_sign::<C>(key, &digest, out)
-        }
-        SigningKey::Rsa(key) => rsa::sign_pss::<C>(key, &digest, scratch, &mut signature)
-            .map_err(|_| Alert::InternalError)?,
-    };
-    let signature = signature.get(..len).ok_or(Alert::InternalError)?;
     message(w, handshake_type::CERTIFICATE_VERIFY, |w| {
         w.u16(identity.key.scheme().code())?;
-        w.vec(2, |w| w.put(signature))
+        w.vec(2, |w| {
+            w.put_with(|out| match identity.key {
+                SigningKey::P256(key) => {
+                    let out = out.first_chunk_mut().ok_or(Alert::InternalError)?;
+                    Ok(p256::ecdsa_sign::<C>(key, &digest, out))
+                }
+                SigningKey::Rsa(key) => {
+                    rsa::sign_pss::<C>(key, &digest, scratch, out).map_err(|_| Alert::InternalError)
+                }
+            })
+        })
     })
 }
 

@@ -37,13 +37,13 @@
 
 use crate::alert::{self, Alert};
 use crate::client_hello::ClientHello;
-use crate::codec::Writer;
+use crate::codec::{move_within, Writer};
 use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity};
 use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
 use crate::key_exchange::SharedSecret;
 use crate::key_schedule::{
-    EarlySecret, HandshakeSecret, MasterSecret, TrafficKeys, TrafficSecret, TranscriptHash,
+    EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret, TranscriptHash,
 };
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
@@ -401,15 +401,28 @@ impl Session {
         let written = if choice.peer.is_some() {
             let mut transcript = C::hash_init(choice.suite.hash());
             C::hash_update(&mut transcript, message);
-            self.write_flight::<C>(transcript, &hello, &choice, out, scratch)?
+            self.write_flight::<C>(&mut transcript, &hello, &choice, out, scratch)?
         } else {
-            let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
-            let retry = Retry::new::<C>(choice.suite, message, body, early_data)?;
-            self.state = State::WaitSecondHello(retry);
-            self.negotiated.retried = true;
+            self.ask_again::<C>(&hello, &choice, message, body)?;
             write_retry(&hello, &choice, out)?
         };
         Ok(Step::Send { consumed, written })
+    }
+
+    /// Remembers a ClientHello that is answered with a HelloRetryRequest.
+    #[inline(never)]
+    fn ask_again<C: Crypto>(
+        &mut self,
+        hello: &ClientHello<'_>,
+        choice: &Choice<'_>,
+        message: &[u8],
+        body: &[u8],
+    ) -> Result<(), Alert> {
+        let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
+        let retry = Retry::new::<C>(choice.suite, message, body, early_data)?;
+        self.state = State::WaitSecondHello(retry);
+        self.negotiated.retried = true;
+        Ok(())
     }
 
     #[inline(never)]
@@ -453,9 +466,10 @@ impl Session {
         retry.check::<C>(&hello, body, group)?;
 
         self.negotiated.scheme = choice.identity.key.scheme();
-        let mut transcript = retry.transcript::<C>(hello.session_id, suite, group)?;
+        let mut transcript = C::hash_init(suite.hash());
+        retry.add_to::<C>(&mut transcript, hello.session_id, suite, group)?;
         C::hash_update(&mut transcript, message);
-        let written = self.write_flight::<C>(transcript, &hello, &choice, out, scratch)?;
+        let written = self.write_flight::<C>(&mut transcript, &hello, &choice, out, scratch)?;
         Ok(Step::Send {
             consumed: start + consumed,
             written,
@@ -467,7 +481,7 @@ impl Session {
     #[inline(never)]
     fn write_flight<C: Crypto>(
         &mut self,
-        mut transcript: C::Hash,
+        transcript: &mut C::Hash,
         hello: &ClientHello<'_>,
         choice: &Choice<'_>,
         out: &mut [u8],
@@ -476,34 +490,31 @@ impl Session {
         // A ChangeCipherSpec comes after the first message, once.
         let middlebox =
             matches!(self.state, State::WaitClientHello) && !hello.session_id.is_empty();
-        let (start, secret) = exchange_keys::<C>(
+        let mut shared = SharedSecret::new();
+        let start = exchange_keys::<C>(
             hello,
             choice,
             middlebox,
-            &mut transcript,
+            &mut shared,
+            transcript,
             out,
             &mut scratch.mlkem,
         )?;
-        let hash = C::hash_final(transcript.clone());
+        let secret = handshake_secret::<C>(choice.suite, shared.bytes());
+        drop(shared);
+        let hash = hash_so_far::<C>(transcript);
         let client = secret.client_traffic(&hash);
         let server = secret.server_traffic(&hash);
 
         let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
-        let len = write_protected_part::<C>(
-            choice,
-            &server,
-            &mut transcript,
-            protected,
-            &mut scratch.rsa,
-        )?;
-        let mut protection = Protection::new(server.keys::<C>(choice.suite));
-        let sealed = protection.seal::<C>(protected, content_type::HANDSHAKE, len)?;
-        drop(protection);
+        let len =
+            write_protected_part::<C>(choice, &server, transcript, protected, &mut scratch.rsa)?;
+        let sealed = seal_flight::<C>(&server, choice.suite, protected, len)?;
 
-        let hash = C::hash_final(transcript);
+        let hash = hash_so_far::<C>(transcript);
         let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
         self.negotiated.protocol.set(choice.protocol.unwrap_or(&[]));
-        self.wait_finished(&client, secret.into_master(), &hash, early_data);
+        self.wait_finished(&client, secret, &hash, early_data);
         Ok(start + sealed)
     }
 
@@ -513,11 +524,12 @@ impl Session {
     fn wait_finished<C: Crypto>(
         &mut self,
         client: &TrafficSecret,
-        master: MasterSecret<C>,
+        secret: HandshakeSecret<C>,
         hash: &TranscriptHash,
         early_data: usize,
     ) {
         let suite = self.negotiated.suite;
+        let master = secret.into_master();
         let server_application = master.server_traffic(hash);
         self.state = State::WaitFinished(WaitFinished {
             client: Protection::new(client.keys::<C>(suite)),
@@ -537,6 +549,13 @@ impl Default for Session {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The hash of the messages so far. In a function of its own for the sake of the stack, on which
+/// the copy of the running hash is.
+#[inline(never)]
+fn hash_so_far<C: Crypto>(transcript: &C::Hash) -> TranscriptHash {
+    C::hash_final(transcript.clone())
 }
 
 /// Finds the ClientHello in the records at the beginning of `input` and makes it contiguous there.
@@ -582,7 +601,9 @@ fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
 
         let fragment = pos + HEADER_LEN;
         pos += header.record_len();
-        input.copy_within(fragment..pos, end);
+        if !move_within(input, fragment, pos, end) {
+            return Err(Alert::InternalError.into());
+        }
         end += header.len;
 
         let message = input.get(HEADER_LEN..end).unwrap_or(&[]);
@@ -725,22 +746,36 @@ fn choose<'a>(
 }
 
 /// Does the key exchange and writes the records that are not protected: ServerHello, and a
-/// ChangeCipherSpec for `middlebox` compatibility (appendix D.4). Returns their length and the
-/// secret that comes out of it.
+/// ChangeCipherSpec for `middlebox` compatibility (appendix D.4). Returns their length.
 #[inline(never)]
 fn exchange_keys<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
     middlebox: bool,
+    shared: &mut SharedSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
     scratch: &mut mlkem::Scratch,
-) -> Result<(usize, HandshakeSecret<C>), Alert> {
-    let mut shared = SharedSecret::new();
-    let len = write_server_hello::<C>(hello, choice, &mut shared, transcript, out, scratch)?;
-    let start = write_clear_records(out, len, middlebox)?;
-    let early = EarlySecret::<C>::new(choice.suite.hash());
-    Ok((start, early.into_handshake(shared.bytes())))
+) -> Result<usize, Alert> {
+    let len = write_server_hello::<C>(hello, choice, shared, transcript, out, scratch)?;
+    write_clear_records(out, len, middlebox)
+}
+
+/// The secret of a key exchange without PSK.
+#[inline(never)]
+fn handshake_secret<C: Crypto>(suite: CipherSuite, shared: &[u8]) -> HandshakeSecret<C> {
+    EarlySecret::<C>::new(suite.hash()).into_handshake(shared)
+}
+
+/// Protects the messages that are behind the room for a header. Returns the length of the records.
+#[inline(never)]
+fn seal_flight<C: Crypto>(
+    server: &TrafficSecret,
+    suite: CipherSuite,
+    buf: &mut [u8],
+    len: usize,
+) -> Result<usize, Alert> {
+    Protection::new(server.keys::<C>(suite)).seal::<C>(buf, content_type::HANDSHAKE, len)
 }
 
 /// Writes the ServerHello behind the room for a header. Returns its length.
@@ -817,12 +852,12 @@ fn write_protected_part<C: Crypto>(
     C::hash_update(transcript, w.since(0));
 
     let start = w.len();
-    let hash = C::hash_final(transcript.clone());
+    let hash = hash_so_far::<C>(transcript);
     flight::write_certificate_verify::<C>(&mut w, alg, &hash, &choice.identity, scratch)?;
     C::hash_update(transcript, w.since(start));
 
     let start = w.len();
-    let hash = C::hash_final(transcript.clone());
+    let hash = hash_so_far::<C>(transcript);
     let verify_data = server.verify_data::<C>(&hash);
     let verify_data = verify_data.get(..alg.len()).ok_or(Alert::InternalError)?;
     flight::write_finished(&mut w, verify_data)?;

@@ -133,16 +133,22 @@ pub fn ecdsa_sign_with<C: Crypto>(
     let z = reduced::<N>(&from_be_bytes(digest));
     let mut nonces = Nonces::<C>::new(key, &z, additional);
     loop {
-        let k = nonces.next();
-        let (x, inverse) = with_backend!(C, B => commit::<B>(&k));
-        let r = reduced::<N>(&x);
-        let rd = Scalar::new(&r).times(&key.0);
-        let s = inverse.times(&add_reduced::<N>(&z, &rd));
-        // Both are in the signature.
-        if !is_zero(&r).or(is_zero(&s)).declassify() {
+        if let Some((r, s)) = sign_once::<C>(key, &z, &nonces.next()) {
             return encode_signature(&r, &s, signature);
         }
     }
+}
+
+/// The signature of a reduced digest with a nonce (FIPS 186-5, section 6.4.1). `None` if it takes
+/// another nonce.
+#[inline(never)]
+fn sign_once<C: Crypto>(key: &PrivateKey, z: &Limbs, k: &Limbs) -> Option<(Limbs, Limbs)> {
+    let (x, inverse) = with_backend!(C, B => commit::<B>(k));
+    let r = reduced::<N>(&x);
+    let rd = Scalar::new(&r).times(&key.0);
+    let s = inverse.times(&add_reduced::<N>(z, &rd));
+    // Both are in the signature.
+    (!is_zero(&r).or(is_zero(&s)).declassify()).then_some((r, s))
 }
 
 /// The x coordinate of a nonce times the base point, and the nonce's inverse.
@@ -184,7 +190,7 @@ impl<C: Crypto> Nonces<C> {
             C::hmac_update(&mut mac, part);
         }
         let mut full = Secret::new([0; MAX_HASH_LEN]);
-        C::hmac_final(mac, &mut full);
+        C::hmac_final(&mut mac, &mut full);
         let mut out = Secret::new([0; 32]);
         for (o, f) in out.iter_mut().zip(full.iter()) {
             *o = *f;
@@ -193,6 +199,7 @@ impl<C: Crypto> Nonces<C> {
     }
 
     /// K = HMAC_K(V || data); V = HMAC_K(V).
+    #[inline(never)]
     fn update(&mut self, data: &[&[u8]]) {
         self.k = C::hmac_key(HashAlg::Sha256, self.hmac(data).as_slice());
         self.v = self.hmac(&[]);
@@ -215,6 +222,7 @@ impl<C: Crypto> Nonces<C> {
 }
 
 /// ECDSA-Sig-Value (RFC 3279, section 2.2.3).
+#[inline(never)]
 fn encode_signature(r: &Limbs, s: &Limbs, out: &mut [u8; MAX_SIGNATURE]) -> usize {
     let mut len = 2;
     for value in [to_be_bytes(r), to_be_bytes(s)] {

@@ -9,7 +9,7 @@
 use super::field::{Backend, Fe};
 use super::mont::{from_be_bytes, is_reduced, sub_limbs, to_be_bytes, Limbs, Modulus, N, P};
 use super::table::{COMB, SPACING, WIDTH};
-use crate::ct::{self, Mask, Secret, Zeroable};
+use crate::ct::{Mask, Secret, Zeroable};
 
 /// b of the curve equation, in Montgomery form.
 const CURVE_B: Limbs = [
@@ -151,17 +151,23 @@ impl<B: Backend> Point<B> {
     pub(crate) fn mul(point: &Affine<B>, k: &Limbs) -> Self {
         let mut table = Secret::new([[[0; 4]; 2]; 8]);
         odd_multiples(point, &mut table);
+        Self::mul_with(&table, k)
+    }
+
+    /// `k` times a point of which there are the odd multiples.
+    #[inline(never)]
+    fn mul_with(table: &[[Limbs; 2]; 8], k: &Limbs) -> Self {
         let digits = OddDigits::<4>::new(k);
-        let mut acc = Secret::new(Point::from_affine(&digits.lookup(63, &table)));
+        let mut acc = Secret::new(Point::from_affine(&digits.lookup(63, table)));
         for i in (1..63).rev() {
             // The sum so far is at least 1. So 16 times it is more than any digit, and less than
             // the order by far.
             acc.double(4);
-            acc.add(&digits.lookup(i, &table));
+            acc.add(&digits.lookup(i, table));
         }
         // 16 s + d is k here; 16 s - d is the order for k = n - 2.
         acc.double(4);
-        acc.add_or_double(&digits.lookup(0, &table));
+        acc.add_or_double(&digits.lookup(0, table));
         acc.y = acc.y.negate_if(digits.negated);
         *acc
     }
@@ -229,9 +235,24 @@ impl<const WIDTH: usize> OddDigits<WIDTH> {
 /// cheap (N. Meloni, "New point addition formulae for ECC applications", 2007).
 #[inline(never)]
 fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
-    let y2 = point.y.double();
-    let yy4 = y2.square();
-    // The point with y2 for Z, and twice the point.
+    let mut factors = Secret::new([Fe::ZERO; 7]);
+    let [first, others @ ..] = table;
+    *first = [point.x.into_raw(), point.y.into_raw()];
+    let z = odd_multiples_with_z(point, others, &mut factors);
+    divide_by_z(others, &factors, z.invert());
+}
+
+/// 3, 5, up to 15 times a point, with the coordinates X and Y only. Returns the last one's Z, and
+/// by what it was multiplied for each.
+#[inline(never)]
+fn odd_multiples_with_z<B: Backend>(
+    point: &Affine<B>,
+    table: &mut [[Limbs; 2]; 7],
+    factors: &mut [Fe<B>; 7],
+) -> Fe<B> {
+    let mut z = point.y.double();
+    let yy4 = z.square();
+    // The point with z for Z, and twice the point.
     let mut last = Affine {
         x: point.x.mul(&yy4),
         y: yy4.square().half(),
@@ -241,17 +262,18 @@ fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
     let y = last.x.sub(&x).mul(&alpha).sub(&last.y);
     let mut twice = Affine { x, y };
 
-    let mut z = y2;
-    let mut factors = [Fe::ZERO; 8];
-    let [first, others @ ..] = table;
-    *first = [point.x.into_raw(), point.y.into_raw()];
-    for (entry, factor) in others.iter_mut().zip(&mut factors) {
+    for (entry, factor) in table.iter_mut().zip(factors) {
         *factor = add_same_z(&mut last, &mut twice);
         z = z.mul(factor);
         *entry = [last.x.into_raw(), last.y.into_raw()];
     }
-    let mut inverse = z.invert();
-    for (entry, factor) in others.iter_mut().zip(&factors).rev() {
+    z
+}
+
+/// Makes affine points of those of [`odd_multiples_with_z`], given the inverse of the last one's Z.
+#[inline(never)]
+fn divide_by_z<B: Backend>(table: &mut [[Limbs; 2]; 7], factors: &[Fe<B>; 7], mut inverse: Fe<B>) {
+    for (entry, factor) in table.iter_mut().zip(factors).rev() {
         let square = inverse.square();
         let [x, y] = *entry;
         *entry = [
@@ -260,7 +282,6 @@ fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
         ];
         inverse = inverse.mul(factor);
     }
-    ct::wipe(&mut factors);
 }
 
 /// Adds `twice` to `last` and gives both the new Z, which is the old one times what is returned.

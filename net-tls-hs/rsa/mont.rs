@@ -238,11 +238,16 @@ impl Limbs for Portable {
 
     fn select(self, out: &mut [u64], table: &[u64], digit: u64) {
         out.fill(0);
-        for (entry, number) in table.chunks_exact(out.len().max(1)).zip(0..) {
+        let mut rest = table;
+        for number in 0..ENTRIES as u64 {
+            let Some((entry, others)) = rest.split_at_checked(out.len()) else {
+                return;
+            };
             let mask = Mask::equal(digit, number).bits();
             for (o, e) in out.iter_mut().zip(entry) {
                 *o |= *e & mask;
             }
+            rest = others;
         }
     }
 }
@@ -388,7 +393,7 @@ impl<const N: usize> Modulus<N> {
         e: u64,
         t: &mut [u64],
     ) {
-        a.copy_from_slice(base);
+        copy_long(a, base);
         for bit in (0..63u32.saturating_sub(e.leading_zeros())).rev() {
             self.square_in_place(l, a, t);
             if e >> bit & 1 != 0 {
@@ -432,23 +437,27 @@ impl Modulus<HALF> {
             l.select(factor, table, window_digit(exponent, window * WINDOW));
             self.mul_in_place(l, acc, factor, t);
         }
-        base.copy_from_slice(acc);
+        copy_long(base, acc);
     }
 
     /// Fills a table with the powers 0 to 31.
     fn powers<L: Limbs>(&self, l: L, table: &mut [u64], base: &[u64], t: &mut [u64]) {
-        let mut entries = table.chunks_exact_mut(self.len.max(1));
-        let (Some(one), Some(first)) = (entries.next(), entries.next()) else {
+        let Some((one, rest)) = table.split_at_mut_checked(self.len) else {
             return;
         };
         // The power 0 is R mod m.
-        one.copy_from_slice(self.rr());
+        copy_long(one, self.rr());
         self.leave(l, one, t);
-        first.copy_from_slice(base);
-        let mut previous = first;
-        for entry in entries {
+        let Some((mut previous, mut rest)) = rest.split_at_mut_checked(self.len) else {
+            return;
+        };
+        copy_long(previous, base);
+        for _ in 2..ENTRIES {
+            let Some((entry, others)) = rest.split_at_mut_checked(self.len) else {
+                return;
+            };
             self.mul(l, entry, previous, base, t);
-            previous = entry;
+            (previous, rest) = (entry, others);
         }
     }
 }

@@ -23,19 +23,17 @@ fn sha256<C: Crypto>(parts: &[&[u8]]) -> [u8; HASH_LEN] {
 /// Encodes a digest for a modulus of `8 * out.len()` bits, so with `emBits` one less.
 pub(super) fn encode<C: Crypto>(digest: &[u8; HASH_LEN], salt: &[u8; SALT_LEN], out: &mut [u8]) {
     let h = sha256::<C>(&[&[0; 8], digest, salt]);
-    let Some(db_len) = out.len().checked_sub(HASH_LEN + 1) else {
+    let Some((db, tail)) = out.split_last_chunk_mut::<{ HASH_LEN + 1 }>() else {
         return;
     };
-    let (db, tail) = out.split_at_mut(db_len);
 
     // DB = PS || 0x01 || salt.
     db.fill(0);
-    let mut end = db.rchunks_mut(SALT_LEN);
-    if let Some(to) = end.next() {
-        to.copy_from_slice(salt);
-    }
-    if let Some(one) = end.next().and_then(|ps| ps.last_mut()) {
-        *one = 1;
+    if let Some((ps, to)) = db.split_last_chunk_mut() {
+        *to = *salt;
+        if let Some(one) = ps.last_mut() {
+            *one = 1;
+        }
     }
 
     // MGF1 (appendix B.2.1).
@@ -48,8 +46,7 @@ pub(super) fn encode<C: Crypto>(digest: &[u8; HASH_LEN], salt: &[u8; SALT_LEN], 
     if let Some(first) = db.first_mut() {
         *first &= 0x7f;
     }
-    if let [to @ .., trailer] = tail {
-        to.copy_from_slice(&h);
-        *trailer = 0xbc;
-    }
+    let [to @ .., trailer] = tail;
+    *to = h;
+    *trailer = 0xbc;
 }
