@@ -315,6 +315,76 @@ mod tests {
         assert!(step(4, &[0, 16, 0, 3, 0, 1, 0]) == Some(Alert::DecodeError));
     }
 
+    /// record_size_limit (RFC 8449) and max_fragment_length (RFC 6066).
+    #[test]
+    fn record_limits() {
+        const SIZE: &[u8] = &[0, 28, 0, 2, 0, 64];
+        const FRAGMENT: &[u8] = &[0, 1, 0, 1, 4];
+        assert!(answered(step(&CONFIG, &HELLO.with(4, SIZE))));
+        assert!(answered(step(&CONFIG, &HELLO.with(4, FRAGMENT))));
+        let alert = |at, extension| alert(step(&CONFIG, &HELLO.with(4, SIZE).with(at, extension)));
+        let (illegal, decode) = (Some(Alert::IllegalParameter), Some(Alert::DecodeError));
+        assert!(alert(4, &[0, 28, 0, 2, 0, 63]) == illegal);
+        assert!(alert(4, &[0, 28, 0, 2, 0, 0]) == illegal);
+        assert!(alert(4, &[0, 28, 0, 1, 64]) == decode);
+        assert!(alert(4, &[0, 28, 0, 3, 0, 64, 0]) == decode);
+        assert!(alert(4, &[0, 1, 0, 1, 0]) == illegal);
+        assert!(alert(4, &[0, 1, 0, 1, 5]) == illegal);
+        assert!(alert(4, &[0, 1, 0, 0]) == decode);
+        assert!(alert(4, &[0, 1, 0, 2, 1, 1]) == decode);
+        // An illegal max_fragment_length is ignored with the other one.
+        assert!(alert(5, &[0, 1, 0, 1, 5]).is_none());
+        assert!(alert(5, SIZE) == illegal);
+    }
+
+    /// The flight in records as long as the client wants them.
+    #[test]
+    fn short_records() {
+        for (extension, max) in [
+            (&[0, 28, 0, 2, 0, 64][..], 64),
+            (&[0, 28, 0, 2, 0, 65], 65),
+            (&[0, 1, 0, 1, 1], 513),
+            (&[], 16385),
+        ] {
+            let (Some(mut out), Some(mut scratch), Some(key)) = (
+                zeroed::<[u8; 1024]>(),
+                zeroed::<Scratch>(),
+                p256::PrivateKey::from_be_bytes(&[5]),
+            ) else {
+                return;
+            };
+            let one = One(key);
+            let mut session = Session::new();
+            let mut input = [0; 512];
+            let len = HELLO.with(4, extension).write(&mut input);
+            let step = session.advance::<Platform>(
+                &CONFIG,
+                &one,
+                &mut input[..len],
+                &mut out[..],
+                &mut scratch,
+            );
+            let Step::Send { written, .. } = step else {
+                panic!("not answered");
+            };
+            assert!(session.negotiated().max_fragment == max as u16 - 1);
+            // ServerHello is not protected and so not limited (RFC 8449, section 4).
+            let (mut rest, mut records, mut last) = (&out[..written], 0, 0);
+            while let [content_type, 3, 3, high, low, tail @ ..] = rest {
+                let len = usize::from(u16::from_be_bytes([*high, *low]));
+                if *content_type == 23 {
+                    // All but the last one are as long as may be.
+                    assert!(records == 0 || last == max);
+                    last = len - 16;
+                    assert!(last <= max);
+                    records += 1;
+                }
+                rest = &tail[len..];
+            }
+            assert!(rest.is_empty() && (records > 1) == (max < 100));
+        }
+    }
+
     #[test]
     fn missing_extensions() {
         for at in [1, 2, 3] {
@@ -466,13 +536,15 @@ mod tests {
             ..HELLO
         };
         let alpn: &[u8] = &[0, 16, 0, 5, 0, 3, 2, b'h', b'2'];
-        let cases: [(Hello, Option<Alert>); 10] = [
+        let limit: &[u8] = &[0, 28, 0, 2, 0, 64];
+        let cases: [(Hello, Option<Alert>); 11] = [
             (HELLO, None),
             (HELLO.with(4, strange), None),
             (swapped, None),
             (NO_SHARE, Some(Alert::IllegalParameter)),
             (HELLO.with(4, name), Some(Alert::IllegalParameter)),
             (HELLO.with(4, alpn), Some(Alert::IllegalParameter)),
+            (HELLO.with(4, limit), Some(Alert::IllegalParameter)),
             (HELLO.with(4, early), Some(Alert::IllegalParameter)),
             (HELLO.with(4, cookie), Some(Alert::IllegalParameter)),
             (other, Some(Alert::IllegalParameter)),

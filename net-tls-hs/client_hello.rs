@@ -37,6 +37,10 @@ pub struct ClientHello<'a> {
     pub signature_algorithms: Option<U16List<'a>>,
     /// application_layer_protocol_negotiation.
     pub protocols: Option<Protocols<'a>>,
+    /// max_fragment_length.
+    pub max_fragment_length: Option<u8>,
+    /// record_size_limit.
+    pub record_size_limit: Option<u16>,
     /// psk_key_exchange_modes is there.
     pub psk_modes: bool,
     /// pre_shared_key is there.
@@ -156,6 +160,8 @@ impl<'a> ClientHello<'a> {
             key_share: None,
             signature_algorithms: None,
             protocols: None,
+            max_fragment_length: None,
+            record_size_limit: None,
             psk_modes: false,
             pre_shared_key: false,
             early_data: false,
@@ -205,6 +211,8 @@ impl<'a> ClientHello<'a> {
             ext::SUPPORTED_GROUPS => self.supported_groups.is_some(),
             ext::SIGNATURE_ALGORITHMS => self.signature_algorithms.is_some(),
             ext::ALPN => self.protocols.is_some(),
+            ext::MAX_FRAGMENT_LENGTH => self.max_fragment_length.is_some(),
+            ext::RECORD_SIZE_LIMIT => self.record_size_limit.is_some(),
             ext::PRE_SHARED_KEY => self.pre_shared_key,
             ext::EARLY_DATA => self.early_data,
             ext::SUPPORTED_VERSIONS => self.supported_versions.is_some(),
@@ -222,6 +230,14 @@ impl<'a> ClientHello<'a> {
             ext::SIGNATURE_ALGORITHMS => self.signature_algorithms = Some(parse_u16_list(body)?),
             ext::ALPN => self.protocols = Some(Protocols::parse(body)?),
             ext::SUPPORTED_VERSIONS => self.supported_versions = Some(parse_versions(body)?),
+            ext::MAX_FRAGMENT_LENGTH => {
+                self.max_fragment_length = Some(body.u8()?);
+                body.finish()?;
+            }
+            ext::RECORD_SIZE_LIMIT => {
+                self.record_size_limit = Some(body.u16()?);
+                body.finish()?;
+            }
             ext::KEY_SHARE => self.key_share = Some(KeyShares::parse(body)?),
             ext::PSK_KEY_EXCHANGE_MODES => {
                 body.vec8(1, 255)?;
@@ -271,6 +287,8 @@ pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert
                 | ext::SUPPORTED_GROUPS
                 | ext::SIGNATURE_ALGORITHMS
                 | ext::ALPN
+                | ext::MAX_FRAGMENT_LENGTH
+                | ext::RECORD_SIZE_LIMIT
                 | ext::SUPPORTED_VERSIONS
                 | ext::PSK_KEY_EXCHANGE_MODES
         ) {

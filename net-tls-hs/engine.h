@@ -12,7 +12,9 @@
 
 /* Most bytes of the receive queue that one call looks at. */
 #define TLS_HS_IN_MAX		(20 * 1024)
-/* Longest flight: ServerHello to Finished with the longest chain. */
+/* Longest flight: ServerHello to Finished with the longest chain, in records of
+ * 64 bytes, the least that a client may ask for.
+ */
 #define TLS_HS_OUT_MAX		(48 * 1024)
 /* Longest identity payload: DER chain and private key. */
 #define TLS_HS_IDENTITY_MAX	(32 * 1024)
@@ -133,6 +135,8 @@ int tls_hs_session_crypto_info(const struct tls_hs_session *s, bool tx,
 			       void *info, size_t size);
 void tls_hs_session_status(const struct tls_hs_session *s,
 			   struct tls_hs_status *status);
+/* What setsockopt(TLS_TX_MAX_PAYLOAD_LEN) would be given. */
+u16 tls_hs_session_max_payload(const struct tls_hs_session *s);
 /* The application protocol: its length, 0 if none.  @name has TLS_HS_ALPN_MAX. */
 size_t tls_hs_session_alpn(const struct tls_hs_session *s, u8 *name);
 

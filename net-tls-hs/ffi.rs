@@ -659,6 +659,18 @@ pub unsafe extern "C" fn tls_hs_session_status(
     }
 }
 
+/// Tells how much content a record to the client may have.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_max_payload(s: *const bindings::tls_hs_session) -> u16 {
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { &*s.cast::<Session>() };
+    session.negotiated().max_fragment
+}
+
 /// Tells the application protocol, up to 255 bytes. Returns its length, 0 if there is none.
 ///
 /// # Safety

@@ -547,6 +547,7 @@ int tls_hs_accepted(struct sock *sk, struct proto_accept_arg *arg)
 	hs->session = NULL;
 	tls_hs_put(hs);
 
+	ctx->tx_max_payload_len = tls_hs_session_max_payload(ctx->hs_session);
 	rc = tls_hs_install(sk, ctx->hs_session, true);
 	if (!rc)
 		rc = tls_hs_install(sk, ctx->hs_session, false);

@@ -45,12 +45,16 @@ pub mod handshake_type {
 pub mod extension_type {
     /// server_name (RFC 6066).
     pub const SERVER_NAME: u16 = 0;
+    /// max_fragment_length (RFC 6066).
+    pub const MAX_FRAGMENT_LENGTH: u16 = 1;
     /// supported_groups.
     pub const SUPPORTED_GROUPS: u16 = 10;
     /// signature_algorithms.
     pub const SIGNATURE_ALGORITHMS: u16 = 13;
     /// application_layer_protocol_negotiation (RFC 7301).
     pub const ALPN: u16 = 16;
+    /// record_size_limit (RFC 8449).
+    pub const RECORD_SIZE_LIMIT: u16 = 28;
     /// pre_shared_key.
     pub const PRE_SHARED_KEY: u16 = 41;
     /// early_data.

@@ -83,16 +83,38 @@ pub fn write_plain_alert(out: &mut [u8], description: u8) -> Result<usize, Alert
     Ok(w.len())
 }
 
+/// How many records with `max` bytes of content it takes for `len`, without a division.
+fn records_for(len: usize, max: usize) -> usize {
+    let mut left = len;
+    let mut records = 0;
+    while left > 0 {
+        left = left.saturating_sub(max.max(1));
+        records += 1;
+    }
+    records
+}
+
 /// One direction of record protection.
 pub struct Protection {
     keys: TrafficKeys,
     seq: u64,
+    /// The longest content of one record to be sent.
+    max_fragment: u16,
 }
 
 impl Protection {
     /// Starts with sequence number 0.
     pub fn new(keys: TrafficKeys) -> Self {
-        Protection { keys, seq: 0 }
+        Protection {
+            keys,
+            seq: 0,
+            max_fragment: MAX_PLAINTEXT as u16,
+        }
+    }
+
+    /// Has [`seal`](Self::seal) make records with no more content than that.
+    pub fn limit(&mut self, max_fragment: u16) {
+        self.max_fragment = max_fragment.clamp(1, MAX_PLAINTEXT as u16);
     }
 
     /// The keys.
@@ -134,8 +156,9 @@ impl Protection {
         content_type: u8,
         len: usize,
     ) -> Result<usize, Alert> {
-        const STRIDE: usize = HEADER_LEN + MAX_PLAINTEXT + OVERHEAD;
-        let records = len.div_ceil(MAX_PLAINTEXT);
+        let max = usize::from(self.max_fragment);
+        let stride = HEADER_LEN + max + OVERHEAD;
+        let records = records_for(len, max);
         let total = len + records * (HEADER_LEN + OVERHEAD);
         if total > buf.len() {
             return Err(Alert::InternalError);
@@ -143,9 +166,9 @@ impl Protection {
 
         // Make room for headers and tags, the last fragment first.
         for i in (1..records).rev() {
-            let from = HEADER_LEN + i * MAX_PLAINTEXT;
-            let end = (from + MAX_PLAINTEXT).min(HEADER_LEN + len);
-            if !move_within(buf, from, end, i * STRIDE + HEADER_LEN) {
+            let from = HEADER_LEN + i * max;
+            let end = (from + max).min(HEADER_LEN + len);
+            if !move_within(buf, from, end, i * stride + HEADER_LEN) {
                 return Err(Alert::InternalError);
             }
         }
@@ -155,8 +178,8 @@ impl Protection {
             return Err(Alert::InternalError);
         };
         let mut left = len;
-        for record in buf.chunks_mut(STRIDE).take(records) {
-            let fragment = left.min(MAX_PLAINTEXT);
+        for record in buf.chunks_mut(stride).take(records) {
+            let fragment = left.min(max);
             left -= fragment;
             self.seal_one::<C>(&key, record, content_type, fragment)?;
         }

@@ -8,6 +8,7 @@ use crate::config::{Identity, SigningKey};
 use crate::crypto::{Crypto, HashAlg};
 use crate::key_schedule::TranscriptHash;
 use crate::names::{extension_type as ext, handshake_type, CipherSuite, Group, TLS_1_2, TLS_1_3};
+use crate::record_limit::{RecordLimit, OWN_RECORD_SIZE};
 use crate::{p256, rsa};
 
 /// Writes a handshake message.
@@ -87,6 +88,9 @@ pub struct EncryptedExtensions<'a> {
     pub name_matched: bool,
     /// The application protocol (RFC 7301, section 3.1).
     pub protocol: Option<&'a [u8]>,
+    /// What the client has limited records to, which is answered (RFC 8449, section 4; RFC 6066,
+    /// section 4).
+    pub record_limit: RecordLimit,
 }
 
 /// EncryptedExtensions (section 4.3.1).
@@ -98,6 +102,15 @@ pub fn write_encrypted_extensions(
         w.vec(2, |w| {
             if extensions.name_matched {
                 extension(w, ext::SERVER_NAME, |_| Ok(()))?;
+            }
+            match extensions.record_limit {
+                RecordLimit::None => (),
+                RecordLimit::RecordSize(_) => {
+                    extension(w, ext::RECORD_SIZE_LIMIT, |w| w.u16(OWN_RECORD_SIZE))?
+                }
+                RecordLimit::FragmentLength(code) => {
+                    extension(w, ext::MAX_FRAGMENT_LENGTH, |w| w.u8(code))?
+                }
             }
             if let Some(protocol) = extensions.protocol {
                 extension(w, ext::ALPN, |w| {

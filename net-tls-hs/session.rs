@@ -24,6 +24,7 @@
 //! - `protocol_version` if it is of SSL 3.0 or has no version that is served;
 //! - without TLS 1.3, where TLS 1.2 is served: fallback, or `handshake_failure` if none of its
 //!   cipher suites is;
+//! - `illegal_parameter` if it wants records shorter than may be (`record_limit.rs`);
 //! - without `supported_groups`, `key_share` or `signature_algorithms`: `missing_extension`, or
 //!   fallback if it wants a PSK without (EC)DHE or without certificate;
 //! - with no cipher suite, group or signature scheme in common with the kernel: fallback;
@@ -48,6 +49,7 @@ use crate::key_schedule::{
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
 use crate::record::{self, Header, Protection, HEADER_LEN};
+use crate::record_limit::RecordLimit;
 use crate::retry::Retry;
 use crate::scratch::Scratch;
 use crate::server_flight::{self as flight, EncryptedExtensions};
@@ -179,6 +181,8 @@ pub struct Negotiated {
     pub retried: bool,
     server_name: Name,
     protocol: Name,
+    /// The longest content of a record that the client wants.
+    pub max_fragment: u16,
 }
 
 impl Negotiated {
@@ -251,6 +255,7 @@ struct Choice<'a> {
     identity: Identity<'a>,
     /// The application protocol.
     protocol: Option<&'a [u8]>,
+    record_limit: RecordLimit,
 }
 
 impl Session {
@@ -265,6 +270,7 @@ impl Session {
                 retried: false,
                 server_name: Name::EMPTY,
                 protocol: Name::EMPTY,
+                max_fragment: record::MAX_PLAINTEXT as u16,
             },
         }
     }
@@ -506,10 +512,11 @@ impl Session {
         let client = secret.client_traffic(&hash);
         let server = secret.server_traffic(&hash);
 
+        self.negotiated.max_fragment = choice.record_limit.max_fragment();
         let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
         let len =
             write_protected_part::<C>(choice, &server, transcript, protected, &mut scratch.rsa)?;
-        let sealed = seal_flight::<C>(&server, choice.suite, protected, len)?;
+        let sealed = seal_flight::<C>(&server, choice, protected, len)?;
 
         let hash = hash_so_far::<C>(transcript);
         let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
@@ -699,6 +706,7 @@ fn choose<'a>(
 ) -> Result<Choice<'a>, Failure> {
     check_version(hello, config)?;
     check_extensions(hello)?;
+    let record_limit = RecordLimit::new(hello.record_size_limit, hello.max_fragment_length)?;
     let (Some(groups), Some(shares), Some(algorithms)) = (
         hello.supported_groups,
         hello.key_share,
@@ -742,6 +750,7 @@ fn choose<'a>(
         peer,
         identity,
         protocol,
+        record_limit,
     })
 }
 
@@ -771,11 +780,13 @@ fn handshake_secret<C: Crypto>(suite: CipherSuite, shared: &[u8]) -> HandshakeSe
 #[inline(never)]
 fn seal_flight<C: Crypto>(
     server: &TrafficSecret,
-    suite: CipherSuite,
+    choice: &Choice<'_>,
     buf: &mut [u8],
     len: usize,
 ) -> Result<usize, Alert> {
-    Protection::new(server.keys::<C>(suite)).seal::<C>(buf, content_type::HANDSHAKE, len)
+    let mut protection = Protection::new(server.keys::<C>(choice.suite));
+    protection.limit(choice.record_limit.max_fragment());
+    protection.seal::<C>(buf, content_type::HANDSHAKE, len)
 }
 
 /// Writes the ServerHello behind the room for a header. Returns its length.
@@ -846,6 +857,7 @@ fn write_protected_part<C: Crypto>(
     let extensions = EncryptedExtensions {
         name_matched: choice.identity.name_matched,
         protocol: choice.protocol,
+        record_limit: choice.record_limit,
     };
     flight::write_encrypted_extensions(&mut w, &extensions)?;
     w.put(choice.identity.certificate)?;

@@ -6,7 +6,7 @@
 //!
 //! * [`ct`], [`p256`], [`rsa`], [`mlkem`]: constant-time primitives that lib/crypto does not have;
 //!   [`crypto`] stands for what it has, and [`kcrypto`] implements that trait.
-//! * [`codec`], [`der`], [`names`], [`alert`], [`alpn`], [`record`], [`client_hello`], [`key_exchange`],
+//! * [`codec`], [`der`], [`names`], [`alert`], [`alpn`], [`record`], [`record_limit`], [`client_hello`], [`key_exchange`],
 //!   [`key_schedule`], [`server_flight`], [`session`], [`config`], [`identity`]: the engine, which
 //!   computes in [`scratch`]. It does no I/O, does not allocate and uses nothing but `core`, so
 //!   that the same files are tested and fuzzed on other hosts.
@@ -35,6 +35,7 @@ mod mlkem;
 mod names;
 mod p256;
 mod record;
+mod record_limit;
 mod retry;
 mod rsa;
 mod scratch;

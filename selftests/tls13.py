@@ -28,7 +28,7 @@ FINISHED, KEY_UPDATE = 20, 24
 
 # ExtensionType, section 4.2.
 SERVER_NAME, SUPPORTED_GROUPS, SIGNATURE_ALGORITHMS = 0, 10, 13
-ALPN = 16
+MAX_FRAGMENT_LENGTH, ALPN, RECORD_SIZE_LIMIT = 1, 16, 28
 PADDING, PRE_SHARED_KEY, EARLY_DATA, SUPPORTED_VERSIONS = 21, 41, 42, 43
 COOKIE, PSK_MODES, KEY_SHARE = 44, 45, 51
 
@@ -388,6 +388,7 @@ class Client:
         self.messages = []
         self.app_rx = self.app_tx = None
         self.early = b""
+        self.longest = 0
 
     # Records in.
     def _fill(self, n):
@@ -410,6 +411,8 @@ class Client:
         encrypted = self.rx is not None and ctype == APPDATA
         if encrypted:
             ctype, body = self.rx.open(header, body)
+            # TLSInnerPlaintext, section 5.2.
+            self.longest = max(self.longest, length - 16)
         if ctype == ALERT:
             raise AlertReceived(body[0], body[1], encrypted)
         return ctype, body

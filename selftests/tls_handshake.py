@@ -569,6 +569,57 @@ def alpn_before_settings(env):
 
 
 @test
+def record_limits(env):
+    """record_size_limit and max_fragment_length: of the flight and of all after it."""
+    size, fragment = tls13.RECORD_SIZE_LIMIT, tls13.MAX_FRAGMENT_LENGTH
+    u16 = tls13.u16s
+    answer = (size, u16(16385))
+    data = os.urandom(17000)
+    # With ten intermediate certificates the flight has more than 8 KiB.
+    cert = tls_hs.RSA_IDENTITY[:-1215]
+    ring = tls_hs.new_keyring(cert * 10 + tls_hs.RSA_IDENTITY[-1215:])
+    with env.listen(ring=ring) as lsk:
+        for exts, answered, longest in (
+                ([], None, 16385),
+                ([(size, u16(64))], answer, 64), ([(size, u16(65))], answer, 65),
+                ([(size, u16(1000))], answer, 1000), ([(size, u16(16384))], answer, 16384),
+                ([(size, u16(16385))], answer, 16385), ([(size, u16(65535))], answer, 16385),
+                # The type of the content does not count here, RFC 6066 section 4.
+                ([(fragment, b"\1")], (fragment, b"\1"), 513),
+                ([(fragment, b"\4")], (fragment, b"\4"), 4097),
+                # RFC 8449, section 5.
+                ([(fragment, b"\1"), (size, u16(2000))], answer, 2000),
+                ([(size, u16(2000)), (fragment, b"\5")], answer, 2000)):
+            client = connect(lsk, name="rsa.test")
+            client.hello.exts += exts
+            client.handshake()
+            conn, family = tls_hs.accept(lsk)
+            eq(family, AF_TLS, "family")
+            got = client.server["encrypted_exts"]
+            eq([(e, d) for e, d in got.items() if e in (size, fragment)],
+               [answered] if answered else [], f"answer to {exts}")
+            if longest < 5000:
+                eq(client.longest, longest, f"flight with {exts}")
+            client.longest = 0
+            conn.sendall(data)
+            eq(client.recv_exact(len(data)) == data, True, "data")
+            eq(client.longest, longest, f"data with {exts}")
+            eq(int.from_bytes(conn.getsockopt(tls_hs.SOL_TLS, tls_hs.TLS_TX_MAX_PAYLOAD_LEN, 2),
+                              sys.byteorder), longest - 1, "TLS_TX_MAX_PAYLOAD_LEN")
+            # What the client sends is not limited by what it wants to get.
+            client.send(data[:16384])
+            eq(recv_exact(conn, 16384) == data[:16384], True, "to the server")
+            conn.close()
+            eq(client.recv(), b"", "close_notify")
+        for exts in ([(size, u16(63))], [(size, u16(0))], [(fragment, b"\0")],
+                     [(fragment, b"\5")]):
+            client = connect(lsk, name="rsa.test")
+            client.hello.exts += exts
+            client.send_hello()
+            expect_end(client, ("illegal_parameter",))
+
+
+@test
 def keyring_changes(env):
     """Identities come and go while the listener listens."""
     ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)

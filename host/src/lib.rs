@@ -26,6 +26,7 @@ portable! {
     names = "../../net-tls-hs/names.rs",
     p256 = "../../net-tls-hs/p256/mod.rs",
     record = "../../net-tls-hs/record.rs",
+    record_limit = "../../net-tls-hs/record_limit.rs",
     retry = "../../net-tls-hs/retry.rs",
     rsa = "../../net-tls-hs/rsa/mod.rs",
     scratch = "../../net-tls-hs/scratch.rs",

@@ -121,6 +121,49 @@ fn client_with(
     rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap()
 }
 
+/// The longest chain in the shortest records, as what is to be sent has to fit.
+#[test]
+fn longest_flight() {
+    use tls_handshake_host::ct::Secret;
+    use tls_handshake_host::key_schedule::TrafficKeys;
+    use tls_handshake_host::names::CipherSuite;
+    use tls_handshake_host::record::Protection;
+
+    let keys = || TrafficKeys {
+        suite: CipherSuite::Aes128GcmSha256,
+        key: Secret::zeroed(),
+        iv: Secret::zeroed(),
+    };
+    // TLS_HS_IDENTITY_MAX, and what engine.h's TLS_HS_OUT_MAX has to have room for: 16
+    // certificates, EncryptedExtensions with the longest protocol, CertificateVerify of RSA-4096,
+    // Finished of SHA-384; ServerHello with X25519MLKEM768 and ChangeCipherSpec.
+    let messages = 32 * 1024 + 16 * 5 + 8 + 300 + 520 + 52;
+    let clear = 5 + 90 + 1120 + 6;
+    for max in [63, 64, 511, 512, 4096, 16383, 16384] {
+        let mut protection = Protection::new(keys());
+        protection.limit(max);
+        let plain: Vec<u8> = (0..messages).map(|i| (i * 167 >> 3) as u8).collect();
+        let mut buf = vec![0; 48 * 1024 - clear];
+        buf[5..5 + messages].copy_from_slice(&plain);
+        let len = protection
+            .seal::<HostCrypto>(&mut buf, 22, messages)
+            .unwrap();
+        let (mut rest, mut got) = (&mut buf[..len], Vec::new());
+        let mut opener = Protection::new(keys());
+        while !rest.is_empty() {
+            let len = 5 + usize::from(u16::from_be_bytes([rest[3], rest[4]]));
+            let (record, tail) = rest.split_at_mut(len);
+            let (content_type, len) = opener.open::<HostCrypto>(record).unwrap();
+            assert_eq!(content_type, 22);
+            assert!(len <= usize::from(max));
+            got.extend_from_slice(&record[5..][..len]);
+            rest = tail;
+        }
+        assert_eq!(opener.seq(), messages.div_ceil(usize::from(max)) as u64);
+        assert_eq!(got, plain);
+    }
+}
+
 /// Runs a handshake, giving the server `chunk` more bytes at a time.
 fn run(one: &One, client: &mut rustls::ClientConnection, chunk: usize) -> Session {
     run_with(&DEFAULT, one, client, chunk)

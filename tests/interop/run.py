@@ -298,8 +298,13 @@ def others(run, data):
     run.case("openssl, hello in small fragments", "openssl", "p256.test",
              (("PF_TLS", "fallback"),), data, more=("-max_send_frag", "512", "-split_send_frag",
                                                     "512"))
-    run.case("openssl, max_fragment_length", "openssl", "p256.test", (("PF_TLS", "fallback"),),
-             data, more=("-maxfraglen", "1024"))
+    for length in ("512", "1024", "2048", "4096"):
+        run.case(f"openssl, max_fragment_length {length}", "openssl", "p256.test", ("PF_TLS",),
+                 data, more=("-maxfraglen", length))
+    if "gnutls" in run.clients.known:
+        for length in ("512", "4096"):
+            run.case(f"gnutls, record_size_limit {length}", "gnutls", "p256.test", ("PF_TLS",),
+                     data, more=(f"--recordsize={length}",))
 
 
 def main():

@@ -284,6 +284,29 @@ hello("server_name of 255 bytes", "RFC 6066 3", {IP, DE, "unrecognized_name", "o
 hello("server_name of 256 bytes", "RFC 6066 3", {IP, DE, "unrecognized_name", "ok"})(
     lambda h: h.set(SERVER_NAME, vec(2, b"\0" + vec(2, b"a" * 256))))
 
+for size in (0, 1, 63):
+    hello(f"record_size_limit {size}", "RFC 8449 4", IP)(
+        lambda h, size=size: h.set(RECORD_SIZE_LIMIT, u16s(size)))
+for size in (64, 16385, 16386, 65535):
+    hello(f"record_size_limit {size}", "RFC 8449 4", "ok", "servers do not mind a high one")(
+        lambda h, size=size: h.set(RECORD_SIZE_LIMIT, u16s(size)))
+for data in (b"", b"\x40", b"\0\x40\0"):
+    hello(f"record_size_limit of {len(data)} bytes", "RFC 8449 4", DE)(
+        lambda h, data=data: h.set(RECORD_SIZE_LIMIT, data))
+for code in (0, 5, 255):
+    hello(f"max_fragment_length {code}", "RFC 6066 4", IP)(
+        lambda h, code=code: h.set(MAX_FRAGMENT_LENGTH, bytes([code])))
+for data in (b"", b"\1\1"):
+    hello(f"max_fragment_length of {len(data)} bytes", "RFC 6066 4", DE)(
+        lambda h, data=data: h.set(MAX_FRAGMENT_LENGTH, data))
+hello("max_fragment_length 1", "RFC 6066 4", "ok")(lambda h: h.set(MAX_FRAGMENT_LENGTH, b"\1"))
+for data, how in ((b"", "without a length"), (b"\0\0", "with an empty list"),
+                  (b"\0\1\0", "with an empty name"), (b"\0\3\3h2", "with a name past the end"),
+                  (b"\0\3\2h2\0", "with a tail"), (b"\0\4\2h2", "with a list past the end")):
+    hello(f"ALPN {how}", "RFC 7301 3.1", DE)(lambda h, data=data: h.set(ALPN, data))
+hello("ALPN that the server has no list for", "RFC 7301 3.1", "ok")(
+    lambda h: h.set(ALPN, vec(2, b"\2h2")))
+
 # --- Key shares -----------------------------------------------------------------
 
 
@@ -336,6 +359,20 @@ hello("P-256 share with x = x + p (same point)", "4.2.8.2", IP, "coordinates mus
         (P256 + 1) // 4, P256).to_bytes(32, "big"), SECP256R1))
 hello("P-256 share of 0xff", "4.2.8.2", IP)(
     lambda h: share(h, b"\4" + b"\xff" * 64, SECP256R1))
+KEM = KeyPair(X25519MLKEM768).public
+hello("X25519MLKEM768 share", "ecdhe-mlkem 4", "ok", groups=(X25519MLKEM768,))(lambda h: None)
+for n in (0, 1, 32, 1183, 1184, 1185, 1215):
+    hello(f"X25519MLKEM768 share of {n} bytes", "ecdhe-mlkem 4", {IP, DE} if n == 0 else IP)(
+        lambda h, n=n: share(h, KEM[:n], X25519MLKEM768))
+hello("X25519MLKEM768 share of 1217 bytes", "ecdhe-mlkem 4", IP)(
+    lambda h: share(h, KEM + b"\0", X25519MLKEM768))
+for text, bad in (("first", b"\x01\xfd" + KEM[2:]), ("last", KEM[:1150] + b"\xf0\xd0" + KEM[1152:])):
+    hello(f"X25519MLKEM768 share, {text} coefficient not reduced", "FIPS 203 7.2", IP)(
+        lambda h, bad=bad: share(h, bad, X25519MLKEM768))
+hello("X25519MLKEM768 share, x25519 part of zeros", "RFC 7748 6.1", IP)(
+    lambda h: share(h, KEM[:-32] + bytes(32), X25519MLKEM768))
+hello("X25519MLKEM768 share, parts in the wrong order", "ecdhe-mlkem 4", IP)(
+    lambda h: share(h, b"\xff" * 32 + KEM[:-32], X25519MLKEM768))
 hello("two shares for one group", "4.2.8", {IP, "ok"}, "servers may check")(
     lambda h: h.set(KEY_SHARE, vec(2, h.shares() + h.shares())))
 hello("share outside supported_groups", "4.2.8", {IP, "ok", "fallback", HF}, "servers may check")(
