@@ -302,9 +302,9 @@ def others(run, data):
         run.case(f"openssl, max_fragment_length {length}", "openssl", "p256.test", ("PF_TLS",),
                  data, more=("-maxfraglen", length))
     if "gnutls" in run.clients.known:
-        for length in ("512", "4096"):
-            run.case(f"gnutls, record_size_limit {length}", "gnutls", "p256.test", ("PF_TLS",),
-                     data, more=(f"--recordsize={length}",))
+        # With less gnutls-cli itself drops a part of what it reads from its input.
+        run.case("gnutls, record_size_limit 4097", "gnutls", "p256.test", ("PF_TLS",), data,
+                 more=("--recordsize=4096",))
 
 
 def main():
