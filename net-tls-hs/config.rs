@@ -63,7 +63,7 @@ fn used(list: &[u16]) -> &[u16] {
 fn choices<'a, T: Copy + 'a>(
     list: &'a [u16],
     all: &'static [T],
-    from_code: fn(u16) -> Option<T>,
+    from_code: impl Fn(u16) -> Option<T> + 'a,
 ) -> impl Iterator<Item = T> + 'a {
     let list = used(list);
     let default: &[T] = if list.is_empty() { all } else { &[] };
