@@ -242,6 +242,50 @@ mod tests {
         assert!(alert(step(&CONFIG, &old)) == Some(Alert::ProtocolVersion));
     }
 
+    /// RFC 7507, section 3: TLS_FALLBACK_SCSV says that the client has tried a higher version.
+    #[test]
+    fn inappropriate_fallback() {
+        const TLS12: Hello = Hello {
+            suites: &[0, 4, 0xc0, 0x2f, 0x56, 0],
+            ..HELLO.with(0, &[])
+        };
+        assert!(alert(step(&CONFIG, &TLS12)) == Some(Alert::InappropriateFallback));
+        // Where TLS 1.2 is the highest version there is nothing wrong with it.
+        let only12 = Config {
+            versions: version_bits::TLS_1_2,
+            ..CONFIG
+        };
+        assert!(falls_back(step(&only12, &TLS12), Fallback::Version));
+        // A version that is not served has an alert of its own.
+        let old = Hello {
+            legacy_version: &[3, 2],
+            ..TLS12
+        };
+        assert!(alert(step(&CONFIG, &old)) == Some(Alert::ProtocolVersion));
+        // With TLS 1.3 among its versions, the client has not fallen back.
+        let hello = Hello {
+            suites: &[0, 4, 0x13, 1, 0x56, 0],
+            ..HELLO
+        };
+        assert!(answered(step(&CONFIG, &hello)));
+    }
+
+    /// A listener whose clients need certificates leaves them to user space, but not what no
+    /// server could accept.
+    #[test]
+    fn client_certificates() {
+        let config = Config {
+            flags: flag_bits::CLIENT_CERT,
+            ..CONFIG
+        };
+        let reason = Fallback::ClientCertificate;
+        assert!(falls_back(step(&config, &HELLO), reason));
+        let hello = HELLO.with(1, &[]);
+        assert!(alert(step(&config, &hello)) == Some(Alert::MissingExtension));
+        let hello = HELLO.with(0, &[]);
+        assert!(falls_back(step(&config, &hello), Fallback::Version));
+    }
+
     #[test]
     fn no_common_parameters() {
         let hello = Hello {

@@ -24,6 +24,8 @@ pub enum Alert {
     ProtocolVersion = 70,
     /// Something went wrong on this side.
     InternalError = 80,
+    /// A client that can do better has been made to offer an old version (RFC 7507).
+    InappropriateFallback = 86,
     /// A mandatory extension is not there.
     MissingExtension = 109,
     /// No identity for the server name.

@@ -32,6 +32,8 @@ pub mod flag_bits {
     pub const SNI_STRICT: u32 = 1 << 0;
     /// TLS_HS_F_THREAD.
     pub const THREAD: u32 = 1 << 1;
+    /// TLS_HS_F_CLIENT_CERT.
+    pub const CLIENT_CERT: u32 = 1 << 2;
 }
 
 /// The settings of a listener, `struct tls_hs_settings`, as the engine uses them.
@@ -95,7 +97,8 @@ impl<'a> Config<'a> {
         if self.versions == 0 || self.versions & !known != 0 {
             return Err(ConfigError::Versions);
         }
-        if self.flags & !(flag_bits::SNI_STRICT | flag_bits::THREAD) != 0 {
+        let known = flag_bits::SNI_STRICT | flag_bits::THREAD | flag_bits::CLIENT_CERT;
+        if self.flags & !known != 0 {
             return Err(ConfigError::Flags);
         }
         check_list(self.cipher_suites, |c| CipherSuite::from_code(c).is_some())?;

@@ -59,8 +59,8 @@ enum tls_hs_action {
  * @TLS_HS_FB_NO_IDENTITY: the keyring holds no usable identity
  * @TLS_HS_FB_HELLO_SIZE: the hello is larger than the kernel reads
  * @TLS_HS_FB_RESOURCES: out of memory before anything was consumed
- * @TLS_HS_FB_BACKLOG: silent for too long while the backlog was filling up
  * @TLS_HS_FB_URGENT: TCP urgent data in the stream
+ * @TLS_HS_FB_CLIENT_CERT: the settings have %TLS_HS_F_CLIENT_CERT
  */
 enum tls_hs_fallback {
 	TLS_HS_FB_NONE,
@@ -72,8 +72,8 @@ enum tls_hs_fallback {
 	TLS_HS_FB_NO_IDENTITY,
 	TLS_HS_FB_HELLO_SIZE,
 	TLS_HS_FB_RESOURCES,
-	TLS_HS_FB_BACKLOG,
 	TLS_HS_FB_URGENT,
+	TLS_HS_FB_CLIENT_CERT,
 	/* private: */
 	__TLS_HS_FB_MAX,
 };
@@ -83,6 +83,7 @@ enum tls_hs_fallback {
  * @action: &enum tls_hs_action
  * @reason: &enum tls_hs_fallback
  * @alert: AlertDescription (RFC 8446, section 6)
+ * @retry: with %TLS_HS_SEND, the output is a HelloRetryRequest
  * @need: bytes that must be unread before another call can get further
  * @consumed: bytes at the start of the input that are done with
  * @written: bytes of output to send
@@ -91,6 +92,7 @@ struct tls_hs_step {
 	u8 action;
 	u8 reason;
 	u8 alert;
+	bool retry;
 	u32 need;
 	u32 consumed;
 	u32 written;

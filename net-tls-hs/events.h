@@ -8,6 +8,30 @@
 #include <linux/tracepoint.h>
 #include <net/sock.h>
 
+#define TLS_HS_FALLBACK_REASONS					\
+	EM(TLS_HS_FB_NOT_SUPPORTED, "not_supported")			\
+	EM(TLS_HS_FB_VERSION, "version")				\
+	EM(TLS_HS_FB_SUITE, "suite")					\
+	EM(TLS_HS_FB_GROUP, "group")					\
+	EM(TLS_HS_FB_SIGALG, "sigalg")					\
+	EM(TLS_HS_FB_NO_IDENTITY, "no_identity")			\
+	EM(TLS_HS_FB_HELLO_SIZE, "hello_size")				\
+	EM(TLS_HS_FB_RESOURCES, "resources")				\
+	EM(TLS_HS_FB_URGENT, "urgent")					\
+	EMe(TLS_HS_FB_CLIENT_CERT, "client_cert")
+
+/* For user space, which does not know the enum. */
+#undef EM
+#undef EMe
+#define EM(a, b)	TRACE_DEFINE_ENUM(a);
+#define EMe(a, b)	TRACE_DEFINE_ENUM(a);
+TLS_HS_FALLBACK_REASONS
+
+#undef EM
+#undef EMe
+#define EM(a, b)	{ a, b },
+#define EMe(a, b)	{ a, b }
+
 DECLARE_EVENT_CLASS(tls_handshake_class,
 		    TP_PROTO(const struct sock *sk),
 
@@ -33,6 +57,12 @@ DEFINE_EVENT(tls_handshake_class, tls_handshake_start,
 	     TP_ARGS(sk)
 );
 
+/* The client has gone before the handshake was complete. */
+DEFINE_EVENT(tls_handshake_class, tls_handshake_reset,
+	     TP_PROTO(const struct sock *sk),
+	     TP_ARGS(sk)
+);
+
 DEFINE_EVENT(tls_handshake_class, tls_handshake_timeout,
 	     TP_PROTO(const struct sock *sk),
 	     TP_ARGS(sk)
@@ -51,6 +81,7 @@ TRACE_EVENT(tls_handshake_done,
 			     __field(u16, suite)
 			     __field(u16, group)
 			     __field(u16, scheme)
+			     __field(u32, flags)
 	    ),
 
 	    TP_fast_assign(__entry->skaddr = sk;
@@ -60,11 +91,15 @@ TRACE_EVENT(tls_handshake_done,
 			   __entry->suite = status->cipher_suite;
 			   __entry->group = status->group;
 			   __entry->scheme = status->signature_scheme;
+			   __entry->flags = status->flags;
 	    ),
 
-	    TP_printk("sk=%p sport=%u dport=%u suite=0x%04x group=0x%04x scheme=0x%04x ns=%llu",
+	    TP_printk("sk=%p sport=%u dport=%u suite=0x%04x group=0x%04x scheme=0x%04x flags=%s ns=%llu",
 		      __entry->skaddr, __entry->sport, __entry->dport,
 		      __entry->suite, __entry->group, __entry->scheme,
+		      __print_flags(__entry->flags, "|",
+				    { TLS_HS_S_RESUMED, "resumed" },
+				    { TLS_HS_S_RETRIED, "retried" }),
 		      __entry->duration)
 );
 
@@ -88,15 +123,7 @@ TRACE_EVENT(tls_handshake_fallback,
 	    TP_printk("sk=%p sport=%u dport=%u reason=%s",
 		      __entry->skaddr, __entry->sport, __entry->dport,
 		      __print_symbolic(__entry->reason,
-				       { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
-				       { TLS_HS_FB_VERSION, "version" },
-				       { TLS_HS_FB_SUITE, "suite" },
-				       { TLS_HS_FB_GROUP, "group" },
-				       { TLS_HS_FB_SIGALG, "sigalg" },
-				       { TLS_HS_FB_NO_IDENTITY, "no_identity" },
-				       { TLS_HS_FB_HELLO_SIZE, "hello_size" },
-				       { TLS_HS_FB_RESOURCES, "resources" },
-				       { TLS_HS_FB_URGENT, "urgent" }))
+				       TLS_HS_FALLBACK_REASONS))
 );
 
 TRACE_EVENT(tls_handshake_alert,

@@ -524,6 +524,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
             result.action = bindings::tls_hs_action_TLS_HS_SEND as u8;
             result.consumed = consumed as u32;
             result.written = written as u32;
+            result.retry = session.awaits_second_hello();
         }
         Step::Done { consumed } => {
             result.action = bindings::tls_hs_action_TLS_HS_DONE as u8;

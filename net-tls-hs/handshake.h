@@ -149,6 +149,10 @@ void tls_hs_conf_put(struct tls_hs_conf *conf);
 void tls_hs_alpn_put(struct tls_hs_alpn *alpn);
 void tls_hs_detach(struct sock *sk);
 
+/* stats.c */
+void tls_hs_count_fallback(struct net *net, u8 reason);
+void tls_hs_count_alert(struct net *net, u8 description);
+
 /* key.c */
 int __init tls_hs_key_init(void);
 void tls_hs_key_exit(void);

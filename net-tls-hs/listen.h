@@ -25,6 +25,8 @@ void tls_hs_abandon(struct inet_csk_hold *hold);
 void tls_hs_pressure(struct inet_csk_hold *oldest);
 int tls_hs_accepted(struct sock *child, struct proto_accept_arg *arg);
 int tls_hs_get_status(struct sock *sk, void *status, size_t size);
+int tls_hs_put_info(const struct tls_context *ctx, struct sk_buff *skb);
+size_t tls_hs_info_size(void);
 int tls_hs_get_alpn(struct sock *sk, u8 *name);
 void tls_hs_ctx_free(struct tls_context *ctx);
 int __init tls_hs_init(void);
@@ -79,6 +81,14 @@ static inline int tls_hs_get_status(struct sock *sk, void *status, size_t size)
 {
 	return -ENOPROTOOPT;
 }
+
+static inline int tls_hs_put_info(const struct tls_context *ctx,
+				  struct sk_buff *skb)
+{
+	return 0;
+}
+
+static inline size_t tls_hs_info_size(void) { return 0; }
 
 static inline int tls_hs_get_alpn(struct sock *sk, u8 *name)
 {

@@ -14,6 +14,7 @@
 #include <linux/sysctl.h>
 #include <net/inet_common.h>
 #include <net/net_namespace.h>
+#include <net/netlink.h>
 #include <net/tcp.h>
 #include <net/tls_prot.h>
 
@@ -447,7 +448,7 @@ err_module:
 	module_put(THIS_MODULE);
 err_conf:
 	tls_hs_conf_put(conf);
-	TLS_INC_STATS(sock_net(newsk), LINUX_MIB_TLSHSFALLBACK);
+	tls_hs_count_fallback(sock_net(newsk), TLS_HS_FB_RESOURCES);
 }
 
 /* Free what a context has of handshakes. */
@@ -543,7 +544,8 @@ int tls_hs_accepted(struct sock *sk, struct proto_accept_arg *arg)
 
 	hs = ctx->hs;
 	ctx->hs = NULL;
-	ctx->hs_session = hs->session;
+	/* Pairs with smp_load_acquire() in tls_hs_put_info(). */
+	smp_store_release(&ctx->hs_session, hs->session);
 	hs->session = NULL;
 	tls_hs_put(hs);
 
@@ -648,7 +650,7 @@ int tls_hs_get_status(struct sock *sk, void *status, size_t size)
 	if (size < sizeof(struct tls_hs_status))
 		return -EINVAL;
 	tls_hs_session_status(ctx->hs_session, status);
-	((struct tls_hs_status *)status)->duration_us = ctx->hs_duration_us;
+	((struct tls_hs_status *)status)->duration_us = ctx->hs_info.duration_us;
 	return sizeof(struct tls_hs_status);
 }
 
@@ -667,6 +669,49 @@ int tls_hs_get_alpn(struct sock *sk, u8 *name)
 	if (!ctx || !ctx->hs_session)
 		return -ENODATA;
 	return tls_hs_session_alpn(ctx->hs_session, name);
+}
+
+/**
+ * tls_hs_put_info - tell inet_diag what a handshake has negotiated
+ * @ctx: context of a socket
+ * @skb: the message
+ *
+ * Says nothing of sockets whose handshake the kernel did not do.  Keys are in
+ * place before the socket has a user, so that TLS_INFO_VERSION and _CIPHER
+ * come with it.
+ *
+ * Context: any, under RCU, without the socket's lock.
+ * Return: 0 or -EMSGSIZE.
+ */
+int tls_hs_put_info(const struct tls_context *ctx, struct sk_buff *skb)
+{
+	const struct tls_hs_info *info = &ctx->hs_info;
+	struct nlattr *nest;
+
+	/* Pairs with smp_store_release() in tls_hs_accepted(). */
+	if (!smp_load_acquire(&ctx->hs_session))
+		return 0;
+
+	nest = nla_nest_start(skb, TLS_INFO_HANDSHAKE);
+	if (!nest)
+		return -EMSGSIZE;
+	if (nla_put_u16(skb, TLS_INFO_HS_GROUP, info->group) ||
+	    nla_put_u16(skb, TLS_INFO_HS_SIGNATURE_SCHEME,
+			info->signature_scheme) ||
+	    nla_put_u32(skb, TLS_INFO_HS_FLAGS, info->flags) ||
+	    nla_put_u32(skb, TLS_INFO_HS_DURATION_US, info->duration_us)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* Of what tls_hs_put_info() adds at most. */
+size_t tls_hs_info_size(void)
+{
+	return nla_total_size(2 * nla_total_size(sizeof(u16)) +
+			      2 * nla_total_size(sizeof(u32)));
 }
 
 static unsigned int tls_hs_timeout_min = 1;

@@ -11,6 +11,9 @@ pub const TLS_1_3: u16 = 0x0304;
 /// ProtocolVersion of SSL 3.0.
 pub const SSL_3_0: u16 = 0x0300;
 
+/// A cipher suite that says that a client has tried a higher version before (RFC 7507).
+pub const TLS_FALLBACK_SCSV: u16 = 0x5600;
+
 /// ContentType (RFC 8446, section 5.1).
 pub mod content_type {
     /// change_cipher_spec.

@@ -22,8 +22,9 @@
 //! - `illegal_parameter` if it has an extension twice, `pre_shared_key` not last, shares for groups
 //!   that it does not support or twice for one, compression, or a cookie that nobody gave it;
 //! - `protocol_version` if it is of SSL 3.0 or has no version that is served;
-//! - without TLS 1.3, where TLS 1.2 is served: fallback, or `handshake_failure` if none of its
-//!   cipher suites is;
+//! - without TLS 1.3, where TLS 1.2 is served: fallback, or `inappropriate_fallback` if TLS 1.3 is
+//!   served too and it has TLS_FALLBACK_SCSV (RFC 7507), or `handshake_failure` if none of its
+//!   cipher suites is served;
 //! - `illegal_parameter` if it wants records shorter than may be (`record_limit.rs`);
 //! - without `supported_groups`, `key_share` or `signature_algorithms`: `missing_extension`, or
 //!   fallback if it wants a PSK without (EC)DHE or without certificate;
@@ -32,7 +33,7 @@
 //! - if no identity is for the server that it names: the default identity, or
 //!   `unrecognized_name` if the settings are strict;
 //! - `no_application_protocol` if it has ALPN and the settings have, without one in common;
-//! - if it is larger than [`MAX_HELLO`]: fallback.
+//! - if it is larger than [`MAX_HELLO`], or the settings ask for client certificates: fallback.
 //!
 //! PSKs and what is unknown, GREASE among it, are ignored. Early data is skipped (section 4.2.10).
 
@@ -47,7 +48,7 @@ use crate::key_schedule::{
     EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret, TranscriptHash,
 };
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
-use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3};
+use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV};
 use crate::record::{self, Header, Protection, HEADER_LEN};
 use crate::record_limit::RecordLimit;
 use crate::retry::Retry;
@@ -88,6 +89,8 @@ pub enum Fallback {
     NoIdentity = 6,
     /// A ClientHello longer than [`MAX_HELLO`].
     HelloSize = 7,
+    /// The server wants a certificate of the client.
+    ClientCertificate = 10,
 }
 
 /// What the glue is to do.
@@ -343,6 +346,11 @@ impl Session {
             }
             State::Complete(_) | State::Ended => 0,
         }
+    }
+
+    /// Whether a HelloRetryRequest has been the last thing written.
+    pub fn awaits_second_hello(&self) -> bool {
+        matches!(self.state, State::WaitSecondHello(_))
     }
 
     /// What has been agreed on, once the flight is written.
@@ -665,6 +673,11 @@ fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Fai
     if config.versions & version_bits::TLS_1_2 == 0 || !offers(TLS_1_2) {
         return Err(Alert::ProtocolVersion.into());
     }
+    if config.versions & version_bits::TLS_1_3 != 0
+        && hello.cipher_suites.contains(TLS_FALLBACK_SCSV)
+    {
+        return Err(Alert::InappropriateFallback.into());
+    }
     let served = config.tls12_suites();
     if !served.is_empty() && !served.iter().any(|s| hello.cipher_suites.contains(*s)) {
         return Err(Alert::HandshakeFailure.into());
@@ -715,6 +728,9 @@ fn choose<'a>(
         return Err(Alert::InternalError.into());
     };
     shares.check(&groups)?;
+    if config.flags & flag_bits::CLIENT_CERT != 0 {
+        return Err(Failure::Fallback(Fallback::ClientCertificate));
+    }
 
     let suite = config
         .suites()

@@ -170,8 +170,10 @@ static void tls_hs_state_change(struct sock *sk)
 	if (sk->sk_state == TCP_CLOSE) {
 		/* Our reference, as this destroys the socket. */
 		refcount_inc(&hs->refs);
-		if (inet_csk_hold_closed(&hs->hold))
+		if (inet_csk_hold_closed(&hs->hold)) {
 			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
+			trace_tls_handshake_reset(sk);
+		}
 		tls_hs_put(hs);
 	} else if (sk->sk_shutdown & RCV_SHUTDOWN) {
 		tls_hs_queue(hs);
@@ -421,7 +423,7 @@ static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 	/* Behind an incomplete flight an alert would be noise. */
 	if (len && !hs->unsent)
 		tls_hs_send(sk, cpu->out, len);
-	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTTX);
+	tls_hs_count_alert(sock_net(sk), description);
 	trace_tls_handshake_alert(sk, description, true);
 	tls_hs_close(hs);
 }
@@ -436,7 +438,7 @@ static void tls_hs_fallback(struct tls_hs *hs, u8 reason)
 		return;
 	}
 
-	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSFALLBACK);
+	tls_hs_count_fallback(sock_net(sk), reason);
 	trace_tls_handshake_fallback(sk, reason);
 	hs->accepting = true;
 	tls_hs_stop(hs);
@@ -445,23 +447,26 @@ static void tls_hs_fallback(struct tls_hs *hs, u8 reason)
 	inet_csk_hold_release(&hs->hold);
 }
 
-static noinline void tls_hs_trace_done(struct tls_hs *hs, u64 duration)
+/* noinline for the sake of the stack: the status has room for a name. */
+static noinline void tls_hs_report(struct tls_hs *hs, u64 duration)
 {
+	struct tls_hs_info *info = &tls_get_ctx(hs->sk)->hs_info;
 	struct tls_hs_status status = {};
 
 	tls_hs_session_status(hs->session, &status);
+	info->group = status.group;
+	info->signature_scheme = status.signature_scheme;
+	info->flags = status.flags;
+	info->duration_us = min(div_u64(duration, NSEC_PER_USEC), U32_MAX);
 	trace_tls_handshake_done(hs->sk, &status, duration);
 }
 
 static void tls_hs_done(struct tls_hs *hs)
 {
 	struct sock *sk = hs->sk;
-	u64 duration = ktime_get_ns() - hs->start;
 
 	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSDONE);
-	tls_get_ctx(sk)->hs_duration_us = div_u64(duration, NSEC_PER_USEC);
-	if (trace_tls_handshake_done_enabled())
-		tls_hs_trace_done(hs, duration);
+	tls_hs_report(hs, ktime_get_ns() - hs->start);
 	hs->accepting = true;
 	tls_hs_stop(hs);
 	tls_hs_restore(hs);
@@ -501,6 +506,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	if (have < hs->need) {
 		if (sk->sk_shutdown & RCV_SHUTDOWN) {
 			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
+			trace_tls_handshake_reset(sk);
 			tls_hs_close(hs);
 		} else if (have && tls_hs_is_stuck(sk, have)) {
 			tls_hs_fallback(hs, TLS_HS_FB_HELLO_SIZE);
@@ -544,6 +550,8 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	case TLS_HS_SEND:
 		tls_hs_consume(hs, step.consumed);
 		hs->need = 1;
+		if (step.retry)
+			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRETRY);
 		sent = tls_hs_send(sk, cpu->out, step.written);
 		if (sent < 0) {
 			tls_hs_close(hs);

@@ -656,6 +656,145 @@ def keyring_changes(env):
         ping(old_client, conn)
 
 
+class Counters:
+    """Expects that counters grow by so much, and others of handshakes do not."""
+
+    def __init__(self, **want):
+        self.want = {f"TlsHs{name}": n for name, n in want.items()}
+        self.before = None
+
+    def __enter__(self):
+        self.before = tls_hs.counters()
+        return self
+
+    def _grown(self):
+        after = tls_hs.counters()
+        return {name: n - self.before[name] for name, n in after.items()
+                if name.startswith("TlsHs") and n != self.before[name]}
+
+    def __exit__(self, kind, *_):
+        deadline = time.monotonic() + 5
+        while not kind and self._grown() != self.want and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if not kind:
+            eq(self._grown(), self.want, "counters")
+
+
+@test
+def counters_done(env):
+    """/proc/net/tls_stat: complete handshakes and those with a HelloRetryRequest."""
+    with env.listen() as lsk:
+        with Counters(Done=1):
+            pair(lsk)
+        with Counters(Done=1, Retry=1):
+            pair(lsk, shares=())
+        with Counters(Reset=1):
+            client = connect(lsk)
+            client.send_hello()
+            client.server_hello()
+            client.sock.close()
+        with Counters(AlertRx=1):
+            client = connect(lsk)
+            client.sock.sendall(tls13.record(tls13.ALERT, b"\2\50"))
+            expect_end(client, (None,))
+    with env.listen(timeout_ms=100) as lsk, Counters(Timeout=1):
+        expect_end(connect(lsk), (None,))
+
+
+@test
+def counters_fallback(env):
+    """/proc/net/tls_stat: why connections fall back."""
+    def falls_back(reason, hello=lambda h: None, urgent=False, **kwargs):
+        with env.listen(**kwargs) as lsk, Counters(**{"Fallback": 1, f"Fb{reason}": 1}):
+            client = connect(lsk)
+            hello(client.hello)
+            if urgent:
+                client.sock.send(b"u", socket.MSG_OOB)
+            client.sock.sendall(tls13.records(tls13.HANDSHAKE, client.hello.message(), 8000))
+            _, family = tls_hs.accept(lsk)
+            eq(family, socket.AF_INET, reason)
+
+    falls_back("Version", lambda h: h.drop(tls13.SUPPORTED_VERSIONS))
+    falls_back("Suite", suites=(tls13.AES128,))
+    falls_back("Group", groups=(tls13.SECP256R1,))
+    falls_back("Sigalg", schemes=(tls13.RSA_PSS_SHA256,), hello=lambda h: h.set(
+        tls13.SIGNATURE_ALGORITHMS, b"\0\2\4\3"))
+    falls_back("HelloSize", lambda h: h.set(0xff00, bytes(17000)))
+    falls_back("Urgent", urgent=True)
+    falls_back("ClientCert", flags=tls_hs.F_CLIENT_CERT)
+    psk = tls13.vec(2, tls13.vec(2, b"ticket") + bytes(4)) + tls13.vec(2, b"\40" + bytes(32))
+    falls_back("NotSupported", lambda h: h.drop(tls13.SIGNATURE_ALGORITHMS).set(
+        tls13.PSK_MODES, b"\1\1").set(tls13.PRE_SHARED_KEY, psk))
+    ring = tls_hs.new_keyring()
+    key = tls_hs.add_key("tls_identity", "id", tls_hs.P256_IDENTITY, ring)
+    with env.listen(ring=ring) as lsk, Counters(Fallback=1, FbNoIdentity=1):
+        tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, key, ring)
+        connect(lsk).send_hello()
+        _, family = tls_hs.accept(lsk)
+        eq(family, socket.AF_INET, "no identity")
+
+
+@test
+def counters_alerts(env):
+    """/proc/net/tls_stat: alerts by description."""
+    def refused(alert, change=lambda h: None, bytes_=None, flight=None, **kwargs):
+        name = "".join(word.capitalize() for word in alert.split("_"))
+        with env.listen(**kwargs) as lsk, Counters(**{"AlertTx": 1, f"Tx{name}": 1}):
+            client = connect(lsk, name="nobody.test")
+            change(client.hello)
+            if bytes_:
+                client.sock.sendall(bytes_)
+            else:
+                client.send_hello()
+            if flight:
+                client.server_hello()
+                client.server_flight()
+                client.sock.sendall(flight(client))
+                client.rx = client.app_rx
+            expect_end(client, (alert,))
+
+    def wrong_finished(client):
+        return client.tx.seal(tls13.HANDSHAKE, b"\x14\0\0\x20" + bytes(32))
+
+    refused("unexpected_message", bytes_=tls13.record(tls13.APPDATA, bytes(5)))
+    refused("bad_record_mac", flight=lambda _: tls13.record(tls13.APPDATA, bytes(40), 0x303))
+    refused("record_overflow", bytes_=b"\x16\3\1\xff\xff" + bytes(40))
+    refused("handshake_failure", lambda h: h.drop(tls13.SUPPORTED_VERSIONS),
+            tls12_suites=(0xc02b,))
+    refused("illegal_parameter", lambda h: setattr(h, "compression", b"\1\0"))
+    refused("decode_error", lambda h: h.set(tls13.SUPPORTED_GROUPS, b"\0\0"))
+    refused("decrypt_error", flight=wrong_finished)
+    refused("protocol_version", lambda h: h.drop(tls13.SUPPORTED_VERSIONS),
+            versions=tls_hs.VERSION_1_3)
+    refused("inappropriate_fallback", lambda h: setattr(
+        h.drop(tls13.SUPPORTED_VERSIONS), "suites", b"\xc0\x2b\x56\0"))
+    refused("missing_extension", lambda h: h.drop(tls13.KEY_SHARE))
+    refused("unrecognized_name", flags=tls_hs.F_SNI_STRICT)
+
+
+@test
+def inet_diag(env):
+    """What `ss -i` shows says that the kernel did the handshake, and how."""
+    group, scheme, flags, duration, handshake = 1, 2, 3, 4, 8
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4).close()
+    except OSError as err:
+        raise Skip("no sock_diag") from err
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with env.listen(family) as lsk:
+            client, conn = pair(lsk, groups=(tls13.SECP256R1,), shares=(), name="rsa.test")
+            info = tls_hs.diag_tls(conn)
+            eq(int.from_bytes(info[1], sys.byteorder), 0x0304, "TLS_INFO_VERSION")
+            # The nested attributes.
+            nested = tls_hs._attributes(info[handshake])  # pylint: disable=protected-access
+            got = {k: int.from_bytes(v, sys.byteorder) for k, v in nested.items()}
+            status_ = tls_hs.status(conn)
+            eq(got, {group: tls13.SECP256R1, scheme: tls13.RSA_PSS_SHA256,
+                     flags: tls_hs.S_RETRIED, duration: status_["duration_us"]}, "handshake")
+            # The client's end has no ULP, and one under way no handshake yet.
+            eq(tls_hs.diag_tls(client.sock), None, "client")
+
+
 @test
 def timeout(env):
     """A client that stops after the server's flight is dropped in time."""

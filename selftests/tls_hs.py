@@ -20,7 +20,7 @@ TLS_HS, TLS_HS_STATUS, TLS_HS_ALPN = 6, 7, 8
 AF_TLS = 46
 
 VERSION_1_2, VERSION_1_3 = 1, 2
-F_SNI_STRICT, F_THREAD = 1, 2
+F_SNI_STRICT, F_THREAD, F_CLIENT_CERT = 1, 2, 4
 S_RESUMED, S_RETRIED = 1, 2
 
 _SETTINGS = struct.Struct("=IIiI8H16H8H8H")
@@ -73,6 +73,7 @@ TAsJLzXj+uyifgRmC1+M+zBuEh+Go78H94m6FA==
 
 KEYCTL_JOIN, KEYCTL_SETPERM, KEYCTL_REVOKE, KEYCTL_CLEAR = 1, 5, 3, 7
 KEYCTL_READ, KEYCTL_UNLINK, KEYCTL_UPDATE = 11, 9, 2
+KEYCTL_LINK, KEYCTL_SET_TIMEOUT = 8, 15
 SESSION_KEYRING = -3
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -167,6 +168,46 @@ def listener(keyring, family=socket.AF_INET, addr=None, backlog=64, **kwargs):
     sock.listen(backlog)
     sock.setblocking(False)
     return sock
+
+
+def counters():
+    """/proc/net/tls_stat as a dict."""
+    with open("/proc/net/tls_stat", encoding="ascii") as file:
+        return {name: int(value) for name, value in (line.split() for line in file)}
+
+
+def _attributes(data):
+    """Netlink attributes as a dict."""
+    out = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        out[kind & 0x3fff] = data[4:length]
+        data = data[(length + 3) & ~3:]
+    return out
+
+
+def diag_tls(sock):
+    """INET_ULP_INFO_TLS of a TCP socket as inet_diag reports it to anyone; None if nothing."""
+    netlink_sock_diag, by_family, dump, inet_diag_ulp_info, ulp_info_tls = 4, 20, 0x301, 19, 2
+    want_info, family, ports = 2, sock.family, (sock.getsockname()[1], sock.getpeername()[1])
+    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, want_info, 0, 0xffffffff)
+    request += struct.pack("!HH", *ports) + bytes(36) + b"\xff" * 8
+    found = None
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink_sock_diag) as netlink:
+        netlink.send(struct.pack("=IHHII", 16 + len(request), by_family, dump, 1, 0) + request)
+        while True:
+            data = netlink.recv(1 << 16)
+            while data:
+                length, kind = struct.unpack_from("=IH", data)
+                message, data = data[16:length], data[(length + 3) & ~3:]
+                if kind == 2:
+                    raise OSError(-struct.unpack_from("=i", message)[0], "sock_diag")
+                if kind == 3:
+                    return found
+                if struct.unpack_from("!HH", message, 4) == ports:
+                    ulp = _attributes(_attributes(message[72:]).get(inet_diag_ulp_info, b""))
+                    if ulp_info_tls in ulp:
+                        found = _attributes(ulp[ulp_info_tls])
 
 
 def readable(sock, seconds):
