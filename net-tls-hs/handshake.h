@@ -20,27 +20,47 @@ struct cred;
 struct key;
 
 /**
+ * struct tls_hs_keys - what a keyring held at the last look
+ * @set: its identities, or %NULL if there was none
+ * @generation: value of tls_hs_identity_generation before the look
+ * @nr_leaves: number of keys in the keyring before the look
+ * @hash: of the serials of these keys
+ * @unusable: the keyring was revoked or expired, or held too many keys
+ * @checked: when it was last seen that no key had expired, in seconds since
+ *	1970; any reader may write it
+ * @rwork: frees the structure
+ * @nr: number of @keys
+ * @keys: the keys of the identities, referenced
+ */
+struct tls_hs_keys {
+	struct tls_hs_identity_set *set;
+	unsigned int generation;
+	unsigned long nr_leaves;
+	u32 hash;
+	bool unusable;
+	time64_t checked;
+	struct rcu_work rwork;
+	size_t nr;
+	struct key *keys[] __counted_by(nr);
+};
+
+/**
  * struct tls_hs_conf - settings of a listener, shared with its children
  * @refs: one for the listener and one for each child that is not done yet
  * @settings: as set by the user, checked
- * @identities: the keyring's identities at the last look, under RCU
+ * @keys: what the keyring held at the last look, under RCU; only @refresh
+ *	changes it once a listener has the settings
  * @keyring: the keyring
  * @cred: credentials of who set the keyring, to look into it again
- * @generation: value of tls_hs_identity_generation at the last look
- * @nr_keys: number of keys in the keyring at the last look
- * @expiry: when the first of the identities expires, in seconds since 1970
  * @refresh: looks into the keyring again
  * @rwork: frees the structure
  */
 struct tls_hs_conf {
 	refcount_t refs;
 	struct tls_hs_settings settings;
-	struct tls_hs_identity_set __rcu *identities;
+	struct tls_hs_keys __rcu *keys;
 	struct key *keyring;
 	const struct cred *cred;
-	unsigned int generation;
-	unsigned long nr_keys;
-	time64_t expiry;
 	struct work_struct refresh;
 	struct rcu_work rwork;
 };
@@ -86,6 +106,7 @@ enum {
  * @unsent_off: how much of it has been sent
  * @retry: jiffies to wait before sending again
  * @consumed: something has been consumed: no fallback any more
+ * @answered: the flight has been written: the identity is chosen
  * @accepting: handed to accept(): complete or fallen back
  * @closing: taken off the listener to be closed
  * @data_ready: the child's own callbacks and settings, to be restored
@@ -118,6 +139,7 @@ struct tls_hs {
 	u32 unsent_off;
 	u16 retry;
 	bool consumed;
+	bool answered;
 	bool accepting;
 	bool closing;
 
@@ -159,7 +181,8 @@ void tls_hs_key_exit(void);
 int tls_hs_conf_open_keyring(struct tls_hs_conf *conf);
 int tls_hs_conf_load(struct tls_hs_conf *conf);
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf);
-bool tls_hs_conf_is_stale(const struct tls_hs_conf *conf);
+bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf);
+bool tls_hs_conf_is_stale(struct tls_hs_conf *conf);
 
 /* sock.c */
 int __init tls_hs_sock_init(void);

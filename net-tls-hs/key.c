@@ -9,6 +9,7 @@
  */
 
 #include <linux/cred.h>
+#include <linux/jhash.h>
 #include <linux/key-type.h>
 #include <linux/key.h>
 #include <linux/module.h>
@@ -154,15 +155,43 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf)
 	return 0;
 }
 
+static void tls_hs_keys_free(struct tls_hs_keys *keys)
+{
+	size_t i;
+
+	if (keys->set)
+		tls_hs_identity_set_free(keys->set);
+	for (i = 0; i < keys->nr; i++)
+		key_put(keys->keys[i]);
+	kvfree(keys);
+}
+
+static void tls_hs_keys_free_work(struct work_struct *work)
+{
+	tls_hs_keys_free(container_of(to_rcu_work(work), struct tls_hs_keys,
+				      rwork));
+}
+
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf)
 {
-	struct tls_hs_identity_set *set;
+	struct tls_hs_keys *keys;
 
-	set = rcu_dereference_protected(conf->identities, 1);
-	if (set)
-		tls_hs_identity_set_free(set);
+	keys = rcu_dereference_protected(conf->keys, 1);
+	if (keys)
+		tls_hs_keys_free(keys);
 	key_put(conf->keyring);
 	put_cred(conf->cred);
+}
+
+/* Has a key expired, or been invalidated, since it was taken?  Any context. */
+static bool tls_hs_keys_expired(const struct tls_hs_keys *keys)
+{
+	size_t i;
+
+	for (i = 0; i < keys->nr; i++)
+		if (key_validate(keys->keys[i]))
+			return true;
+	return false;
 }
 
 /* The serials of all keys in the keyring. */
@@ -227,8 +256,8 @@ static struct tls_hs_identity *tls_hs_key_identity(struct key *key)
 	return id;
 }
 
-static size_t tls_hs_collect(struct tls_hs_conf *conf,
-			     const key_serial_t *serials, size_t nr,
+/* The identities among the keys, sorted; their number. */
+static size_t tls_hs_collect(const key_serial_t *serials, size_t nr,
 			     struct tls_hs_found *found)
 {
 	struct key *key;
@@ -244,103 +273,160 @@ static size_t tls_hs_collect(struct tls_hs_conf *conf,
 			key_put(key);
 			continue;
 		}
-		if (key->expiry < conf->expiry)
-			WRITE_ONCE(conf->expiry, key->expiry);
 		found[n++].key = key;
 	}
 	sort(found, n, sizeof(*found), tls_hs_found_cmp, NULL);
 	return n;
 }
 
-static void tls_hs_conf_publish(struct tls_hs_conf *conf,
-				struct tls_hs_identity_set *set)
+/* The keys with these serials that are identities. */
+static struct tls_hs_keys *tls_hs_keys_new(const key_serial_t *serials,
+					   size_t nr)
 {
-	struct tls_hs_identity_set *old;
+	struct tls_hs_identity **ids = NULL;
+	struct tls_hs_found *found = NULL;
+	struct tls_hs_keys *keys;
+	size_t n = 0, i;
 
-	old = unrcu_pointer(xchg(&conf->identities, RCU_INITIALIZER(set)));
-	if (old) {
-		synchronize_rcu();
-		tls_hs_identity_set_free(old);
+	if (nr) {
+		found = kvcalloc(nr, sizeof(*found), GFP_KERNEL);
+		ids = kvcalloc(nr, sizeof(*ids), GFP_KERNEL);
+		if (!found || !ids) {
+			keys = NULL;
+			goto out;
+		}
+		n = tls_hs_collect(serials, nr, found);
 	}
+
+	keys = kvzalloc(struct_size(keys, keys, n), GFP_KERNEL);
+	if (keys) {
+		keys->nr = n;
+		INIT_RCU_WORK(&keys->rwork, tls_hs_keys_free_work);
+	}
+	for (i = 0; i < n; i++) {
+		ids[i] = found[i].id;
+		if (keys)
+			keys->keys[i] = found[i].key;
+		else
+			key_put(found[i].key);
+	}
+	if (keys && n) {
+		keys->set = tls_hs_identity_set_new(ids, n);
+		if (!keys->set) {
+			tls_hs_keys_free(keys);
+			keys = NULL;
+		}
+	}
+	for (i = 0; i < n; i++)
+		tls_hs_identity_put(ids[i]);
+out:
+	kvfree(ids);
+	kvfree(found);
+	return keys;
 }
 
 /**
- * tls_hs_conf_load - make the set of identities from what the keyring holds
+ * tls_hs_conf_load - take the identities that the keyring holds
  * @conf: the settings
  *
- * A keyring without identities, or one that is revoked, leaves an empty set:
- * what was taken away must not be used any more.
+ * A keyring that is revoked, expired or holds too many keys leaves none: what
+ * was taken away must not be used any more.  Without memory the settings stay
+ * stale, and handshakes wait.
  *
- * Context: process.
+ * Context: process, one at a time.
  * Return: 0, -ENOMEM, -E2BIG or what key_validate() says of the keyring.
  */
 int tls_hs_conf_load(struct tls_hs_conf *conf)
 {
-	struct tls_hs_identity_set *set = NULL;
-	const struct tls_hs_identity **ids;
-	struct tls_hs_found *found;
-	key_serial_t *serials;
-	size_t nr, n, i;
+	struct tls_hs_keys *keys, *old = rcu_dereference_protected(conf->keys, 1);
+	key_serial_t *serials = NULL;
+	unsigned long nr_leaves;
+	unsigned int generation;
+	size_t nr = 0;
+	u32 hash;
 	int rc;
 
+	generation = atomic_read(&tls_hs_identity_generation);
+	nr_leaves = READ_ONCE(conf->keyring->keys.nr_leaves_on_tree);
 	/* Before the look, so that a change during it is seen by the next. */
-	WRITE_ONCE(conf->generation, atomic_read(&tls_hs_identity_generation));
-	WRITE_ONCE(conf->nr_keys, READ_ONCE(conf->keyring->keys.nr_leaves_on_tree));
-	WRITE_ONCE(conf->expiry, TIME64_MAX);
+	smp_rmb();
 
 	rc = key_validate(conf->keyring);
-	if (rc) {
-		tls_hs_conf_publish(conf, NULL);
-		return rc;
+	if (!rc) {
+		serials = tls_hs_keyring_list(conf->keyring, &nr);
+		if (IS_ERR(serials)) {
+			rc = PTR_ERR(serials);
+			if (rc == -ENOMEM)
+				return rc;
+			serials = NULL;
+		}
 	}
 
-	serials = tls_hs_keyring_list(conf->keyring, &nr);
-	if (IS_ERR(serials))
-		return PTR_ERR(serials);
-
-	rc = -ENOMEM;
-	found = kvcalloc(nr + 1, sizeof(*found), GFP_KERNEL);
-	ids = kvcalloc(nr + 1, sizeof(*ids), GFP_KERNEL);
-	if (!found || !ids)
+	hash = jhash2((const u32 *)serials, nr, 0);
+	if (old && old->generation == generation && old->hash == hash &&
+	    old->nr_leaves == nr_leaves && old->unusable == !!rc &&
+	    !tls_hs_keys_expired(old))
 		goto out;
 
-	rc = 0;
-	n = tls_hs_collect(conf, serials, nr, found);
-	for (i = 0; i < n; i++)
-		ids[i] = found[i].id;
-	if (n) {
-		set = tls_hs_identity_set_new((struct tls_hs_identity *const *)ids, n);
-		if (!set)
-			rc = -ENOMEM;
+	keys = tls_hs_keys_new(serials, nr);
+	if (!keys) {
+		rc = -ENOMEM;
+		goto out;
 	}
-	for (i = 0; i < n; i++) {
-		tls_hs_identity_put(found[i].id);
-		key_put(found[i].key);
-	}
-	if (!rc)
-		tls_hs_conf_publish(conf, set);
+	keys->generation = generation;
+	keys->nr_leaves = nr_leaves;
+	keys->hash = hash;
+	keys->unusable = rc;
+	rcu_assign_pointer(conf->keys, keys);
+	if (old)
+		queue_rcu_work(tls_hs_wq, &old->rwork);
 out:
-	kvfree(ids);
-	kvfree(found);
 	kvfree(serials);
 	return rc;
+}
+
+/* Is there an identity at all?  For who has the only reference to @conf. */
+bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf)
+{
+	const struct tls_hs_keys *keys = rcu_dereference_protected(conf->keys, 1);
+
+	return keys && keys->set;
 }
 
 /**
  * tls_hs_conf_is_stale - has the keyring changed since the last look?
  * @conf: the settings
  *
- * Context: any, takes no lock.
+ * Nothing tells us when a timeout is set, or when a key that exists already is
+ * linked in place of another.  Timeouts are in seconds, so the first handshake
+ * in each second looks at all of them; and it asks for a look at the links,
+ * but does not wait for it.
  *
+ * Context: any, takes no lock.
  * Return: true if the keys of the settings need to be looked up anew.
  */
-bool tls_hs_conf_is_stale(const struct tls_hs_conf *conf)
+bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 {
-	return READ_ONCE(conf->generation) !=
-	       (unsigned int)atomic_read(&tls_hs_identity_generation) ||
-	       READ_ONCE(conf->nr_keys) !=
-	       READ_ONCE(conf->keyring->keys.nr_leaves_on_tree) ||
-	       READ_ONCE(conf->expiry) <= ktime_get_real_seconds();
+	time64_t now = ktime_get_real_seconds();
+	struct tls_hs_keys *keys;
+	bool stale;
+
+	rcu_read_lock();
+	keys = rcu_dereference(conf->keys);
+	stale = keys->generation !=
+		(unsigned int)atomic_read(&tls_hs_identity_generation) ||
+		keys->nr_leaves !=
+		READ_ONCE(conf->keyring->keys.nr_leaves_on_tree);
+	if (!stale && READ_ONCE(keys->checked) != now) {
+		stale = tls_hs_keys_expired(keys) ||
+			(!keys->unusable && key_validate(conf->keyring));
+		if (!stale) {
+			WRITE_ONCE(keys->checked, now);
+			queue_work(tls_hs_wq, &conf->refresh);
+		}
+	}
+	rcu_read_unlock();
+	return stale;
 }
 
 int __init tls_hs_key_init(void)

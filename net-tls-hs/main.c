@@ -96,7 +96,7 @@ static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s)
 	rc = tls_hs_conf_open_keyring(conf);
 	if (!rc)
 		rc = tls_hs_conf_load(conf);
-	if (!rc && !rcu_access_pointer(conf->identities))
+	if (!rc && !tls_hs_conf_has_identities(conf))
 		rc = -ENOKEY;
 	if (rc) {
 		tls_hs_conf_close_keyring(conf);

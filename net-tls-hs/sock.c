@@ -493,7 +493,7 @@ static bool tls_hs_is_stuck(struct sock *sk, u32 have)
 static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 {
 	const struct tls_hs_alpn *alpn = hs->alpn;
-	const struct tls_hs_identity_set *set;
+	const struct tls_hs_keys *keys;
 	struct tls_hs_step step = {};
 	struct sock *sk = hs->sk;
 	int have, sent;
@@ -514,7 +514,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		return false;
 	}
 
-	if (!hs->consumed && tls_hs_conf_is_stale(hs->conf)) {
+	if (!hs->answered && tls_hs_conf_is_stale(hs->conf)) {
 		/* A key has been added, replaced or revoked. */
 		queue_work(tls_hs_wq, &hs->conf->refresh);
 		tls_hs_arm(hs, min(jiffies + 1, hs->deadline));
@@ -532,10 +532,10 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	}
 
 	rcu_read_lock();
-	set = rcu_dereference(hs->conf->identities);
+	keys = rcu_dereference(hs->conf->keys);
 	tls_hs_session_advance(hs->session, &hs->conf->settings,
 			       alpn ? alpn->list : NULL, alpn ? alpn->len : 0,
-			       set, cpu->in, have, cpu->out, TLS_HS_OUT_MAX,
+			       keys->set, cpu->in, have, cpu->out, TLS_HS_OUT_MAX,
 			       cpu->scratch, &step);
 	rcu_read_unlock();
 
@@ -552,6 +552,8 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		hs->need = 1;
 		if (step.retry)
 			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRETRY);
+		else
+			hs->answered = true;
 		sent = tls_hs_send(sk, cpu->out, step.written);
 		if (sent < 0) {
 			tls_hs_close(hs);
@@ -781,7 +783,11 @@ void tls_hs_sock_exit(void)
 	synchronize_rcu();
 	destroy_workqueue(tls_hs_bh_wq);
 	destroy_workqueue(tls_hs_thread_wq);
-	/* What tls_hs_conf_put() leaves to RCU, and tls_listen_destruct(). */
+	/* What tls_hs_conf_put() leaves to RCU, and tls_listen_destruct(); then
+	 * what the last looks into keyrings have left to it.
+	 */
+	rcu_barrier();
+	flush_workqueue(tls_hs_wq);
 	rcu_barrier();
 	destroy_workqueue(tls_hs_wq);
 	tls_hs_free_buffers();

@@ -656,6 +656,166 @@ def keyring_changes(env):
         ping(old_client, conn)
 
 
+def served(lsk, name, **kwargs):
+    """The leaf that a client gets for a name; None if the name is unknown or it falls back."""
+    client = connect(lsk, name=name, **kwargs)
+    client.send_hello()
+    deadline = time.monotonic() + 10
+    while not tls_hs.readable(client.sock, 0) and time.monotonic() < deadline:
+        if tls_hs.readable(lsk, 0.01):
+            eq(tls_hs.accept(lsk)[1], socket.AF_INET, "family")
+            return None
+    try:
+        client.server_hello()
+    except tls13.AlertReceived as alert:
+        eq(alert.name, "unrecognized_name")
+        return None
+    client.server_flight()
+    return client.server["cert"]
+
+
+class UnderWay:
+    """A handshake that is under way while something changes, and then ends well."""
+
+    def __init__(self, lsk, name):
+        self.lsk, self.client = lsk, connect(lsk, name=name)
+
+    def __enter__(self):
+        self.client.send_hello()
+        self.client.server_hello()
+        self.client.server_flight()
+
+    def __exit__(self, kind, *_):
+        if kind:
+            return
+        self.client.sock.sendall(self.client.tx.seal(tls13.HANDSHAKE, self.client.finished()))
+        self.client.switch()
+        conn, family = tls_hs.accept(self.lsk)
+        eq(family, AF_TLS)
+        ping(self.client, conn)
+
+
+RSA_LEAF, P256_LEAF = tls_hs.RSA_IDENTITY[:-1215], tls_hs.P256_IDENTITY[:-138]
+
+
+@test
+def key_update(env):
+    """A key that is replaced counts from the next ClientHello on."""
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    key = tls_hs.add_key("tls_identity", "other", tls_hs.P256_IDENTITY, ring)
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        for _ in range(10):
+            eq(served(lsk, "rsa.test"), None, "before")
+            with UnderWay(lsk, "ecdsa.test"):
+                tls_hs.keyctl(tls_hs.KEYCTL_UPDATE, key, tls_hs.RSA_IDENTITY,
+                              len(tls_hs.RSA_IDENTITY))
+                eq(served(lsk, "rsa.test"), RSA_LEAF, "after")
+            with UnderWay(lsk, "rsa.test"):
+                tls_hs.keyctl(tls_hs.KEYCTL_UPDATE, key, tls_hs.P256_IDENTITY,
+                              len(tls_hs.P256_IDENTITY))
+
+
+@test
+def key_unlink(env):
+    """So does one that is unlinked, even if another one takes its place."""
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+    # Keys that nobody possesses cannot be linked.
+    spare = tls_hs.new_keyring()
+    other = tls_hs.add_key("tls_identity", "other", tls_hs.P256_IDENTITY, spare)
+    tls_hs.keyctl(tls_hs.KEYCTL_LINK, key, spare)
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        for _ in range(5):
+            with UnderWay(lsk, "rsa.test"):
+                tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, key, ring)
+                eq(served(lsk, "rsa.test"), None, "unlinked")
+            tls_hs.keyctl(tls_hs.KEYCTL_LINK, key, ring)
+            eq(served(lsk, "rsa.test"), RSA_LEAF, "linked")
+        tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, key, ring)
+        tls_hs.keyctl(tls_hs.KEYCTL_LINK, other, ring)
+        # As many keys as before: seen within a second.
+        served(lsk, "ecdsa.test")
+        time.sleep(1.5)
+        served(lsk, "ecdsa.test")
+        time.sleep(0.5)
+        eq(served(lsk, "rsa.test"), None, "exchanged")
+
+
+@test
+def key_timeout(env):
+    """So does one whose timeout is set while it is in use, when that is over."""
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        eq(served(lsk, "rsa.test"), RSA_LEAF, "before")
+        with UnderWay(lsk, "rsa.test"):
+            tls_hs.keyctl(tls_hs.KEYCTL_SET_TIMEOUT, key, 2)
+            eq(served(lsk, "rsa.test"), RSA_LEAF, "in time")
+            time.sleep(3.1)
+            eq(served(lsk, "rsa.test"), None, "expired")
+        eq(served(lsk, "ecdsa.test"), P256_LEAF, "the other")
+
+
+@test
+def key_revoke(env):
+    """A key that is revoked is not used once more, among a thousand others either."""
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    for i in range(1000):
+        tls_hs.add_key("tls_identity", f"other{i}", tls_hs.P256_IDENTITY, ring)
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        for i in range(10):
+            key = tls_hs.add_key("tls_identity", f"rsa{i}", tls_hs.RSA_IDENTITY, ring)
+            eq(served(lsk, "rsa.test"), RSA_LEAF, "added")
+            with UnderWay(lsk, "rsa.test"):
+                tls_hs.keyctl(tls_hs.KEYCTL_REVOKE, key)
+                eq([served(lsk, "rsa.test") for _ in range(3)], [None] * 3, "revoked")
+        tls_hs.keyctl(tls_hs.KEYCTL_REVOKE, ring)
+        eq(served(lsk, "ecdsa.test"), None, "revoked keyring")
+
+
+@test
+def identities(env):
+    """Two identities for one name, wildcards, and the default one."""
+    if not shutil.which("openssl"):
+        raise Skip("no openssl")
+
+    def identity(algorithm, names):
+        with tempfile.TemporaryDirectory() as folder:
+            alt = ",".join(f"DNS:{name}" for name in names)
+            subprocess.run(["openssl", "req", "-x509", "-nodes", "-subj", "/CN=x", "-newkey",
+                            *algorithm, "-keyout", "k", "-out", "c.der", "-outform", "DER",
+                            "-addext", f"subjectAltName={alt}"],
+                           cwd=folder, check=True, stderr=subprocess.DEVNULL)
+            subprocess.run(["openssl", "pkcs8", "-topk8", "-nocrypt", "-in", "k", "-outform",
+                            "DER", "-out", "k.der"], cwd=folder, check=True)
+            with open(f"{folder}/c.der", "rb") as c, open(f"{folder}/k.der", "rb") as k:
+                return c.read(), k.read()
+
+    p256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    both = {0x0403: identity(p256, ("both.test", "*.wild.test")),
+            0x0804: identity(("rsa:2048",), ("Both.test", "*.wild.test"))}
+    exact = identity(p256, ("exact.wild.test",))
+    ring = tls_hs.new_keyring()
+    for name, payload in (("b", tls_hs.RSA_IDENTITY), ("a", tls_hs.P256_IDENTITY), ("e", exact),
+                          ("c", both[0x0804]), ("d", both[0x0403])):
+        tls_hs.add_key("tls_identity", name, b"".join(payload) if name in "cde" else payload, ring)
+    with env.listen(ring=ring) as lsk:
+        for name in ("both.test", "BOTH.test.", "x.wild.test"):
+            for scheme in both:
+                eq(served(lsk, name, schemes=(scheme,)), both[scheme][0], f"{name} {scheme:04x}")
+            eq(served(lsk, name, schemes=(0x0804, 0x0403)), both[0x0403][0], f"{name}, any")
+        eq(served(lsk, "exact.wild.test"), exact[0], "the exact name comes first")
+        eq(served(lsk, "exact.wild.test", schemes=(0x0804,)), None, "but is not replaced")
+        for name in (None, "nobody.test", "wild.test", "x.y.wild.test", "*.test"):
+            eq(served(lsk, name), P256_LEAF, f"{name}: default")
+            eq(served(lsk, name, schemes=(0x0804,)), RSA_LEAF, f"{name}: default for RSA")
+    with env.listen(ring=ring, schemes=(0x0804, 0x0403)) as lsk:
+        eq(served(lsk, "both.test"), both[0x0804][0], "the server's preference")
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        eq(served(lsk, None), P256_LEAF, "no name")
+        eq(served(lsk, "x.y.wild.test"), None, "unknown name")
+
+
 class Counters:
     """Expects that counters grow by so much, and others of handshakes do not."""
 
