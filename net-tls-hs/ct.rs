@@ -112,8 +112,22 @@ impl Mask {
     /// Makes the mask public, to branch on it. Use it only on what an observer may know.
     #[inline(always)]
     pub fn declassify(self) -> bool {
-        self.0 != 0
+        declassified(self.0) != 0
     }
+}
+
+/// A value of which an observer may know. Says so to memcheck, if that looks for branches on
+/// secrets on the host; does nothing else.
+#[inline(always)]
+pub fn declassified<T: Zeroable>(v: T) -> T {
+    #[cfg(tls_hs_memcheck)]
+    {
+        let mut v = v;
+        crate::memcheck::declassify(&mut v);
+        black_box(v)
+    }
+    #[cfg(not(tls_hs_memcheck))]
+    v
 }
 
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
@@ -125,7 +139,7 @@ pub fn eq(a: &[u8], b: &[u8]) -> bool {
     for (x, y) in a.iter().zip(b) {
         diff |= x ^ y;
     }
-    black_box(diff) == 0
+    declassified(black_box(diff)) == 0
 }
 
 /// Plain memory that can be overwritten with zeroes.

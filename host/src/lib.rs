@@ -35,6 +35,7 @@ portable! {
 }
 
 pub mod host_crypto;
+pub mod memcheck;
 
 /// Zeroed memory for a type that is too large for a stack.
 ///

@@ -12,6 +12,8 @@ mod crypto;
 mod ct;
 #[path = "../src/host_crypto.rs"]
 mod host_crypto;
+#[path = "../src/memcheck.rs"]
+mod memcheck;
 #[path = "../../net-tls-hs/mlkem/mod.rs"]
 mod mlkem;
 

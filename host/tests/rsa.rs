@@ -11,6 +11,8 @@ mod crypto;
 mod ct;
 #[path = "../src/host_crypto.rs"]
 mod host_crypto;
+#[path = "../src/memcheck.rs"]
+mod memcheck;
 #[path = "../../net-tls-hs/rsa/mod.rs"]
 mod rsa;
 

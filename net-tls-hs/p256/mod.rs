@@ -11,7 +11,7 @@ pub(crate) mod point;
 mod table;
 
 use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
-use crate::ct::Secret;
+use crate::ct::{declassified, Secret};
 use field::{Backend, Portable};
 use mont::{add_reduced, from_be_bytes, is_reduced, is_zero, reduced, to_be_bytes};
 use mont::{Limbs, Residue, N};
@@ -148,7 +148,9 @@ fn sign_once<C: Crypto>(key: &PrivateKey, z: &Limbs, k: &Limbs) -> Option<(Limbs
     let rd = Scalar::new(&r).times(&key.0);
     let s = inverse.times(&add_reduced::<N>(z, &rd));
     // Both are in the signature.
-    (!is_zero(&r).or(is_zero(&s)).declassify()).then_some((r, s))
+    let usable = is_zero(&r).or(is_zero(&s)).not().declassify();
+    // This is the signature.
+    usable.then_some((declassified(r), declassified(s)))
 }
 
 /// The x coordinate of a nonce times the base point, and the nonce's inverse.

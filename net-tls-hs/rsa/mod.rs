@@ -132,7 +132,7 @@ impl PrivateKey {
         let mut n = [0u64; MAX];
         if let Some(n) = n.get_mut(..limbs) {
             Portable.multiply(n, key.p.m(), key.q.m());
-            ok &= n == key.n.m();
+            ok &= mont::equal(n, key.n.m()).declassify();
         }
         ct::wipe(&mut n);
         if ok {
@@ -308,9 +308,5 @@ fn is_root<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) -> bool {
     key.n.pow_public(l, b, a, key.e, &mut s.product);
     key.n.leave(l, b, &mut s.product);
     key.n.canonical(b);
-    let mut diff = 0;
-    for (x, y) in b.iter().zip(message) {
-        diff |= x ^ y;
-    }
-    diff == 0
+    mont::equal(b, message).declassify()
 }

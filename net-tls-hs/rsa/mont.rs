@@ -90,6 +90,15 @@ pub(crate) fn less(a: &[u64], b: &[u64]) -> Mask {
     Mask::from_bit(borrow)
 }
 
+/// Whether two equally long numbers are equal.
+pub(crate) fn equal(a: &[u64], b: &[u64]) -> Mask {
+    let mut diff = 0;
+    for (x, y) in a.iter().zip(b) {
+        diff |= x ^ y;
+    }
+    Mask::is_zero(diff)
+}
+
 /// Copies limbs; those above become zero.
 pub(crate) fn copy_long(to: &mut [u64], from: &[u64]) {
     let (low, high) = to.split_at_mut(from.len().min(to.len()));
@@ -296,7 +305,8 @@ impl<const N: usize> Modulus<N> {
         }
         let low = self.m.first().copied().unwrap_or(0);
         let high = self.m().last().copied().unwrap_or(0);
-        if low & 1 == 0 || high >> 63 == 0 {
+        // These bits are the same in each key that is used.
+        if !Mask::from_bit(low & (high >> 63)).declassify() {
             return false;
         }
         self.n0 = negated_inverse(low);

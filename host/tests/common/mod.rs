@@ -7,9 +7,9 @@ use tls_handshake_host::alpn::Protocols;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::names::Scheme;
-pub use tls_handshake_host::session::Session;
 use tls_handshake_host::p256;
 use tls_handshake_host::scratch::Scratch;
+pub use tls_handshake_host::session::Session;
 use tls_handshake_host::session::Step;
 
 /// An identity whose certificate nobody looks at.

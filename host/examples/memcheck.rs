@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Looks for branches and addresses that depend on secrets, with Valgrind's memcheck: what is
+//! secret is marked as uninitialised, and memcheck follows it through the optimised code.
+//!
+//! scripts/constant-time builds it with `--cfg tls_hs_memcheck`, optimised like the kernel, and
+//! runs it under Valgrind. Secret are: the private keys, all that is random (ephemeral keys, the
+//! randomness of nonces, blinding factors, ML-KEM's message) and all that is computed from these,
+//! up to where the code says `declassified`. Prints TAP. `--plant-leak` adds leaks, on which it
+//! fails.
+//!
+//! The kernel's x86 code has no SSE registers, with which no program runs here; LLVM's vector
+//! instructions have no branches on data, either. What is not looked at is how the host's crates do
+//! hashes, ciphers and X25519, which are lib/crypto's in the kernel.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
+use tls_handshake_host::identity::{self, Payload};
+use tls_handshake_host::memcheck::{self, classify, declassify};
+use tls_handshake_host::names::Scheme;
+use tls_handshake_host::scratch::Scratch;
+use tls_handshake_host::session::{Session, Step};
+use tls_handshake_host::{ct, mlkem, p256, rsa, zeroed};
+
+/// Counts what memcheck finds.
+struct Checks {
+    failed: bool,
+}
+
+impl Checks {
+    /// Runs something, with assembly and without.
+    fn check(&mut self, name: &str, mut run: impl FnMut()) {
+        self.one(name, &mut run);
+        self.one(&format!("{name}, portable"), || without_assembly(&mut run));
+    }
+
+    fn one(&mut self, name: &str, run: impl FnOnce()) {
+        let before = memcheck::errors();
+        run();
+        let errors = memcheck::errors() - before;
+        if errors == 0 {
+            println!("ok - {name}");
+        } else {
+            println!("not ok - {name}: memcheck has found {errors} places");
+            self.failed = true;
+        }
+    }
+}
+
+/// RFC 6979, appendix A.2.5.
+const P256_KEY: [u8; 32] = [
+    0xc9, 0xaf, 0xa9, 0xd8, 0x45, 0xba, 0x75, 0x16, 0x6b, 0x5c, 0x21, 0x57, 0x67, 0xb1, 0xd6, 0x93,
+    0x4e, 0x50, 0xc3, 0xdb, 0x36, 0xe8, 0x9b, 0x12, 0x7b, 0x8a, 0x62, 0x2b, 0x12, 0x0f, 0x67, 0x21,
+];
+
+fn secret_p256() -> p256::PrivateKey {
+    let mut bytes = P256_KEY;
+    classify(&mut bytes);
+    p256::PrivateKey::from_be_bytes(&bytes).unwrap()
+}
+
+fn p256_ecdh() {
+    let key = p256::PrivateKey::generate::<HostCrypto>();
+    let mut public = key.public_key::<HostCrypto>();
+    // It is sent.
+    declassify(&mut public);
+    let mut shared = [0; 32];
+    p256::ecdh::<HostCrypto>(&secret_p256(), &public, &mut shared).unwrap();
+    black_box(shared);
+}
+
+fn p256_sign() {
+    let mut signature = [0; p256::MAX_SIGNATURE];
+    p256::ecdsa_sign::<HostCrypto>(&secret_p256(), &[0x5a; 32], &mut signature);
+    black_box(signature);
+}
+
+/// The certificate and the private key of a new key, in DER.
+fn payload(newkey: &str) -> Vec<u8> {
+    let script = format!(
+        "set -e; d=$(mktemp -d); cd $d; openssl req -x509 -newkey {newkey} -nodes -keyout k.pem \
+         -out c.pem -subj /CN=example.org -addext subjectAltName=DNS:example.org \
+         -addext basicConstraints=critical,CA:FALSE -days 30 2>/dev/null; \
+         openssl x509 -in c.pem -outform DER; \
+         openssl pkcs8 -topk8 -nocrypt -in k.pem -outform DER; rm -r $d"
+    );
+    let out = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
+    assert!(out.status.success());
+    out.stdout
+}
+
+fn rsa_sign(payload: &[u8]) {
+    let parsed = Payload::parse(payload).unwrap();
+    let identity::PrivateKey::Rsa(c) = &parsed.private else {
+        panic!("not RSA");
+    };
+    let secret = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        classify(&mut bytes[..]);
+        bytes
+    };
+    let [p, q, dp, dq, qinv] = [c.p, c.q, c.dp, c.dq, c.qinv].map(secret);
+    // SAFETY: Zeroes are a valid value of both.
+    let (mut key, mut scratch) = unsafe { (zeroed::<rsa::PrivateKey>(), zeroed::<rsa::Scratch>()) };
+    let components = rsa::Components {
+        p: &p,
+        q: &q,
+        dp: &dp,
+        dq: &dq,
+        qinv: &qinv,
+        ..*c
+    };
+    key.init(&components).unwrap();
+    let mut signature = [0; 512];
+    rsa::sign_pss::<HostCrypto>(&key, &[0x5a; 32], &mut scratch, &mut signature).unwrap();
+    black_box(signature);
+}
+
+fn mlkem_encapsulate() {
+    use ml_kem_crate::{EncodedSizeUser, KemCore, MlKem768, B32};
+    let (_, key) = MlKem768::generate_deterministic(&B32::from([3; 32]), &B32::from([4; 32]));
+    // SAFETY: Zeroes are a valid value.
+    let mut scratch = unsafe { zeroed::<mlkem::Scratch>() };
+    let mut ciphertext = [0; mlkem::CIPHERTEXT_LEN];
+    let mut shared = [0; mlkem::SHARED_SECRET_LEN];
+    mlkem::encapsulate::<HostCrypto>(&key.as_bytes(), &mut scratch, &mut ciphertext, &mut shared)
+        .unwrap();
+    black_box((ciphertext, shared));
+}
+
+fn compare() {
+    let mut secret = [7; 48];
+    classify(&mut secret);
+    for other in [[7; 48], [8; 48]] {
+        black_box(ct::eq(&secret, &other));
+    }
+}
+
+struct One {
+    certificate: Vec<u8>,
+    key: p256::PrivateKey,
+}
+
+impl Identities for One {
+    fn select(
+        &self,
+        _: Option<&[u8]>,
+        _: bool,
+        _: &mut dyn Iterator<Item = Scheme>,
+    ) -> Result<Identity<'_>, NoIdentity> {
+        Ok(Identity {
+            certificate: &self.certificate,
+            name_matched: true,
+            key: SigningKey::P256(&self.key),
+        })
+    }
+}
+
+fn client(root: &[u8], suite: u16, group: u16) -> rustls::ClientConnection {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider
+        .cipher_suites
+        .retain(|s| u16::from(s.suite()) == suite);
+    provider.kx_groups.retain(|g| u16::from(g.name()) == group);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.to_vec().into()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap()
+}
+
+/// A handshake up to the client's Finished and the keys of application data.
+fn handshake(payload: &[u8], suite: u16, group: u16) {
+    let parsed = Payload::parse(payload).unwrap();
+    let identity::PrivateKey::P256(scalar) = parsed.private else {
+        panic!("not P-256");
+    };
+    let mut scalar = scalar.to_vec();
+    classify(&mut scalar[..]);
+    let mut certificate = vec![0; parsed.certificate_len()];
+    parsed.write_certificate(&mut certificate).unwrap();
+    let one = One {
+        certificate,
+        key: p256::PrivateKey::from_be_bytes(&scalar).unwrap(),
+    };
+    let config = Config {
+        versions: 2,
+        ..common::CONFIG
+    };
+    let mut client = client(parsed.chain, suite, group);
+    let mut session = Session::new();
+    // SAFETY: Zeroes are a valid value.
+    let mut scratch = unsafe { zeroed::<Scratch>() };
+    let mut out = vec![0; 1 << 14];
+    let mut queue = Vec::new();
+    loop {
+        client.write_tls(&mut queue).unwrap();
+        let mut input = queue.clone();
+        match session.advance::<HostCrypto>(&config, &one, &mut input, &mut out, &mut scratch) {
+            Step::Send { consumed, written } => {
+                queue.drain(..consumed);
+                let mut sent = out[..written].to_vec();
+                // It goes over the wire.
+                declassify(&mut sent[..]);
+                let mut sent = &sent[..];
+                while !sent.is_empty() {
+                    client.read_tls(&mut sent).unwrap();
+                    client.process_new_packets().unwrap();
+                }
+            }
+            Step::Done { .. } => break,
+            Step::More { .. } if client.wants_write() => (),
+            other => panic!("{other:?}"),
+        }
+    }
+    for sending in [false, true] {
+        black_box(session.traffic_keys::<HostCrypto>(sending).is_some());
+    }
+}
+
+/// What must be found.
+fn leaks() -> [(&'static str, fn()); 2] {
+    fn branch() {
+        let mut secret = [7u8; 32];
+        classify(&mut secret);
+        if black_box(secret)[5] & 1 != 0 {
+            black_box(println!("# a branch"));
+        }
+    }
+    fn index() {
+        static TABLE: [u8; 256] = [3; 256];
+        let mut secret = [7u8; 32];
+        classify(&mut secret);
+        black_box(black_box(&TABLE)[usize::from(black_box(secret)[5])]);
+    }
+    [("a branch", branch), ("an index", index)]
+}
+
+fn main() -> ExitCode {
+    if !memcheck::is_active() {
+        println!("not ok - run by scripts/constant-time, under Valgrind");
+        return ExitCode::FAILURE;
+    }
+    let mut checks = Checks { failed: false };
+    if std::env::args().any(|a| a == "--plant-leak") {
+        for (name, leak) in leaks() {
+            checks.one(name, leak);
+        }
+        return ExitCode::from(u8::from(checks.failed));
+    }
+    // Each must be found, or the rest means nothing.
+    for (name, leak) in leaks() {
+        let before = memcheck::errors();
+        leak();
+        let found = memcheck::errors() != before;
+        println!(
+            "{} - {name} on a secret is found",
+            if found { "ok" } else { "not ok" }
+        );
+        checks.failed |= !found;
+    }
+    checks.check("P-256: key pair and ECDH", p256_ecdh);
+    checks.check("P-256: ECDSA", p256_sign);
+    for bits in [2048, 3072, 4096] {
+        let payload = payload(&format!("rsa:{bits}"));
+        checks.check(&format!("RSA-{bits}: key and PSS"), || rsa_sign(&payload));
+    }
+    checks.one("ML-KEM-768: encapsulation", mlkem_encapsulate);
+    checks.one("comparison of secrets", compare);
+    let payload = payload("ec -pkeyopt ec_paramgen_curve:P-256");
+    for suite in [0x1301, 0x1302, 0x1303] {
+        for group in [23, 29] {
+            let name = format!("handshake, suite {suite:#x}, group {group}");
+            checks.one(&name, || handshake(&payload, suite, group));
+        }
+    }
+    ExitCode::from(u8::from(checks.failed))
+}
