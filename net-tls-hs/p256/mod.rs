@@ -131,7 +131,8 @@ pub fn ecdsa_sign_with<C: Crypto>(
     signature: &mut [u8; MAX_SIGNATURE],
 ) -> usize {
     let z = reduced::<N>(&from_be_bytes(digest));
-    let mut nonces = Nonces::<C>::new(key, &z, additional);
+    let mut nonces = Nonces::<C>::new();
+    nonces.seed(key, &z, additional);
     loop {
         if let Some((r, s)) = sign_once::<C>(key, &z, &nonces.next()) {
             return encode_signature(&r, &s, signature);
@@ -168,19 +169,24 @@ struct Nonces<C: Crypto> {
 }
 
 impl<C: Crypto> Nonces<C> {
+    /// Steps b and c.
     #[inline(never)]
-    fn new(key: &PrivateKey, z: &Limbs, additional: &[u8]) -> Self {
-        let mut nonces = Nonces {
+    fn new() -> Self {
+        Nonces {
             k: C::hmac_key(HashAlg::Sha256, &[0; 32]),
             v: Secret::new([1; 32]),
             first: true,
-        };
+        }
+    }
+
+    /// Steps d to g. `z` is the reduced digest.
+    #[inline(never)]
+    fn seed(&mut self, key: &PrivateKey, z: &Limbs, additional: &[u8]) {
         let x = Secret::new(to_be_bytes(&key.0));
         let h = Secret::new(to_be_bytes(z));
         for step in [0, 1] {
-            nonces.update(&[&[step], x.as_slice(), h.as_slice(), additional]);
+            self.update(&[&[step], x.as_slice(), h.as_slice(), additional]);
         }
-        nonces
     }
 
     /// HMAC_K(V || data).
