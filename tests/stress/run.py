@@ -79,6 +79,8 @@ class Stress:
             self.port = lsk.getsockname()[1]
             until = time.monotonic() + rng.uniform(0.05, 1.5) * self.slow
             while time.monotonic() < min(until, self.stop):
+                if rng.random() < 0.2:
+                    tls_hs.set_alpn(lsk, *rng.choice(((), (b"h2",), (b"http/1.1", b"h2"))))
                 if not tls_hs.readable(lsk, 0.05):
                     continue
                 try:
@@ -127,7 +129,11 @@ class Stress:
         """One connection."""
         client = tls13.Client(sock, tls13.Hello(
             name=rng.choice(("ecdsa.test", "rsa.test", None)),
-            groups=(rng.choice((tls13.X25519, tls13.X25519, tls13.SECP256R1)),)))
+            groups=(rng.choice((tls13.X25519, tls13.X25519MLKEM768, tls13.SECP256R1)),)))
+        if rng.random() < 0.3:
+            client.hello.set(tls13.ALPN, tls13.vec(2, b"\x02h2"))
+        if rng.random() < 0.2:
+            client.hello.set(tls13.RECORD_SIZE_LIMIT, tls13.u16s(rng.choice((63, 64, 600))))
         step = rng.randrange(8)
         self.count(f"step {step}")
         if step == 0:

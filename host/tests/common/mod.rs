@@ -66,15 +66,19 @@ pub fn advance(session: &mut Session, bytes: &[u8]) -> Outcome {
     }
 }
 
-/// The ClientHello of a real client, with both versions.
+/// The ClientHello of a real client, with both versions, ALPN and a share for X25519MLKEM768.
 pub fn hello_of_rustls() -> Vec<u8> {
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .unwrap()
-    .with_root_certificates(rustls::RootCertStore::empty())
-    .with_no_client_auth();
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    // It sends a share for the first one, and for x25519 if that is a part of it.
+    provider
+        .kx_groups
+        .sort_by_key(|g| u16::from(g.name()) != 0x11ec);
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let mut client =
         rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap();
     let mut hello = Vec::new();
