@@ -478,9 +478,9 @@ pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
 /// # Safety
 ///
 /// `s` must be a session that nobody else uses now, `conf` valid for reads, `alpn` for reads of
-/// `alpn_len` bytes or that 0, `set` null or a set that lives as long as this call, `input` and `out` valid for reads and writes of their lengths,
-/// `scratch` of [`tls_hs_scratch_size`] bytes that were zero at first and are nobody else's now,
-/// `step` valid for writes.
+/// `alpn_len` bytes unless that is 0, `set` null or a set that lives as long as this call, `input`
+/// and `out` valid for reads and writes of their lengths, `scratch` of [`tls_hs_scratch_size`]
+/// bytes that were zero at first and are nobody else's now, `step` valid for writes.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_advance(
     s: *mut bindings::tls_hs_session,

@@ -6,10 +6,11 @@
 //!
 //! * [`ct`], [`p256`], [`rsa`], [`mlkem`]: constant-time primitives that lib/crypto does not have;
 //!   [`crypto`] stands for what it has, and [`kcrypto`] implements that trait.
-//! * [`codec`], [`der`], [`names`], [`alert`], [`alpn`], [`record`], [`record_limit`], [`client_hello`], [`key_exchange`],
-//!   [`key_schedule`], [`server_flight`], [`session`], [`config`], [`identity`]: the engine, which
-//!   computes in [`scratch`]. It does no I/O, does not allocate and uses nothing but `core`, so
-//!   that the same files are tested and fuzzed on other hosts.
+//! * [`codec`], [`der`], [`names`], [`alert`], [`alpn`], [`record`], [`record_limit`],
+//!   [`client_hello`], [`key_exchange`], [`key_schedule`], [`server_flight`], [`session`],
+//!   [`config`], [`identity`]: the engine, which computes in [`scratch`]. It does no I/O, does not
+//!   allocate and uses nothing but `core`, so that the same files are tested and fuzzed on other
+//!   hosts.
 //! * [`ffi`]: what the C side calls. The only part with `unsafe` besides [`ct`], [`kcrypto`] and
 //!   the assembly of the primitives.
 //!
