@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The server's half of the key exchange (RFC 8446, section 4.2.8), for each
-//! [`Group`](crate::names::Group).
+//! The server's half of the key exchange (RFC 8446, section 4.2.8), for each [`Group`].
 
 use crate::alert::Alert;
 use crate::codec::Writer;

@@ -142,7 +142,7 @@ fn longest_flight() {
     for max in [63, 64, 511, 512, 4096, 16383, 16384] {
         let mut protection = Protection::new(keys());
         protection.limit(max);
-        let plain: Vec<u8> = (0..messages).map(|i| (i * 167 >> 3) as u8).collect();
+        let plain: Vec<u8> = (0..messages).map(|i| ((i * 167) >> 3) as u8).collect();
         let mut buf = vec![0; 48 * 1024 - clear];
         buf[5..5 + messages].copy_from_slice(&plain);
         let len = protection
