@@ -2,8 +2,12 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_identity))]
 mod tests {
-    use crate::config::NoIdentity;
-    use crate::identity::{select, IdentityError, Name, NameIndex, Payload, PrivateKey, PublicKey};
+    use crate::alert::Alert;
+    use crate::chain::{Authorities, Signatures};
+    use crate::codec::{Reader, U16List};
+    use crate::config::{NoIdentity, Wanted};
+    use crate::identity::{find_name, select, sort_names, NameEntry};
+    use crate::identity::{IdentityError, Name, NameIndex, Payload, PrivateKey, PublicKey};
     use crate::names::Scheme::{self, EcdsaSecp256r1Sha256 as Ecdsa, RsaPssRsaeSha256 as Rsa};
     use crate::p256;
     use crate::tests::{hex, Platform};
@@ -131,13 +135,92 @@ mod tests {
         assert!(wildcard(b"localhost").is_none() && wildcard(b".org").is_none());
     }
 
-    /// Names and schemes of identities, by number.
-    struct Index(&'static [(&'static [u8], Scheme)]);
+    /// A certificate of OpenSSL for CN=B, issued by CN=A with ecdsa-with-SHA384.
+    const ISSUED: [u8; 292] = hex(concat!(
+        "308201203081a8020101300a06082a8648ce3d040303300c310a300806035504",
+        "030c01413020170d3236313132343032313434325a180f323132363130333130",
+        "32313434325a300c310a300806035504030c01423059301306072a8648ce3d02",
+        "0106082a8648ce3d0301070342000424a506fc8348aaca27037c25949cc018e3",
+        "38ce6468d88807af6b516991bfe91b57eacb8d7aa08e89f2b48ba891ea8c322f",
+        "f7f0945f623255624844c64fbe5e1d300a06082a8648ce3d0403030367003064",
+        "0230459f34050861142d96b47b9ef933cba772b51f3a9ba006c97a63b4fb999a",
+        "113d37560c7a3cae42c235764e20dec27cd10230319bf09e357cdc0df64ab8c2",
+        "cedf6615d543493f35c9bbda7edbf2bea7f225a8266a930aa5dc62a37be29b7e",
+        "4d0f0b49"
+    ));
+
+    /// CN=A and CN=B as DER.
+    const NAME_A: [u8; 14] = hex("300c310a300806035504030c0141");
+    const NAME_B: [u8; 14] = hex("300c310a300806035504030c0142");
+
+    fn accepted(schemes: &[u8]) -> Option<Signatures> {
+        let list = U16List::new(Reader::new(schemes)).ok()?;
+        Some(Signatures::accepted(&list))
+    }
+
+    #[test]
+    fn signatures() {
+        let mut of_self_signed = Signatures::default();
+        assert!(of_self_signed.add(&CERTIFICATE).is_ok());
+        assert!(of_self_signed == Signatures::default());
+        let mut signatures = Signatures::default();
+        assert!(signatures.add(&ISSUED).is_ok());
+        assert!(Some(signatures) == accepted(&[5, 3]));
+        for good in [&[5u8, 3][..], &[4, 3, 5, 3]] {
+            assert!(accepted(good).is_some_and(|a| signatures.are_in(a)));
+        }
+        for bad in [&[][..], &[4u8, 3], &[5, 1, 6, 3]] {
+            assert!(accepted(bad).is_some_and(|a| !signatures.are_in(a)));
+            assert!(accepted(bad).is_some_and(|a| !signatures.are_forbidden(a)));
+        }
+        // ecdsa-with-SHA1, 1.2.840.10045.4.1.
+        let mut bytes = ISSUED;
+        let algorithm = 177;
+        assert!(bytes[algorithm..].starts_with(&[0x06, 0x08, 0x2a, 0x86, 0x48]));
+        bytes[algorithm + 1] = 7;
+        bytes[algorithm + 8] = 1;
+        let mut sha1 = Signatures::default();
+        assert!(sha1.add(&bytes).is_ok());
+        assert!(accepted(&[2, 3]).is_some_and(|a| sha1.are_in(a) && !sha1.are_forbidden(a)));
+        assert!(accepted(&[4, 3]).is_some_and(|a| !sha1.are_in(a) && sha1.are_forbidden(a)));
+        for len in 0..ISSUED.len() {
+            assert!(Signatures::default().add(&ISSUED[..len]).is_err());
+        }
+    }
+
+    #[test]
+    fn authorities() {
+        let chain = || [&CERTIFICATE[..], &ISSUED].into_iter();
+        let list = |names: &'static [u8]| Authorities::parse(Reader::new(names));
+        assert!(Authorities::default().issued(chain()));
+        const A: [u8; 18] = hex("0010000e300c310a300806035504030c0141");
+        const B: [u8; 18] = hex("0010000e300c310a300806035504030c0142");
+        const BOTH: [u8; 34] =
+            hex("0020000e300c310a300806035504030c0142000e300c310a300806035504030c0141");
+        assert!(A[4..] == NAME_A && B[4..] == NAME_B);
+        assert!(list(&A).is_ok_and(|a| a.issued(chain())));
+        // B is a subject only.
+        assert!(list(&B).is_ok_and(|a| !a.issued(chain())));
+        assert!(list(&BOTH).is_ok_and(|a| a.issued(chain())));
+        for bad in [
+            &[][..],
+            &[0u8, 0],
+            &[0, 3, 0, 2, 1],
+            &[0, 2, 0, 0],
+            &[0, 3, 0, 1, 1, 1],
+        ] {
+            assert!(list(bad).err() == Some(Alert::DecodeError));
+        }
+    }
+
+    /// Names, schemes and signatures of identities, by number. Those with an odd number have been
+    /// issued by CN=A.
+    struct Index(&'static [(&'static [u8], Scheme, &'static [u8])]);
 
     impl NameIndex for Index {
         fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
             let mut found = [None; 8];
-            let matching = self.0.iter().enumerate().filter(|(_, (n, _))| *n == name);
+            let matching = self.0.iter().enumerate().filter(|(_, id)| id.0 == name);
             for (slot, (number, _)) in found.iter_mut().zip(matching) {
                 *slot = Some(number);
             }
@@ -149,21 +232,125 @@ mod tests {
         fn scheme(&self, identity: usize) -> Scheme {
             self.0[identity].1
         }
+        fn first(&self, scheme: Scheme) -> Option<usize> {
+            self.0.iter().position(|id| id.1 == scheme)
+        }
+        fn signatures(&self, identity: usize) -> Signatures {
+            accepted(self.0[identity].2).unwrap_or_default()
+        }
+        fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool {
+            authorities.issued(
+                [&CERTIFICATE, &ISSUED[..]][identity % 2..]
+                    .iter()
+                    .copied()
+                    .take(1),
+            )
+        }
     }
 
     const INDEX: Index = Index(&[
-        (b"a.example", Ecdsa),
-        (b"b.example", Ecdsa),
-        (b"b.example", Rsa),
-        (b"*.example", Rsa),
+        (b"a.example", Ecdsa, &[]),
+        (b"b.example", Ecdsa, &[]),
+        (b"b.example", Rsa, &[]),
+        (b"*.example", Rsa, &[]),
     ]);
 
+    fn wanted(name: Option<&'static [u8]>, strict: bool, schemes: &[Scheme]) -> Wanted<'static> {
+        let mut wanted = Wanted {
+            name,
+            strict,
+            schemes: Default::default(),
+            signatures: Signatures::default(),
+            authorities: Authorities::default(),
+        };
+        for (slot, scheme) in wanted.schemes.iter_mut().zip(schemes) {
+            *slot = Some(*scheme);
+        }
+        wanted
+    }
+
     fn find(
-        name: Option<&[u8]>,
+        name: Option<&'static [u8]>,
         strict: bool,
-        schemes: &'static [Scheme],
+        schemes: &[Scheme],
     ) -> Result<(usize, bool), NoIdentity> {
-        select(&INDEX, name, strict, &mut schemes.iter().copied())
+        select(&INDEX, &wanted(name, strict, schemes))
+    }
+
+    /// RFC 8446, section 4.4.2.2.
+    #[test]
+    fn chain_selection() {
+        const INDEX: Index = Index(&[
+            (b"a", Ecdsa, &[5, 3]),
+            (b"a", Ecdsa, &[4, 1]),
+            (b"a", Rsa, &[4, 1]),
+            (b"b", Ecdsa, &[2, 3]),
+            (b"b", Rsa, &[5, 1]),
+            (b"c", Ecdsa, &[2, 3]),
+        ]);
+        const A: [u8; 18] = hex("0010000e300c310a300806035504030c0141");
+        let find = |name, signatures: &[u8], schemes: &[Scheme]| {
+            let signatures = accepted(signatures).unwrap_or_default();
+            select(
+                &INDEX,
+                &Wanted {
+                    signatures,
+                    ..wanted(Some(name), false, schemes)
+                },
+            )
+        };
+        let both: &[Scheme] = &[Ecdsa, Rsa];
+        // A chain that the client can verify comes first, then the order of schemes.
+        assert!(find(b"a", &[5, 3], both) == Ok((0, true)));
+        assert!(find(b"a", &[4, 1], both) == Ok((1, true)));
+        assert!(find(b"a", &[4, 1], &[Rsa, Ecdsa]) == Ok((2, true)));
+        assert!(find(b"a", &[5, 3], &[Rsa, Ecdsa]) == Ok((0, true)));
+        // The best that there is if it can verify none, but SHA-1 only if it is asked for.
+        assert!(find(b"a", &[6, 1], both) == Ok((0, true)));
+        assert!(find(b"b", &[6, 1], both) == Ok((4, true)));
+        assert!(find(b"b", &[2, 3], both) == Ok((3, true)));
+        assert!(find(b"c", &[4, 3], both) == Err(NoIdentity::NoScheme));
+        assert!(find(b"c", &[4, 3, 2, 3], both) == Ok((5, true)));
+        // An authority that the client knows, among chains that are equally good.
+        let authorities = Authorities::parse(Reader::new(&A)).unwrap_or_default();
+        let find = |signatures: &[u8]| {
+            let signatures = accepted(signatures).unwrap_or_default();
+            let wanted = Wanted {
+                signatures,
+                authorities,
+                ..wanted(Some(b"a"), false, both)
+            };
+            select(&INDEX, &wanted)
+        };
+        assert!(find(&[5, 3, 4, 1]) == Ok((1, true)));
+        assert!(find(&[5, 3]) == Ok((0, true)));
+    }
+
+    /// Of names that are many, each is found.
+    #[test]
+    fn name_table() {
+        let mut names = [0; 3 * 200];
+        let entry = |i: usize| NameEntry {
+            start: 3 * i as u32,
+            len: 3,
+            identity: i as u32,
+        };
+        let mut index = [entry(0); 200];
+        for i in 0..200 {
+            // Each name twice, not in order.
+            let number = (i % 100) * 37 % 100;
+            names[3 * i..][..3].copy_from_slice(&[b'n', number as u8 / 10, number as u8 % 10]);
+            index[i] = entry(i);
+        }
+        sort_names(&names, &mut index);
+        for i in 0..100 {
+            let found = find_name(&names, &index, &names[3 * i..][..3]);
+            assert!(found.iter().map(|e| e.identity as usize).eq([i, i + 100]));
+        }
+        for missing in [&b""[..], b"a", b"n", b"z", &[b'n', 0, 0, 0], &[b'n', 10, 0]] {
+            assert!(find_name(&names, &index, missing).is_empty());
+        }
+        assert!(find_name(&names, &[], b"n").is_empty());
     }
 
     #[test]
@@ -186,7 +373,7 @@ mod tests {
         // Without a name, the first one that the client can verify.
         assert!(find(None, false, &[Rsa]) == Ok((2, false)));
         assert!(find(None, false, &[]) == Err(NoIdentity::NoScheme));
-        let none = select(&Index(&[]), None, false, &mut both.iter().copied());
+        let none = select(&Index(&[]), &wanted(None, false, both));
         assert!(none == Err(NoIdentity::Empty));
     }
 }

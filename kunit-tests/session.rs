@@ -5,8 +5,7 @@ mod tests {
     use crate::alert::Alert;
     use crate::alpn::Protocols;
     use crate::config::{flag_bits, version_bits};
-    use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
-    use crate::names::Scheme;
+    use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
     use crate::p256;
     use crate::scratch::Scratch;
     use crate::session::{Fallback, Session, Step};
@@ -28,23 +27,12 @@ mod tests {
     struct One(p256::PrivateKey);
 
     impl Identities for One {
-        fn select(
-            &self,
-            name: Option<&[u8]>,
-            strict: bool,
-            schemes: &mut dyn Iterator<Item = Scheme>,
-        ) -> Result<Identity<'_>, NoIdentity> {
-            if strict && name.is_some_and(|n| n != b"a") {
+        fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+            if wanted.strict && wanted.name.is_some_and(|n| n != b"a") {
                 return Err(NoIdentity::UnknownName);
             }
             let key = SigningKey::P256(&self.0);
-            let mut offered = false;
-            for scheme in schemes {
-                offered |= scheme == key.scheme();
-            }
-            if !offered {
-                return Err(NoIdentity::NoScheme);
-            }
+            wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
             Ok(Identity {
                 certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
                 name_matched: false,

@@ -9,6 +9,7 @@
 
 use crate::alert::Alert;
 use crate::alpn::Protocols;
+use crate::chain::Authorities;
 use crate::codec::{Reader, U16List};
 use crate::names::extension_type as ext;
 
@@ -41,6 +42,10 @@ pub struct ClientHello<'a> {
     pub max_fragment_length: Option<u8>,
     /// record_size_limit.
     pub record_size_limit: Option<u16>,
+    /// signature_algorithms_cert.
+    pub signature_algorithms_cert: Option<U16List<'a>>,
+    /// certificate_authorities.
+    pub certificate_authorities: Option<Authorities<'a>>,
     /// psk_key_exchange_modes is there.
     pub psk_modes: bool,
     /// pre_shared_key is there.
@@ -159,6 +164,8 @@ impl<'a> ClientHello<'a> {
             supported_groups: None,
             key_share: None,
             signature_algorithms: None,
+            signature_algorithms_cert: None,
+            certificate_authorities: None,
             protocols: None,
             max_fragment_length: None,
             record_size_limit: None,
@@ -213,6 +220,8 @@ impl<'a> ClientHello<'a> {
             ext::ALPN => self.protocols.is_some(),
             ext::MAX_FRAGMENT_LENGTH => self.max_fragment_length.is_some(),
             ext::RECORD_SIZE_LIMIT => self.record_size_limit.is_some(),
+            ext::SIGNATURE_ALGORITHMS_CERT => self.signature_algorithms_cert.is_some(),
+            ext::CERTIFICATE_AUTHORITIES => self.certificate_authorities.is_some(),
             ext::PRE_SHARED_KEY => self.pre_shared_key,
             ext::EARLY_DATA => self.early_data,
             ext::SUPPORTED_VERSIONS => self.supported_versions.is_some(),
@@ -229,6 +238,12 @@ impl<'a> ClientHello<'a> {
             ext::SUPPORTED_GROUPS => self.supported_groups = Some(parse_u16_list(body)?),
             ext::SIGNATURE_ALGORITHMS => self.signature_algorithms = Some(parse_u16_list(body)?),
             ext::ALPN => self.protocols = Some(Protocols::parse(body)?),
+            ext::SIGNATURE_ALGORITHMS_CERT => {
+                self.signature_algorithms_cert = Some(parse_u16_list(body)?);
+            }
+            ext::CERTIFICATE_AUTHORITIES => {
+                self.certificate_authorities = Some(Authorities::parse(body)?);
+            }
             ext::SUPPORTED_VERSIONS => self.supported_versions = Some(parse_versions(body)?),
             ext::MAX_FRAGMENT_LENGTH => {
                 self.max_fragment_length = Some(body.u8()?);
@@ -286,6 +301,8 @@ pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert
             ext::SERVER_NAME
                 | ext::SUPPORTED_GROUPS
                 | ext::SIGNATURE_ALGORITHMS
+                | ext::SIGNATURE_ALGORITHMS_CERT
+                | ext::CERTIFICATE_AUTHORITIES
                 | ext::ALPN
                 | ext::MAX_FRAGMENT_LENGTH
                 | ext::RECORD_SIZE_LIMIT

@@ -3,6 +3,7 @@
 //! What a listener has been told to do, and the identities it may use.
 
 use crate::alpn::Protocols;
+use crate::chain::{Authorities, Signatures};
 use crate::names::{CipherSuite, Group, Scheme};
 use crate::{p256, rsa};
 
@@ -173,15 +174,34 @@ pub enum NoIdentity {
     NoScheme,
 }
 
+/// What an identity should be like.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The server name.
+    pub name: Option<&'a [u8]>,
+    /// Whether an unknown name is to be refused.
+    pub strict: bool,
+    /// The schemes that the key may sign with, preferred ones first.
+    pub schemes: [Option<Scheme>; Scheme::ALL.len()],
+    /// What the certificates should be signed with.
+    pub signatures: Signatures,
+    /// Who should have issued one of them.
+    pub authorities: Authorities<'a>,
+}
+
+impl Wanted<'_> {
+    /// The place of a scheme in the order of preference; `None` if it must not be used.
+    pub fn rank(&self, scheme: Scheme) -> Option<usize> {
+        self.schemes.iter().position(|s| *s == Some(scheme))
+    }
+}
+
 /// The identities of a listener.
 pub trait Identities {
-    /// Finds the identity for a server name that signs with the first possible of `schemes`.
+    /// Finds the identity for a server name that suits the client best (RFC 8446, section
+    /// 4.4.2.2).
     ///
-    /// Without a name, or with one that no identity has unless `strict`, it is the default one.
-    fn select(
-        &self,
-        name: Option<&[u8]>,
-        strict: bool,
-        schemes: &mut dyn Iterator<Item = Scheme>,
-    ) -> Result<Identity<'_>, NoIdentity>;
+    /// Without a name, or with one that no identity has unless that is refused, it is the default
+    /// one.
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity>;
 }

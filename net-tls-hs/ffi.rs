@@ -5,9 +5,10 @@
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
 use crate::alpn::Protocols;
-use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use crate::chain::{Authorities, Signatures};
+use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use crate::crypto::AeadAlg;
-use crate::identity::{self, IdentityError, NameIndex, Payload};
+use crate::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
 use crate::kcrypto::LibCrypto;
 use crate::names::{Scheme, TLS_1_3};
 use crate::scratch::Scratch;
@@ -42,6 +43,8 @@ struct OwnedIdentity {
     key: OwnedKey,
     /// The DNS names, each with its length in front.
     names: KVec<u8>,
+    /// What the certificates are signed with.
+    signatures: Signatures,
 }
 
 impl OwnedIdentity {
@@ -59,6 +62,7 @@ impl OwnedIdentity {
             certificate,
             key,
             names,
+            signatures: payload.signatures,
         })
     }
 
@@ -264,20 +268,14 @@ pub unsafe extern "C" fn tls_hs_identity_read(
     total
 }
 
-/// A name in an [`IdentitySet`].
-struct NameEntry {
-    /// Position in [`IdentitySet::names`].
-    start: u32,
-    len: u8,
-    identity: u32,
-}
-
 /// `struct tls_hs_identity_set`.
 struct IdentitySet {
     identities: KVVec<Arc<OwnedIdentity>>,
     names: KVVec<u8>,
-    /// Sorted by name, then by number of the identity.
+    /// Sorted by [`identity::sort_names`].
     index: KVVec<NameEntry>,
+    /// The first identity for each of [`Scheme::ALL`].
+    first: [Option<usize>; Scheme::ALL.len()],
 }
 
 impl IdentitySet {
@@ -297,33 +295,24 @@ impl IdentitySet {
                 names.extend_from_slice(name, GFP_KERNEL)?;
             }
         }
-        let bytes: &[u8] = &names;
-        index.sort_unstable_by(|a, b| {
-            (name_of(bytes, a), a.identity).cmp(&(name_of(bytes, b), b.identity))
+        identity::sort_names(&names, &mut index);
+        let first = Scheme::ALL.map(|scheme| {
+            identities
+                .iter()
+                .position(|id| id.key.borrow().scheme() == scheme)
         });
         Ok(IdentitySet {
             identities,
             names,
             index,
+            first,
         })
     }
 }
 
-fn name_of<'a>(names: &'a [u8], entry: &NameEntry) -> &'a [u8] {
-    let start = entry.start as usize;
-    names
-        .get(start..start + usize::from(entry.len))
-        .unwrap_or(&[])
-}
-
 impl NameIndex for IdentitySet {
     fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
-        let before = |e: &NameEntry| name_of(&self.names, e) < name;
-        let until = |e: &NameEntry| name_of(&self.names, e) <= name;
-        let range = self.index.partition_point(before)..self.index.partition_point(until);
-        self.index
-            .get(range)
-            .unwrap_or(&[])
+        identity::find_name(&self.names, &self.index, name)
             .iter()
             .map(|e| e.identity as usize)
     }
@@ -338,20 +327,33 @@ impl NameIndex for IdentitySet {
             None => Scheme::EcdsaSecp256r1Sha256,
         }
     }
+
+    fn first(&self, scheme: Scheme) -> Option<usize> {
+        let at = Scheme::ALL.iter().position(|s| *s == scheme)?;
+        *self.first.get(at)?
+    }
+
+    fn signatures(&self, identity: usize) -> Signatures {
+        self.identities
+            .get(identity)
+            .map(|id| id.signatures)
+            .unwrap_or_default()
+    }
+
+    fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool {
+        self.identities
+            .get(identity)
+            .is_some_and(|id| authorities.issued(id.certificates()))
+    }
 }
 
 /// The set that the C side gave, if any.
 struct MaybeSet<'a>(Option<&'a IdentitySet>);
 
 impl Identities for MaybeSet<'_> {
-    fn select(
-        &self,
-        name: Option<&[u8]>,
-        strict: bool,
-        schemes: &mut dyn Iterator<Item = Scheme>,
-    ) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
         let set = self.0.ok_or(NoIdentity::Empty)?;
-        let (number, name_matched) = identity::select(set, name, strict, schemes)?;
+        let (number, name_matched) = identity::select(set, wanted)?;
         let id = set.identities.get(number).ok_or(NoIdentity::Empty)?;
         Ok(Identity {
             certificate: &id.certificate,

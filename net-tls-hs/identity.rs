@@ -8,8 +8,9 @@
 //! chain is any good is for clients to find out.
 
 use crate::alert::Alert;
+use crate::chain::{Authorities, Signatures};
 use crate::codec::Writer;
-use crate::config::NoIdentity;
+use crate::config::{NoIdentity, Wanted};
 use crate::der::{tag, Der, Malformed};
 use crate::names::{handshake_type, Scheme};
 use crate::rsa;
@@ -120,6 +121,8 @@ pub struct Payload<'a> {
     pub public: PublicKey<'a>,
     /// The private key.
     pub private: PrivateKey<'a>,
+    /// What the certificates are signed with.
+    pub signatures: Signatures,
     /// GeneralNames of the leaf, see [`Payload::dns_names`].
     names: &'a [u8],
 }
@@ -132,6 +135,7 @@ impl<'a> Payload<'a> {
         let mut chain_len = 0;
         let mut certificates = 0;
         let mut leaf = None;
+        let mut signatures = Signatures::default();
         let key = loop {
             if rest.is_empty() {
                 return Err(match certificates {
@@ -153,6 +157,7 @@ impl<'a> Payload<'a> {
                 return Err(IdentityError::TooManyCertificates);
             }
             certificates += 1;
+            signatures.add(element.whole)?;
             chain_len += element.whole.len();
             leaf.get_or_insert(element.content);
         };
@@ -166,6 +171,7 @@ impl<'a> Payload<'a> {
             certificates,
             public,
             private,
+            signatures,
             names,
         })
     }
@@ -377,6 +383,40 @@ impl Name {
     }
 }
 
+/// Where a name is, and whose it is.
+#[derive(Clone, Copy)]
+pub struct NameEntry {
+    /// Where it begins.
+    pub start: u32,
+    /// How long it is.
+    pub len: u8,
+    /// The number of the identity.
+    pub identity: u32,
+}
+
+impl NameEntry {
+    /// The name, out of all names.
+    pub fn name<'a>(&self, names: &'a [u8]) -> &'a [u8] {
+        let start = self.start as usize;
+        names
+            .get(start..start + usize::from(self.len))
+            .unwrap_or(&[])
+    }
+}
+
+/// Brings names in the order in which [`find_name`] looks for them.
+pub fn sort_names(names: &[u8], index: &mut [NameEntry]) {
+    index.sort_unstable_by(|a, b| (a.name(names), a.identity).cmp(&(b.name(names), b.identity)));
+}
+
+/// The entries of a (normalized) name. What this costs grows with the logarithm of their number.
+pub fn find_name<'a>(names: &[u8], index: &'a [NameEntry], name: &[u8]) -> &'a [NameEntry] {
+    let start = index.partition_point(|e| e.name(names) < name);
+    let rest = index.get(start..).unwrap_or(&[]);
+    let len = rest.iter().take_while(|e| e.name(names) == name).count();
+    rest.get(..len).unwrap_or(&[])
+}
+
 /// Where to find what [`select`] chooses from.
 pub trait NameIndex {
     /// The identities with a (normalized) name, by number.
@@ -385,41 +425,47 @@ pub trait NameIndex {
     fn count(&self) -> usize;
     /// The scheme of an identity's key.
     fn scheme(&self, identity: usize) -> Scheme;
+    /// The first identity whose key has a scheme.
+    fn first(&self, scheme: Scheme) -> Option<usize>;
+    /// What an identity's certificates are signed with.
+    fn signatures(&self, identity: usize) -> Signatures;
+    /// Whether one of its certificates has been issued by one of these.
+    fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool;
+}
+
+/// How bad an identity is for a client, or `None` if it must not be used: first comes a chain that
+/// the client says it can verify, then one of an authority that it knows.
+fn badness(index: &impl NameIndex, id: usize, wanted: &Wanted<'_>) -> Option<u8> {
+    let signatures = index.signatures(id);
+    if signatures.are_forbidden(wanted.signatures) {
+        return None;
+    }
+    Some(
+        u8::from(!signatures.are_in(wanted.signatures)) * 2
+            + u8::from(!index.is_issued_by(id, &wanted.authorities)),
+    )
 }
 
 /// Chooses an identity. See [`crate::config::Identities::select`]. Also tells whether it has been
 /// found by name.
-pub fn select(
-    index: &impl NameIndex,
-    name: Option<&[u8]>,
-    strict: bool,
-    schemes: &mut dyn Iterator<Item = Scheme>,
-) -> Result<(usize, bool), NoIdentity> {
+pub fn select(index: &impl NameIndex, wanted: &Wanted<'_>) -> Result<(usize, bool), NoIdentity> {
     if index.count() == 0 {
         return Err(NoIdentity::Empty);
     }
-    let mut offered = [None; Scheme::ALL.len()];
-    for (slot, scheme) in offered.iter_mut().zip(schemes) {
-        *slot = Some(scheme);
-    }
-    let best = |candidates: &mut dyn Iterator<Item = usize>| {
-        let mut best: Option<(usize, usize)> = None;
-        for id in candidates {
-            let rank = offered.iter().position(|s| *s == Some(index.scheme(id)));
-            if let Some(rank) = rank {
-                if best.is_none_or(|(r, _)| rank < r) {
-                    best = Some((rank, id));
-                }
-            }
-        }
-        best.map(|(_, id)| id)
-    };
-
-    if let Some(mut name) = name.and_then(Name::new) {
+    if let Some(mut name) = wanted.name.and_then(Name::new) {
         let lookup = |name: &Name| {
-            let mut found = index.with_name(name.as_bytes());
+            let found = index.with_name(name.as_bytes());
             found.clone().next()?;
-            Some(best(&mut found).ok_or(NoIdentity::NoScheme))
+            let ranked = found.filter_map(|id| {
+                let rank = wanted.rank(index.scheme(id))?;
+                Some((badness(index, id, wanted)?, rank, id))
+            });
+            Some(
+                ranked
+                    .min()
+                    .map(|(_, _, id)| id)
+                    .ok_or(NoIdentity::NoScheme),
+            )
         };
         if let Some(id) = lookup(&name) {
             return Ok((id?, true));
@@ -430,13 +476,14 @@ pub fn select(
             }
         }
     }
-    if name.is_some() && strict {
+    if wanted.name.is_some() && wanted.strict {
         return Err(NoIdentity::UnknownName);
     }
-    // The default identity, or the first one that the client can verify.
-    if offered.contains(&Some(index.scheme(0))) {
-        return Ok((0, false));
-    }
-    let first = (0..index.count()).find(|id| offered.contains(&Some(index.scheme(*id))));
-    Ok((first.ok_or(NoIdentity::NoScheme)?, false))
+    // The default identity: the first one, or the first with another kind of key.
+    let defaults = wanted.schemes.iter().flatten().filter_map(|scheme| {
+        let id = index.first(*scheme)?;
+        Some((badness(index, id, wanted)?, id))
+    });
+    let (_, id) = defaults.min().ok_or(NoIdentity::NoScheme)?;
+    Ok((id, false))
 }

@@ -68,6 +68,10 @@ pub mod extension_type {
     pub const COOKIE: u16 = 44;
     /// psk_key_exchange_modes.
     pub const PSK_KEY_EXCHANGE_MODES: u16 = 45;
+    /// certificate_authorities.
+    pub const CERTIFICATE_AUTHORITIES: u16 = 47;
+    /// signature_algorithms_cert.
+    pub const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
     /// key_share.
     pub const KEY_SHARE: u16 = 51;
 }

@@ -38,9 +38,10 @@
 //! PSKs and what is unknown, GREASE among it, are ignored. Early data is skipped (section 4.2.10).
 
 use crate::alert::{self, Alert};
+use crate::chain::Signatures;
 use crate::client_hello::ClientHello;
 use crate::codec::{move_within, Writer};
-use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity};
+use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted};
 use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
 use crate::key_exchange::SharedSecret;
@@ -751,14 +752,23 @@ fn choose<'a>(
 
     let name = hello.server_name.filter(|name| !name.is_empty());
     let strict = config.flags & flag_bits::SNI_STRICT != 0;
-    let mut schemes = config.schemes().filter(|s| algorithms.contains(s.code()));
-    let identity = identities
-        .select(name, strict, &mut schemes)
-        .map_err(|e| match e {
-            NoIdentity::Empty => Failure::Fallback(Fallback::NoIdentity),
-            NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
-            NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),
-        })?;
+    let mut wanted = Wanted {
+        name,
+        strict,
+        schemes: Default::default(),
+        // Section 4.2.3: one list for both if there is only one.
+        signatures: Signatures::accepted(&hello.signature_algorithms_cert.unwrap_or(algorithms)),
+        authorities: hello.certificate_authorities.unwrap_or_default(),
+    };
+    let schemes = config.schemes().filter(|s| algorithms.contains(s.code()));
+    for (slot, scheme) in wanted.schemes.iter_mut().zip(schemes) {
+        *slot = Some(scheme);
+    }
+    let identity = identities.select(&wanted).map_err(|e| match e {
+        NoIdentity::Empty => Failure::Fallback(Fallback::NoIdentity),
+        NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
+        NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),
+    })?;
     let protocol = config.protocols.choose(hello.protocols)?;
     Ok(Choice {
         suite,

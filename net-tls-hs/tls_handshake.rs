@@ -21,6 +21,7 @@
 
 mod alert;
 mod alpn;
+mod chain;
 mod client_hello;
 mod codec;
 mod config;

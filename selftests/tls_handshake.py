@@ -816,6 +816,62 @@ def identities(env):
         eq(served(lsk, "x.y.wild.test"), None, "unknown name")
 
 
+@test
+def chains(env):
+    """signature_algorithms_cert and certificate_authorities, sections 4.2.3 and 4.2.4."""
+    if not shutil.which("openssl"):
+        raise Skip("no openssl")
+    leaves, names = {}, {}
+    ring = tls_hs.new_keyring()
+    with tempfile.TemporaryDirectory() as folder:
+        def openssl(*args):
+            subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+
+        def read(name):
+            with open(f"{folder}/{name}", "rb") as file:
+                return file.read()
+
+        p256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+        with open(f"{folder}/ext", "w", encoding="ascii") as file:
+            file.write("subjectAltName=DNS:chain.test\n")
+        openssl("req", "-new", "-nodes", "-subj", "/", "-newkey", *p256, "-keyout", "k", "-out", "r")
+        openssl("pkcs8", "-topk8", "-nocrypt", "-in", "k", "-outform", "DER", "-out", "k.der")
+        for name, algorithm, digest in (("ec", p256, "sha256"), ("rsa", ("rsa:2048",), "sha384"),
+                                        ("sha1", ("rsa:2048",), "sha1")):
+            # A common name of one character: SEQUENCE, SET, SEQUENCE, 2.5.4.3, UTF8String.
+            names[name] = bytes.fromhex("300c310a300806035504030c01") + name[0].encode()
+            openssl("req", "-x509", "-nodes", "-subj", f"/CN={name[0]}", "-newkey", *algorithm,
+                    "-keyout", "ca.key", "-out", "ca.pem")
+            openssl("x509", "-req", "-in", "r", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile",
+                    "ext", "-set_serial", "1", f"-{digest}", "-outform", "DER", "-out", "l.der")
+            leaves[name] = read("l.der")
+            tls_hs.add_key("tls_identity", name, leaves[name] + read("k.der"), ring)
+
+    def got(signatures=None, authorities=None, schemes=(0x0403,)):
+        client = connect(lsk, name="chain.test", schemes=schemes)
+        if signatures:
+            client.hello.set(50, tls13.vec(2, tls13.u16s(*signatures)))
+        if authorities:
+            client.hello.set(47, tls13.vec(2, b"".join(
+                tls13.vec(2, names[name]) for name in authorities)))
+        client.send_hello()
+        client.server_hello()
+        client.server_flight()
+        return [name for name, leaf in leaves.items() if leaf == client.server["cert"]]
+
+    with env.listen(ring=ring) as lsk:
+        eq(got((0x0403,)), ["ec"], "ECDSA in chains")
+        eq(got((0x0501,)), ["rsa"], "RSA in chains")
+        eq(got((0x0501, 0x0201)), ["rsa"], "SHA-1 as well")
+        eq(got((0x0201,)), ["sha1"], "SHA-1 only")
+        eq(got((0x0601,)), ["ec"], "none that there is")
+        eq(got(schemes=(0x0403, 0x0501)), ["ec"], "one list for both")
+        eq(got(authorities=("rsa",)), ["ec"], "what can be verified comes first")
+        eq(got((0x0403, 0x0501), ("rsa",)), ["rsa"], "authority")
+        eq(got((0x0403, 0x0501), ("sha1", "ec", "rsa")), ["ec"], "authorities")
+
+
 class Counters:
     """Expects that counters grow by so much, and others of handshakes do not."""
 

@@ -10,8 +10,15 @@
 use std::hint::black_box;
 #[cfg(target_arch = "x86_64")]
 use std::sync::atomic::{AtomicU64, Ordering};
+use tls_handshake_host::alpn::Protocols;
+use tls_handshake_host::chain::{Authorities, Signatures};
+use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::der::Der;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
+use tls_handshake_host::identity::{find_name, select, sort_names, NameEntry, NameIndex};
+use tls_handshake_host::names::Scheme;
+use tls_handshake_host::scratch::Scratch;
+use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::{p256, rsa, zeroed};
 
 /// Prepares an operation's input and returns the operation.
@@ -43,6 +50,12 @@ const OPERATIONS: &[(&str, Prepare)] = &[
         portable(rsa_sign::<4096>)
     }),
     ("rsa 4096 pss sign (ring)", rsa_sign_ring::<4096>),
+    ("answer to a ClientHello, 1 name", answer::<1>),
+    ("answer to a ClientHello, 1000 names", answer::<1000>),
+    (
+        "answer to a ClientHello, 1000 names, unknown",
+        answer_unknown::<1000>,
+    ),
 ];
 
 /// An operation without assembly.
@@ -200,6 +213,125 @@ fn rsa_sign_rustcrypto<const BITS: usize>() -> Box<dyn FnMut()> {
     Box::new(move || {
         black_box(key.sign_with_rng(&mut rand::rngs::OsRng, black_box(&[0x5a; 32])));
     })
+}
+
+/// Identities with one key, as the kernel indexes them.
+struct Names {
+    names: Vec<u8>,
+    index: Vec<NameEntry>,
+    key: p256::PrivateKey,
+}
+
+impl Names {
+    fn new(count: usize) -> Self {
+        let mut names = Vec::new();
+        let mut index = Vec::new();
+        for i in 0..count {
+            let name = format!("www{:03}.example.org", i * 371 % 1000);
+            index.push(NameEntry {
+                start: names.len() as u32,
+                len: name.len() as u8,
+                identity: i as u32,
+            });
+            names.extend_from_slice(name.as_bytes());
+        }
+        sort_names(&names, &mut index);
+        let key = p256::PrivateKey::from_be_bytes(&P256_KEY).unwrap();
+        Names { names, index, key }
+    }
+}
+
+impl NameIndex for Names {
+    fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
+        find_name(&self.names, &self.index, name)
+            .iter()
+            .map(|e| e.identity as usize)
+    }
+
+    fn count(&self) -> usize {
+        self.index.len()
+    }
+
+    fn scheme(&self, _: usize) -> Scheme {
+        Scheme::EcdsaSecp256r1Sha256
+    }
+
+    fn first(&self, scheme: Scheme) -> Option<usize> {
+        (scheme == self.scheme(0)).then_some(0)
+    }
+
+    fn signatures(&self, _: usize) -> Signatures {
+        Signatures::default()
+    }
+
+    fn is_issued_by(&self, _: usize, authorities: &Authorities<'_>) -> bool {
+        authorities.issued(std::iter::empty())
+    }
+}
+
+impl Identities for Names {
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let (_, name_matched) = select(self, wanted)?;
+        Ok(Identity {
+            certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
+            name_matched,
+            key: SigningKey::P256(&self.key),
+        })
+    }
+}
+
+/// A ClientHello in a record, with a share of x25519.
+fn client_hello(name: &str) -> Vec<u8> {
+    let mut name_list = vec![0, 0, 0, 0, 0, 0, 0];
+    name_list[1] = name.len() as u8 + 5;
+    name_list[3] = name.len() as u8 + 3;
+    name_list[6] = name.len() as u8;
+    name_list.extend_from_slice(name.as_bytes());
+    let mut extensions = vec![0, 0];
+    extensions.extend_from_slice(&name_list);
+    extensions.extend_from_slice(&[0, 43, 0, 3, 2, 3, 4, 0, 10, 0, 4, 0, 2, 0, 29]);
+    extensions.extend_from_slice(&[0, 13, 0, 4, 0, 2, 4, 3, 0, 51, 0, 38, 0, 36, 0, 29, 0, 32]);
+    extensions.extend_from_slice(&[9; 32]);
+    let mut body = vec![3, 3];
+    body.extend_from_slice(&[7; 32]);
+    body.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0, 0, extensions.len() as u8]);
+    body.extend_from_slice(&extensions);
+    let len = body.len() as u8;
+    let mut record = vec![22, 3, 1, 0, len + 4, 1, 0, 0, len];
+    record.extend_from_slice(&body);
+    record
+}
+
+fn answer_to(count: usize, name: &str) -> Box<dyn FnMut()> {
+    let names = Names::new(count);
+    let hello = client_hello(name);
+    // SAFETY: Zeroes are a valid value.
+    let mut scratch = unsafe { zeroed::<Scratch>() };
+    let mut out = [0; 2048];
+    let config = Config {
+        versions: 2,
+        flags: 0,
+        cipher_suites: &[],
+        tls12_cipher_suites: &[],
+        groups: &[],
+        signature_schemes: &[],
+        protocols: Protocols::default(),
+    };
+    Box::new(move || {
+        let mut input = hello.clone();
+        let mut session = Session::new();
+        let step =
+            session.advance::<HostCrypto>(&config, &names, &mut input, &mut out, &mut scratch);
+        assert!(matches!(step, Step::Send { .. }));
+    })
+}
+
+fn answer<const NAMES: usize>() -> Box<dyn FnMut()> {
+    answer_to(NAMES, "www000.example.org")
+}
+
+fn answer_unknown<const NAMES: usize>() -> Box<dyn FnMut()> {
+    answer_to(NAMES, "nobody.example.com")
 }
 
 fn main() {

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::identity::Payload;
-use tls_handshake_host::names::Scheme;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::{identity, p256, rsa};
@@ -18,21 +17,13 @@ struct One {
 }
 
 impl Identities for One {
-    fn select(
-        &self,
-        _: Option<&[u8]>,
-        _: bool,
-        schemes: &mut dyn Iterator<Item = Scheme>,
-    ) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
         let key = match (&self.p256, &self.rsa) {
             (Some(k), _) => SigningKey::P256(k),
             (_, Some(k)) => SigningKey::Rsa(k),
             _ => return Err(NoIdentity::Empty),
         };
-        let mut schemes = schemes;
-        if !(&mut schemes).any(|s| s == key.scheme()) {
-            return Err(NoIdentity::NoScheme);
-        }
+        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &self.certificate,
             name_matched: true,

@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::names::Scheme;
 use tls_handshake_host::p256;
 use tls_handshake_host::scratch::Scratch;
 pub use tls_handshake_host::session::Session;
@@ -16,17 +15,9 @@ use tls_handshake_host::session::Step;
 pub struct Any(pub p256::PrivateKey);
 
 impl Identities for Any {
-    fn select(
-        &self,
-        _: Option<&[u8]>,
-        _: bool,
-        schemes: &mut dyn Iterator<Item = Scheme>,
-    ) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
         let key = SigningKey::P256(&self.0);
-        let mut schemes = schemes;
-        if !(&mut schemes).any(|s| s == key.scheme()) {
-            return Err(NoIdentity::NoScheme);
-        }
+        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
             name_matched: true,
