@@ -94,8 +94,8 @@ impl Crypto for HostCrypto {
 
     fn hmac_final(mac: &mut Hmac, out: &mut [u8; MAX_HASH_LEN]) {
         match mac {
-            Hmac::S256(m) => out[..32].copy_from_slice(&m.finalize_reset().into_bytes()),
-            Hmac::S384(m) => out.copy_from_slice(&m.finalize_reset().into_bytes()),
+            Hmac::S256(m) => out[..32].copy_from_slice(&m.clone().finalize().into_bytes()),
+            Hmac::S384(m) => out.copy_from_slice(&m.clone().finalize().into_bytes()),
         }
     }
 
