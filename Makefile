@@ -7,6 +7,8 @@ help:
 	@echo 'make test-host     only those that need no kernel'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
+	@echo 'make constant-time look for branches on secrets, with Valgrind'
+	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
@@ -40,6 +42,12 @@ test-patches:
 check:
 	@scripts/check
 
+constant-time:
+	@scripts/constant-time
+
+fuzz:
+	@scripts/fuzz --time=$(or $(TIME),60)
+
 bench-crypto:
 	@scripts/deps host
 	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
@@ -60,4 +68,4 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches check bench-crypto patches kernel tree clean distclean
+.PHONY: help demo test test-host test-patches check constant-time fuzz bench-crypto patches kernel tree clean distclean

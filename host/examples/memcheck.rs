@@ -18,11 +18,10 @@ mod common;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey};
+use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::identity::{self, Payload};
 use tls_handshake_host::memcheck::{self, classify, declassify};
-use tls_handshake_host::names::Scheme;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::{ct, mlkem, p256, rsa, zeroed};
@@ -150,16 +149,13 @@ struct One {
 }
 
 impl Identities for One {
-    fn select(
-        &self,
-        _: Option<&[u8]>,
-        _: bool,
-        _: &mut dyn Iterator<Item = Scheme>,
-    ) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let key = SigningKey::P256(&self.key);
+        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &self.certificate,
             name_matched: true,
-            key: SigningKey::P256(&self.key),
+            key,
         })
     }
 }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The payload of a key: certificates and a private key in DER.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tls_handshake_host::identity::{Name, Payload, PrivateKey};
+use tls_handshake_host::{p256, rsa};
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(payload) = Payload::parse(data) else {
+        return;
+    };
+    let mut message = vec![0; payload.certificate_len()];
+    payload.write_certificate(&mut message).unwrap();
+    for mut name in payload.dns_names().filter_map(Name::new) {
+        assert!(!name.as_bytes().is_empty());
+        name.make_wildcard();
+    }
+    match &payload.private {
+        PrivateKey::P256(scalar) => drop(p256::PrivateKey::from_be_bytes(scalar)),
+        PrivateKey::Rsa(components) => {
+            // SAFETY: Zeroes are a valid value.
+            let mut key: Box<rsa::PrivateKey> = unsafe { tls_handshake_host::zeroed() };
+            let _ = key.init(components);
+        }
+    }
+});
