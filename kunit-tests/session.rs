@@ -230,6 +230,37 @@ mod tests {
         assert!(alert(step(&CONFIG, &old)) == Some(Alert::ProtocolVersion));
     }
 
+    /// What the table in the documentation says of extensions that are ignored: they may hold
+    /// anything, but be there once.
+    #[test]
+    fn ignored_extensions() {
+        const ANY: &[u8] = &[0xff, 0xfe, 0, 3, 0xff, 0, 1];
+        let ignored = [
+            5, 11, 14, 15, 17, 18, 19, 20, 21, 22, 23, 27, 34, 35, 48, 49, 57, 58, 0x0a0a, 17513,
+            17613, 0xfafa, 65037, 65281, 0xffff,
+        ];
+        let with_type = |hello: &Hello, extension_type: u16| {
+            let mut input = [0; 512];
+            let len = hello.write(&mut input);
+            for at in 0..=len - ANY.len() {
+                if input[at..].starts_with(ANY) {
+                    input[at..at + 2].copy_from_slice(&extension_type.to_be_bytes());
+                }
+            }
+            advance(&CONFIG, &mut input[..len])
+        };
+        let (once, twice) = (HELLO.with(4, ANY), HELLO.with(4, ANY).with(5, ANY));
+        for extension_type in ignored {
+            assert!(answered(with_type(&once, extension_type)));
+            let step = with_type(&twice, extension_type);
+            assert!(alert(step) == Some(Alert::IllegalParameter));
+        }
+        // Those that are not have a form, which this is not.
+        for extension_type in [0, 1, 16, 28, 41, 42, 44, 45, 47, 50] {
+            assert!(alert(with_type(&once, extension_type)) == Some(Alert::DecodeError));
+        }
+    }
+
     /// RFC 7507, section 3: TLS_FALLBACK_SCSV says that the client has tried a higher version.
     #[test]
     fn inappropriate_fallback() {
