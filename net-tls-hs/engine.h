@@ -19,6 +19,9 @@
 /* Longest identity payload: DER chain and private key. */
 #define TLS_HS_IDENTITY_MAX	(32 * 1024)
 
+/* Longest server name, see identity.rs. */
+#define TLS_HS_MAX_NAME		253
+
 /* One server identity: certificate chain and private key.  Refcounted, immutable. */
 struct tls_hs_identity;
 /* The identities of one keyring at one time, indexed by name.  Immutable. */
@@ -126,6 +129,13 @@ void tls_hs_session_advance(struct tls_hs_session *s,
 			    u8 *in, size_t in_len, u8 *out, size_t out_len,
 			    struct tls_hs_scratch *scratch,
 			    struct tls_hs_step *step);
+/*
+ * Looks for the server name of a ClientHello that no session has seen yet, and
+ * writes it normalized; returns its length, 0 if there is none, or -EAGAIN if
+ * the ClientHello is not complete or the session will not like it.  @in is of
+ * no use after that.
+ */
+int tls_hs_hello_name(u8 *in, size_t in_len, u8 *name, size_t name_len);
 /*
  * Writes an alert record for a handshake that the glue ends, under the keys
  * that are current; returns its length.

@@ -12,7 +12,7 @@ use crate::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
 use crate::kcrypto::LibCrypto;
 use crate::names::{Scheme, TLS_1_3};
 use crate::scratch::Scratch;
-use crate::session::{Session, Step};
+use crate::session::{self, Session, Step};
 use crate::{p256, rsa};
 use core::mem::size_of;
 use kernel::alloc::AllocError;
@@ -545,6 +545,40 @@ pub unsafe extern "C" fn tls_hs_session_advance(
             result.action = bindings::tls_hs_action_TLS_HS_PEER_ALERT as u8;
             result.alert = description;
         }
+    }
+}
+
+/// Finds the server name of a ClientHello. Returns its length, or -EAGAIN.
+///
+/// # Safety
+///
+/// `input` must be valid for reads and writes of `in_len` bytes, `name` for writes of `name_len`.
+#[export]
+pub unsafe extern "C" fn tls_hs_hello_name(
+    input: *mut u8,
+    in_len: usize,
+    name: *mut u8,
+    name_len: usize,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let (input, out) = unsafe {
+        (
+            core::slice::from_raw_parts_mut(input, in_len),
+            core::slice::from_raw_parts_mut(name, name_len),
+        )
+    };
+    let Some(name) = session::server_name(input) else {
+        return EAGAIN.to_errno();
+    };
+    let Some(name) = identity::Name::new(name) else {
+        return 0;
+    };
+    match out.get_mut(..name.as_bytes().len()) {
+        Some(out) => {
+            out.copy_from_slice(name.as_bytes());
+            out.len() as c_int
+        }
+        None => 0,
     }
 }
 

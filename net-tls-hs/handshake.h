@@ -18,6 +18,7 @@
 
 struct cred;
 struct key;
+struct tls_hs_names;
 
 /**
  * struct tls_hs_keys - what a keyring held at the last look
@@ -54,6 +55,8 @@ struct tls_hs_keys {
  * @cred: credentials of who set the keyring, to look into it again
  * @refresh: looks into the keyring again
  * @rwork: frees the structure
+ * @name_len: length of @name
+ * @name: the server name that these are the settings for, normalized
  */
 struct tls_hs_conf {
 	refcount_t refs;
@@ -63,6 +66,8 @@ struct tls_hs_conf {
 	const struct cred *cred;
 	struct work_struct refresh;
 	struct rcu_work rwork;
+	u8 name_len;
+	u8 name[TLS_HS_MAX_NAME];
 };
 
 /**
@@ -95,6 +100,8 @@ enum {
  * @to_close: entry of the list of connections to be closed
  * @sk: the connection, referenced
  * @conf: the listener's settings
+ * @names: the listener's settings for server names, or %NULL
+ * @name_conf: settings for the name that the client has sent, if there are any
  * @alpn: the listener's application protocols, or %NULL
  * @session: the engine's part, allocated when the first bytes arrive
  * @timer: ends the handshake, or wakes it up to go on sending
@@ -105,6 +112,7 @@ enum {
  * @unsent_len: its length
  * @unsent_off: how much of it has been sent
  * @retry: jiffies to wait before sending again
+ * @named: the client's server name has been looked up in @names
  * @consumed: something has been consumed: no fallback any more
  * @answered: the flight has been written: the identity is chosen
  * @accepting: handed to accept(): complete or fallen back
@@ -128,6 +136,8 @@ struct tls_hs {
 	struct llist_node to_close;
 	struct sock *sk;
 	struct tls_hs_conf *conf;
+	struct tls_hs_names *names;
+	struct tls_hs_conf *name_conf;
 	struct tls_hs_alpn *alpn;
 	struct tls_hs_session *session;
 	struct timer_list timer;
@@ -138,6 +148,7 @@ struct tls_hs {
 	u32 unsent_len;
 	u32 unsent_off;
 	u16 retry;
+	bool named;
 	bool consumed;
 	bool answered;
 	bool accepting;
@@ -170,6 +181,15 @@ static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 void tls_hs_conf_put(struct tls_hs_conf *conf);
 void tls_hs_alpn_put(struct tls_hs_alpn *alpn);
 void tls_hs_detach(struct sock *sk);
+
+/* sni.c */
+struct tls_hs_names *tls_hs_names_get(struct tls_hs_names *names);
+void tls_hs_names_put(struct tls_hs_names *names);
+struct tls_hs_conf *tls_hs_names_find(struct tls_hs_names *names, u8 *name,
+				      size_t len);
+int tls_hs_normalize_name(u8 *name, size_t size);
+int tls_hs_names_set(struct tls_hs_names __rcu **names, struct sock *sk,
+		     const u8 *name, size_t len, struct tls_hs_conf *conf);
 
 /* stats.c */
 void tls_hs_count_fallback(struct net *net, u8 reason);

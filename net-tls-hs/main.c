@@ -29,6 +29,8 @@
 /* First version of struct tls_hs_settings: up to signature_schemes. */
 #define TLS_HS_SETTINGS_SIZE_VER0	96
 static_assert(sizeof(struct tls_hs_settings) == TLS_HS_SETTINGS_SIZE_VER0);
+#define TLS_HS_SNI_SIZE_VER0		(256 + TLS_HS_SETTINGS_SIZE_VER0)
+static_assert(sizeof(struct tls_hs_sni) == TLS_HS_SNI_SIZE_VER0);
 
 enum {
 	TLS_HS_V4,
@@ -143,6 +145,49 @@ static int tls_hs_set_settings(struct sock *sk, sockptr_t optval,
 	return 0;
 }
 
+/* Settings for a server name, or none any more. */
+static int tls_hs_set_sni(struct sock *sk, sockptr_t optval,
+			  unsigned int optlen)
+{
+	struct tls_hs_conf *conf = NULL;
+	struct tls_hs_sni *sni;
+	int len, rc;
+
+	if (optlen < TLS_HS_SNI_SIZE_VER0)
+		return -EINVAL;
+	sni = kzalloc_obj(*sni, GFP_KERNEL);
+	if (!sni)
+		return -ENOMEM;
+	rc = copy_struct_from_sockptr(sni, sizeof(*sni), optval, optlen);
+	if (rc)
+		goto out;
+	rc = tls_hs_normalize_name(sni->server_name, sizeof(sni->server_name));
+	if (rc < 0)
+		goto out;
+	len = rc;
+	if (sni->settings.keyring) {
+		rc = tls_hs_settings_check(&sni->settings);
+		if (rc)
+			goto out;
+		conf = tls_hs_conf_new(&sni->settings);
+		rc = PTR_ERR_OR_ZERO(conf);
+		if (rc)
+			goto out;
+		conf->name_len = len;
+		memcpy(conf->name, sni->server_name, len);
+	}
+
+	lock_sock(sk);
+	rc = tls_hs_names_set(&tls_get_ctx(sk)->hs_names, sk, sni->server_name,
+			      len, conf);
+	release_sock(sk);
+	if (conf)
+		tls_hs_conf_put(conf);
+out:
+	kfree(sni);
+	return rc;
+}
+
 static int tls_hs_get_settings(struct sock *sk, char __user *optval,
 			       int __user *optlen)
 {
@@ -254,6 +299,8 @@ static int tls_listen_setsockopt(struct sock *sk, int level, int optname,
 		return tls_hs_set_settings(sk, optval, optlen);
 	case TLS_HS_ALPN:
 		return tls_hs_set_alpn(sk, optval, optlen);
+	case TLS_HS_SNI:
+		return tls_hs_set_sni(sk, optval, optlen);
 	case TLS_TX:
 	case TLS_RX:
 		/* Keys of one connection: never to be shared by children. */
@@ -437,6 +484,9 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 	if (!hs)
 		goto err_ctx;
 	hs->alpn = tls_hs_clone_alpn(listener);
+	rcu_read_lock();
+	hs->names = tls_hs_names_get(rcu_dereference(listener->hs_names));
+	rcu_read_unlock();
 	ctx->hs = hs;
 	icsk->icsk_ulp_ops = ulp_ops;
 	return;
@@ -458,6 +508,8 @@ void tls_hs_ctx_free(struct tls_context *ctx)
 
 	tls_hs_alpn_put(rcu_dereference_protected(ctx->hs_alpn, 1));
 	RCU_INIT_POINTER(ctx->hs_alpn, NULL);
+	tls_hs_names_put(rcu_dereference_protected(ctx->hs_names, 1));
+	RCU_INIT_POINTER(ctx->hs_names, NULL);
 
 	if (conf)
 		tls_hs_conf_put(conf);

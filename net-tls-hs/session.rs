@@ -644,6 +644,17 @@ fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
     }
 }
 
+/// The name of the server that a ClientHello is for, empty if it names none. `None` if it is not
+/// complete or malformed. Changes `input`.
+pub fn server_name(input: &mut [u8]) -> Option<&[u8]> {
+    let Ok(Framing::Hello { len, .. }) = frame_hello(input) else {
+        return None;
+    };
+    let body = input.get(HEADER_LEN + MESSAGE_HEADER_LEN..HEADER_LEN + len)?;
+    let hello = ClientHello::parse(body).ok()?;
+    Some(hello.server_name.unwrap_or(&[]))
+}
+
 /// An alert without protection: the client does not want to go on.
 fn plain_alert(record: &[u8], header: &Header) -> Result<Framing, Failure> {
     if header.len != alert::LEN {

@@ -91,6 +91,7 @@ static void tls_hs_free(struct tls_hs *hs)
 	if (hs->conf)
 		tls_hs_conf_put(hs->conf);
 	tls_hs_alpn_put(hs->alpn);
+	tls_hs_names_put(hs->names);
 	kfree(hs);
 	sock_put(sk);
 }
@@ -489,10 +490,27 @@ static bool tls_hs_is_stuck(struct sock *sk, u32 have)
 	return have >= TLS_HS_IN_MAX || tcp_epollin_ready(sk, INT_MAX);
 }
 
+/* Look up the settings for the name that a ClientHello asks for, when it is
+ * complete.  The table, which the handshake has a reference to, keeps them.
+ */
+static void tls_hs_look_up_name(struct tls_hs *hs, struct tls_hs_cpu *cpu,
+				u32 have)
+{
+	int len;
+
+	len = tls_hs_hello_name(cpu->in, have, cpu->out, TLS_HS_MAX_NAME);
+	if (len < 0)
+		return;
+	hs->named = true;
+	if (len)
+		hs->name_conf = tls_hs_names_find(hs->names, cpu->out, len);
+}
+
 /* One call of the engine.  True if it makes sense to call it again. */
 static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 {
 	const struct tls_hs_alpn *alpn = hs->alpn;
+	struct tls_hs_conf *conf = hs->conf;
 	const struct tls_hs_keys *keys;
 	struct tls_hs_step step = {};
 	struct sock *sk = hs->sk;
@@ -514,9 +532,16 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		return false;
 	}
 
-	if (!hs->answered && tls_hs_conf_is_stale(hs->conf)) {
+	if (hs->names && !hs->named) {
+		tls_hs_look_up_name(hs, cpu, have);
+		/* What it has changed. */
+		have = tls_hs_peek(sk, cpu->in, TLS_HS_IN_MAX);
+	}
+	if (hs->name_conf)
+		conf = hs->name_conf;
+	if (!hs->answered && tls_hs_conf_is_stale(conf)) {
 		/* A key has been added, replaced or revoked. */
-		queue_work(tls_hs_wq, &hs->conf->refresh);
+		queue_work(tls_hs_wq, &conf->refresh);
 		tls_hs_arm(hs, min(jiffies + 1, hs->deadline));
 		return false;
 	}
@@ -532,8 +557,8 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	}
 
 	rcu_read_lock();
-	keys = rcu_dereference(hs->conf->keys);
-	tls_hs_session_advance(hs->session, &hs->conf->settings,
+	keys = rcu_dereference(conf->keys);
+	tls_hs_session_advance(hs->session, &conf->settings,
 			       alpn ? alpn->list : NULL, alpn ? alpn->len : 0,
 			       keys->set, cpu->in, have, cpu->out, TLS_HS_OUT_MAX,
 			       cpu->scratch, &step);

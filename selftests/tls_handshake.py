@@ -872,6 +872,55 @@ def chains(env):
         eq(got((0x0403, 0x0501), ("sha1", "ec", "rsa")), ["ec"], "authorities")
 
 
+@test
+def sni_settings(env):
+    """TLS_HS_SNI: settings for a name, for a wildcard, and the listener's own."""
+    p256, rsa = (tls_hs.new_keyring(i) for i in (tls_hs.P256_IDENTITY, tls_hs.RSA_IDENTITY))
+    with env.listen(ring=p256) as lsk:
+        eq(served(lsk, "rsa.test"), P256_LEAF, "before")
+        tls_hs.set_sni(lsk, "*.rsa.test", rsa)
+        tls_hs.set_sni(lsk, "Client.RSA.test.", rsa, flags=tls_hs.F_CLIENT_CERT)
+        tls_hs.set_sni(lsk, "p256.test", p256, groups=(tls13.SECP256R1,))
+        for name, want in (("a.rsa.test", RSA_LEAF), ("A.rsa.TEST.", RSA_LEAF),
+                           ("rsa.test", P256_LEAF), ("a.b.rsa.test", P256_LEAF),
+                           ("client.rsa.test", None), ("other.test", P256_LEAF),
+                           (None, P256_LEAF)):
+            eq(served(lsk, name), want, name)
+        # HelloRetryRequest, in pieces, in several records.
+        client, conn = pair(lsk, name="p256.test", groups=(tls13.X25519, tls13.SECP256R1),
+                            shares=(tls13.X25519,), chunk=7)
+        eq(tls_hs.status(conn)["group"], tls13.SECP256R1, "group")
+        ping(client, conn)
+        client = connect(lsk, name="a.rsa.test")
+        client.transcript = client.hello.message()
+        client.sock.sendall(tls13.records(tls13.HANDSHAKE, client.transcript, 50))
+        client.server_hello()
+        client.server_flight()
+        eq(client.server["cert"], RSA_LEAF, "several records")
+
+        # The settings' own keyring counts, and a child keeps what it began with.
+        with UnderWay(lsk, "a.rsa.test"):
+            tls_hs.keyctl(tls_hs.KEYCTL_REVOKE, rsa)
+            eq(served(lsk, "a.rsa.test"), None, "revoked")
+            tls_hs.set_sni(lsk, "*.rsa.test", 0)
+            eq(served(lsk, "a.rsa.test"), P256_LEAF, "taken away")
+        tls_hs.set_sni(lsk, "client.rsa.test", p256)
+        eq(served(lsk, "client.rsa.test"), P256_LEAF, "replaced")
+        for i in range(1000):
+            tls_hs.set_sni(lsk, f"n{i}.test", p256, suites=(tls13.AES128,))
+        eq(served(lsk, "n999.test"), None, "no common suite")
+        eq(served(lsk, "n1000.test"), P256_LEAF, "not among a thousand")
+        for name, ring, want in (("", p256, errno.EINVAL), ("*", p256, errno.EINVAL),
+                                 ("a.*.test", p256, errno.EINVAL), ("x" * 256, p256, errno.EINVAL),
+                                 ("unknown.test", 0, errno.ENOENT), ("a.test", 1, errno.ENOKEY)):
+            try:
+                tls_hs.set_sni(lsk, name, ring)
+            except OSError as err:
+                eq(err.errno, want, name)
+            else:
+                raise AssertionError(f"{name!r} was accepted")
+
+
 class Counters:
     """Expects that counters grow by so much, and others of handshakes do not."""
 

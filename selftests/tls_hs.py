@@ -17,6 +17,7 @@ SOL_TLS = 282
 TCP_ULP = 31
 TLS_TX, TLS_RX, TLS_TX_MAX_PAYLOAD_LEN = 1, 2, 5
 TLS_HS, TLS_HS_STATUS, TLS_HS_ALPN = 6, 7, 8
+TLS_HS_SNI = 11
 AF_TLS = 46
 
 VERSION_1_2, VERSION_1_3 = 1, 2
@@ -154,6 +155,12 @@ def status(sock):
     v = _STATUS.unpack(data)
     return {"version": v[0], "suite": v[1], "group": v[2], "scheme": v[3], "flags": v[4],
             "duration_us": v[5], "name": v[6].split(b"\0")[0].decode("ascii", "replace")}
+
+
+def set_sni(sock, name, keyring, **kwargs):
+    """Settings for a server name; a keyring of 0 takes them away."""
+    sock.setsockopt(SOL_TLS, TLS_HS_SNI, name.encode().ljust(256, b"\0") +
+                    settings(keyring, **kwargs))
 
 
 def listener(keyring, family=socket.AF_INET, addr=None, backlog=64, **kwargs):
