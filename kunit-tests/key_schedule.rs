@@ -3,7 +3,7 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_key_schedule))]
 mod tests {
     use crate::crypto::HashAlg;
-    use crate::key_schedule::{EarlySecret, TrafficSecret};
+    use crate::key_schedule::{EarlySecret, MasterSecret, TrafficSecret};
     use crate::names::CipherSuite;
     use crate::tests::{hex, Platform};
 
@@ -68,5 +68,61 @@ mod tests {
             &master.server_traffic(&FINISHED),
             hex("a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643")
         ));
+        assert!(
+            master.exporter(&FINISHED).bytes()
+                == hex::<32>("fe22f881176eda18eb8f44529e6792c50c9a3f89452f68d8ae311b4309d3cf50")
+        );
+    }
+
+    fn master() -> MasterSecret<Platform> {
+        EarlySecret::<Platform>::new(HashAlg::Sha256)
+            .into_handshake(&SHARED)
+            .into_master()
+    }
+
+    /// What OpenSSL's TLS13-KDF makes of client_application_traffic_secret_0 of RFC 8448.
+    #[test]
+    fn traffic_secrets_of_later_generations() {
+        let mut secret = master().client_traffic(&FINISHED);
+        secret.update::<Platform>();
+        assert!(same(
+            &secret,
+            hex("fcdfcc72725aaee48bf64e4fd8b749cdbdbab39d90da0b26e2245ca6ea167207")
+        ));
+        assert!(keys(
+            &secret,
+            hex("3879d82f5f14056e623f2ce5bfc66fce"),
+            hex("5dfb2c5938c3379b6cc5d1f2")
+        ));
+        secret.update::<Platform>();
+        assert!(same(
+            &secret,
+            hex("68474fe58c172143d0a009a76edd231b0d934f3058588ea0852662279e54a573")
+        ));
+    }
+
+    /// What OpenSSL's TLS13-KDF makes of the exporter_master_secret of RFC 8448.
+    #[test]
+    fn exporter() {
+        let secret = master().exporter(&FINISHED);
+        let mut out = [0; 80];
+        assert!(secret.export::<Platform>(b"EXPORTER-test", b"", &mut out[..32]));
+        assert!(
+            out[..32]
+                == hex::<32>("4451f6322284bad9d59028c38f3c1f0fc63b092726ce8223ee5cd645c6573fdf")
+        );
+        assert!(secret.export::<Platform>(b"EXPORTER-test", b"context", &mut out));
+        assert!(
+            out == hex::<80>(concat!(
+                "b74fe767e9cfd821b45648ac049d1c7406b1fc3a4d4cc1465c08c2c74db6ea5c",
+                "782ba9389d24bbf9ee1cc480cd10f0956cf1dbe5665c8ab1b649a6b1a366b438",
+                "8321d499cadd627ca5ee3cc9af13b7de"
+            ))
+        );
+
+        assert!(!secret.export::<Platform>(b"", b"", &mut out));
+        assert!(!secret.export::<Platform>(&[b'a'; 250], b"", &mut out));
+        assert!(secret.export::<Platform>(&[b'a'; 249], b"", &mut out));
+        assert!(!secret.export::<Platform>(b"a", b"", &mut []));
     }
 }

@@ -16,6 +16,7 @@ mod key_schedule;
 mod mlkem;
 mod mlkem_vector;
 mod p256;
+mod post_handshake;
 mod record_limit;
 mod rsa;
 mod session;

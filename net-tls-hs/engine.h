@@ -145,6 +145,38 @@ size_t tls_hs_session_alert(struct tls_hs_session *s, u8 description,
 /* After TLS_HS_DONE: what setsockopt(TLS_TX/TLS_RX) would be given. */
 int tls_hs_session_crypto_info(const struct tls_hs_session *s, bool tx,
 			       void *info, size_t size);
+
+/**
+ * enum tls_hs_message - what a record of type handshake holds after %TLS_HS_DONE
+ * @TLS_HS_MSG_MORE: a part of a message
+ * @TLS_HS_MSG_KEY_UPDATE: the client's next record is under its next key
+ * @TLS_HS_MSG_KEY_UPDATE_REQUEST: the same, and a KeyUpdate is wanted
+ */
+enum tls_hs_message {
+	TLS_HS_MSG_MORE,
+	TLS_HS_MSG_KEY_UPDATE,
+	TLS_HS_MSG_KEY_UPDATE_REQUEST,
+};
+
+/* Bytes of a longer record that tls_hs_session_message() needs to see. */
+#define TLS_HS_MESSAGE_MAX	6
+
+/*
+ * After TLS_HS_DONE, with the socket lock held.  _message() gets each record
+ * of type handshake, _data() the length of each record of application data
+ * until it has seen one that is not empty; both return an alert as a negative
+ * number.  _update() goes to the next generation of keys.
+ */
+int tls_hs_session_message(struct tls_hs_session *s, const u8 *content,
+			   size_t len);
+int tls_hs_session_data(struct tls_hs_session *s, size_t len);
+int tls_hs_session_update(struct tls_hs_session *s, bool tx,
+			  void *info, size_t size);
+/* TLS-Exporter (RFC 8446, section 7.5): 0 or -EINVAL. */
+int tls_hs_session_export(const struct tls_hs_session *s,
+			  const u8 *label, size_t label_len,
+			  const u8 *context, size_t context_len,
+			  u8 *out, size_t out_len);
 void tls_hs_session_status(const struct tls_hs_session *s,
 			   struct tls_hs_status *status);
 /* What setsockopt(TLS_TX_MAX_PAYLOAD_LEN) would be given. */

@@ -10,7 +10,9 @@ use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted
 use crate::crypto::AeadAlg;
 use crate::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
 use crate::kcrypto::LibCrypto;
+use crate::key_schedule::TrafficKeys;
 use crate::names::{Scheme, TLS_1_3};
+use crate::post_handshake::Event;
 use crate::scratch::Scratch;
 use crate::session::{self, Session, Step};
 use crate::{p256, rsa};
@@ -620,9 +622,42 @@ pub unsafe extern "C" fn tls_hs_session_crypto_info(
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let session = unsafe { &*s.cast::<Session>() };
-    let Some(keys) = session.traffic_keys::<LibCrypto>(tx) else {
-        return EINVAL.to_errno();
-    };
+    match session.traffic_keys::<LibCrypto>(tx) {
+        // SAFETY: By the safety requirements of this function.
+        Some(keys) => unsafe { fill_crypto_info(&keys, info, size) },
+        None => EINVAL.to_errno(),
+    }
+}
+
+/// Writes the keys of the next generation of one direction, from whose secret the last one is
+/// gone then. Returns the length or an error.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody else uses now, `info` as for [`tls_hs_session_crypto_info`].
+#[export]
+pub unsafe extern "C" fn tls_hs_session_update(
+    s: *mut bindings::tls_hs_session,
+    tx: bool,
+    info: *mut c_void,
+    size: usize,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { &mut *s.cast::<Session>() };
+    match session.update_traffic_keys::<LibCrypto>(tx) {
+        // SAFETY: By the safety requirements of this function.
+        Some(keys) => unsafe { fill_crypto_info(&keys, info, size) },
+        None => EINVAL.to_errno(),
+    }
+}
+
+/// Writes keys as setsockopt(TLS_TX) takes them.
+///
+/// # Safety
+///
+/// `info` must be valid for writes of `size` bytes, aligned like `union tls_crypto_context`, and
+/// zeroed.
+unsafe fn fill_crypto_info(keys: &TrafficKeys, info: *mut c_void, size: usize) -> c_int {
     let (salt, iv) = keys.iv.split_at(4);
 
     macro_rules! fill {
@@ -664,6 +699,87 @@ pub unsafe extern "C" fn tls_hs_session_crypto_info(
                 info.iv.copy_from_slice(keys.iv.as_slice());
             }
         ),
+    }
+}
+
+/// Looks at the content of a record of type handshake that came after the handshake. Returns
+/// `enum tls_hs_message`, or an AlertDescription, negated.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody else uses now, `content` valid for reads of `len` bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_message(
+    s: *mut bindings::tls_hs_session,
+    content: *const u8,
+    len: usize,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let (session, content) = unsafe {
+        (
+            &mut *s.cast::<Session>(),
+            core::slice::from_raw_parts(content, len),
+        )
+    };
+    match session.on_post_handshake(content) {
+        Ok(Event::More) => bindings::tls_hs_message_TLS_HS_MSG_MORE as c_int,
+        Ok(Event::KeyUpdate { requested: false }) => {
+            bindings::tls_hs_message_TLS_HS_MSG_KEY_UPDATE as c_int
+        }
+        Ok(Event::KeyUpdate { requested: true }) => {
+            bindings::tls_hs_message_TLS_HS_MSG_KEY_UPDATE_REQUEST as c_int
+        }
+        Err(alert) => -(alert as c_int),
+    }
+}
+
+/// Takes note of a record of application data. Returns 0, or an AlertDescription, negated.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody else uses now.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_data(
+    s: *mut bindings::tls_hs_session,
+    len: usize,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { &mut *s.cast::<Session>() };
+    match session.on_application_data(len) {
+        Ok(()) => 0,
+        Err(alert) => -(alert as c_int),
+    }
+}
+
+/// Exports keying material. Returns 0 or an error.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now, `label`, `context` and `out` valid for reads or
+/// writes of their lengths, `out` written before and overlapping neither.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_export(
+    s: *const bindings::tls_hs_session,
+    label: *const u8,
+    label_len: usize,
+    context: *const u8,
+    context_len: usize,
+    out: *mut u8,
+    out_len: usize,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let (session, label, context, out) = unsafe {
+        (
+            &*s.cast::<Session>(),
+            core::slice::from_raw_parts(label, label_len),
+            core::slice::from_raw_parts(context, context_len),
+            core::slice::from_raw_parts_mut(out, out_len),
+        )
+    };
+    if session.export::<LibCrypto>(label, context, out) {
+        0
+    } else {
+        EINVAL.to_errno()
     }
 }
 

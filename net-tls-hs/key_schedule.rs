@@ -12,6 +12,12 @@ use crate::names::CipherSuite;
 /// The hash of a transcript; [`HashAlg::len`] bytes count.
 pub type TranscriptHash = [u8; MAX_HASH_LEN];
 
+/// What each HkdfLabel.label begins with.
+const LABEL_PREFIX: &[u8] = b"tls13 ";
+
+/// Longest label of an exporter: an HkdfLabel.label has up to 255 bytes.
+pub const MAX_EXPORTER_LABEL: usize = 255 - LABEL_PREFIX.len();
+
 /// A traffic secret, or any other output of Derive-Secret.
 pub struct TrafficSecret {
     alg: HashAlg,
@@ -28,16 +34,15 @@ fn expand_label<C: Crypto>(
     context: &[u8],
     out: &mut [u8],
 ) {
-    const PREFIX: &[u8] = b"tls13 ";
     let mut block = Secret::new([0; MAX_HASH_LEN]);
     let len = (out.len() as u16).to_be_bytes();
-    let label_len = [(PREFIX.len() + label.len()) as u8];
+    let label_len = [(LABEL_PREFIX.len() + label.len()) as u8];
     let context_len = [context.len() as u8];
 
     let mut mac = C::hmac_init(key);
     C::hmac_update(&mut mac, &len);
     C::hmac_update(&mut mac, &label_len);
-    C::hmac_update(&mut mac, PREFIX);
+    C::hmac_update(&mut mac, LABEL_PREFIX);
     C::hmac_update(&mut mac, label);
     C::hmac_update(&mut mac, &context_len);
     C::hmac_update(&mut mac, context);
@@ -45,6 +50,36 @@ fn expand_label<C: Crypto>(
     C::hmac_final(&mut mac, &mut block);
     for (o, b) in out.iter_mut().zip(block.iter().take(alg.len())) {
         *o = *b;
+    }
+}
+
+/// HKDF-Expand-Label (RFC 8446, section 7.1) with output of any length that HKDF-Expand (RFC 5869,
+/// section 2.3) has: up to 255 blocks. Labels have up to 249 bytes.
+fn expand_label_long<C: Crypto>(
+    alg: HashAlg,
+    key: &C::HmacKey,
+    label: &[u8],
+    context: &[u8],
+    out: &mut [u8],
+) {
+    let len = (out.len() as u16).to_be_bytes();
+    let mut block = Secret::new([0; MAX_HASH_LEN]);
+    for (n, part) in (1..=u8::MAX).zip(out.chunks_mut(alg.len())) {
+        let mut mac = C::hmac_init(key);
+        if n > 1 {
+            C::hmac_update(&mut mac, head(alg, &block));
+        }
+        C::hmac_update(&mut mac, &len);
+        C::hmac_update(&mut mac, &[(LABEL_PREFIX.len() + label.len()) as u8]);
+        C::hmac_update(&mut mac, LABEL_PREFIX);
+        C::hmac_update(&mut mac, label);
+        C::hmac_update(&mut mac, &[context.len() as u8]);
+        C::hmac_update(&mut mac, context);
+        C::hmac_update(&mut mac, &[n]);
+        C::hmac_final(&mut mac, &mut block);
+        for (to, from) in part.iter_mut().zip(block.iter()) {
+            *to = *from;
+        }
     }
 }
 
@@ -165,6 +200,55 @@ impl<C: Crypto> MasterSecret<C> {
     pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
         derive_secret::<C>(self.alg, &self.key, b"s ap traffic", transcript)
     }
+
+    /// exporter_master_secret. `transcript` is of ClientHello...server Finished.
+    #[inline(never)]
+    pub fn exporter(&self, transcript: &TranscriptHash) -> ExporterSecret {
+        ExporterSecret(derive_secret::<C>(
+            self.alg,
+            &self.key,
+            b"exp master",
+            transcript,
+        ))
+    }
+}
+
+/// exporter_master_secret (RFC 8446, section 7.5).
+pub struct ExporterSecret(TrafficSecret);
+
+impl ExporterSecret {
+    /// Moves the secret out and leaves zeroes.
+    pub fn take(&mut self) -> Self {
+        ExporterSecret(self.0.take())
+    }
+
+    /// The secret.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
+    /// TLS-Exporter. Returns false, with `out` as it was, if `label` is empty or longer than
+    /// [`MAX_EXPORTER_LABEL`], or if `out` is empty or longer than 255 hashes.
+    #[inline(never)]
+    pub fn export<C: Crypto>(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> bool {
+        let alg = self.0.alg;
+        if label.is_empty()
+            || label.len() > MAX_EXPORTER_LABEL
+            || out.is_empty()
+            || out.len() > 255 * alg.len()
+        {
+            return false;
+        }
+        let mut hash = C::hash_init(alg);
+        C::hash_update(&mut hash, context);
+        let context = C::hash_final(hash);
+        let empty = C::hash_final(C::hash_init(alg));
+        let key = C::hmac_key(alg, self.bytes());
+        let secret = derive_secret::<C>(alg, &key, label, &empty);
+        let key = C::hmac_key(alg, secret.bytes());
+        expand_label_long::<C>(alg, &key, b"exporter", head(alg, &context), out);
+        true
+    }
 }
 
 /// Key and IV of one direction (RFC 8446, section 7.3).
@@ -200,6 +284,15 @@ impl TrafficSecret {
     /// The secret.
     pub fn bytes(&self) -> &[u8] {
         head(self.alg, &self.bytes)
+    }
+
+    /// Replaces application_traffic_secret_N by N+1 (RFC 8446, section 7.2).
+    #[inline(never)]
+    pub fn update<C: Crypto>(&mut self) {
+        let key = C::hmac_key(self.alg, self.bytes());
+        if let Some(out) = self.bytes.get_mut(..self.alg.len()) {
+            expand_label::<C>(self.alg, &key, b"traffic upd", &[], out);
+        }
     }
 
     /// Key and IV for records under this secret.

@@ -40,6 +40,8 @@ pub mod handshake_type {
     pub const CERTIFICATE_VERIFY: u8 = 15;
     /// finished.
     pub const FINISHED: u8 = 20;
+    /// key_update.
+    pub const KEY_UPDATE: u8 = 24;
     /// message_hash, which is only in transcripts.
     pub const MESSAGE_HASH: u8 = 254;
 }

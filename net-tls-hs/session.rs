@@ -46,10 +46,11 @@ use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
 use crate::key_exchange::SharedSecret;
 use crate::key_schedule::{
-    EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret, TranscriptHash,
+    EarlySecret, ExporterSecret, HandshakeSecret, TrafficKeys, TrafficSecret, TranscriptHash,
 };
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV};
+use crate::post_handshake::{Event, PostHandshake};
 use crate::record::{self, Header, Protection, HEADER_LEN};
 use crate::record_limit::RecordLimit;
 use crate::retry::Retry;
@@ -209,6 +210,7 @@ struct WaitFinished {
     server: Protection,
     client_application: TrafficSecret,
     server_application: TrafficSecret,
+    exporter: ExporterSecret,
     /// What the client's Finished must hold.
     verify_data: Secret<[u8; MAX_HASH_LEN]>,
     /// The part of the client's Finished that earlier records had.
@@ -224,6 +226,8 @@ struct WaitFinished {
 struct Complete {
     client_application: TrafficSecret,
     server_application: TrafficSecret,
+    exporter: ExporterSecret,
+    messages: PostHandshake,
 }
 
 // There is no heap to put the large one on, and no array of these.
@@ -373,12 +377,57 @@ impl Session {
         Some(secret.keys::<C>(self.negotiated.suite))
     }
 
+    /// Replaces the secret of one direction by its next generation and gives the keys that come of
+    /// it. Their records start with sequence number 0 again.
+    #[inline(never)]
+    pub fn update_traffic_keys<C: Crypto>(&mut self, sending: bool) -> Option<TrafficKeys> {
+        let suite = self.negotiated.suite;
+        let State::Complete(complete) = &mut self.state else {
+            return None;
+        };
+        let secret = if sending {
+            &mut complete.server_application
+        } else {
+            &mut complete.client_application
+        };
+        secret.update::<C>();
+        Some(secret.keys::<C>(suite))
+    }
+
+    /// The content of a record of type handshake after [`Step::Done`]; see
+    /// [`PostHandshake::on_handshake`].
+    pub fn on_post_handshake(&mut self, content: &[u8]) -> Result<Event, Alert> {
+        match &mut self.state {
+            State::Complete(complete) => complete.messages.on_handshake(content),
+            _ => Err(Alert::InternalError),
+        }
+    }
+
+    /// Application data after [`Step::Done`]; see [`PostHandshake::on_application_data`].
+    pub fn on_application_data(&mut self, len: usize) -> Result<(), Alert> {
+        match &mut self.state {
+            State::Complete(complete) => complete.messages.on_application_data(len),
+            _ => Err(Alert::InternalError),
+        }
+    }
+
+    /// TLS-Exporter (section 7.5) after [`Step::Done`]. False if that is not possible; see
+    /// [`ExporterSecret::export`].
+    pub fn export<C: Crypto>(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> bool {
+        match &self.state {
+            State::Complete(complete) => complete.exporter.export::<C>(label, context, out),
+            _ => false,
+        }
+    }
+
     #[inline(never)]
     fn complete(&mut self) {
         if let State::WaitFinished(wait) = &mut self.state {
             let complete = Complete {
                 client_application: wait.client_application.take(),
                 server_application: wait.server_application.take(),
+                exporter: wait.exporter.take(),
+                messages: PostHandshake::new(),
             };
             // This drops, and so wipes, the secrets of the handshake where they are.
             self.state = State::Complete(complete);
@@ -552,6 +601,7 @@ impl Session {
             server: Protection::new(server_application.keys::<C>(suite)),
             client_application: master.client_traffic(hash),
             server_application,
+            exporter: master.exporter(hash),
             verify_data: client.verify_data::<C>(hash),
             finished: [0; MESSAGE_HEADER_LEN + MAX_HASH_LEN],
             finished_len: 0,

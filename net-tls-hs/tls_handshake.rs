@@ -8,9 +8,9 @@
 //!   [`crypto`] stands for what it has, and [`kcrypto`] implements that trait.
 //! * [`codec`], [`der`], [`names`], [`alert`], [`alpn`], [`record`], [`record_limit`],
 //!   [`client_hello`], [`key_exchange`], [`key_schedule`], [`server_flight`], [`session`],
-//!   [`config`], [`identity`]: the engine, which computes in [`scratch`]. It does no I/O, does not
-//!   allocate and uses nothing but `core`, so that the same files are tested and fuzzed on other
-//!   hosts.
+//!   [`post_handshake`], [`config`], [`identity`]: the engine, which computes in [`scratch`]. It
+//!   does no I/O, does not allocate and uses nothing but `core`, so that the same files are tested
+//!   and fuzzed on other hosts.
 //! * [`ffi`]: what the C side calls. The only part with `unsafe` besides [`ct`], [`kcrypto`] and
 //!   the assembly of the primitives.
 //!
@@ -36,6 +36,7 @@ mod key_schedule;
 mod mlkem;
 mod names;
 mod p256;
+mod post_handshake;
 mod record;
 mod record_limit;
 mod retry;

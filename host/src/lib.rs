@@ -26,6 +26,7 @@ portable! {
     mlkem = "../../net-tls-hs/mlkem/mod.rs",
     names = "../../net-tls-hs/names.rs",
     p256 = "../../net-tls-hs/p256/mod.rs",
+    post_handshake = "../../net-tls-hs/post_handshake.rs",
     record = "../../net-tls-hs/record.rs",
     record_limit = "../../net-tls-hs/record_limit.rs",
     retry = "../../net-tls-hs/retry.rs",

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Whole handshakes with rustls as the client.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use tls_handshake_host::alpn::Protocols;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::identity::Payload;
+use tls_handshake_host::post_handshake::Event;
+use tls_handshake_host::record::Protection;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::{identity, p256, rsa};
@@ -302,6 +305,82 @@ fn application_protocols() {
                 assert_eq!(c.alpn_protocol().unwrap_or(b""), want);
                 assert_eq!(session.negotiated().retried, groups.len() == 2);
             }
+        }
+    }
+}
+
+/// Seals one record under `protection`.
+fn seal(protection: &mut Protection, kind: u8, content: &[u8]) -> Vec<u8> {
+    let mut record = [&[0; 5], content, &[0; 17]].concat();
+    let len = protection.seal::<HostCrypto>(&mut record, kind, content.len());
+    assert_eq!(len.unwrap(), record.len());
+    record
+}
+
+/// Opens all records of `wire`.
+fn open(protection: &mut Protection, mut wire: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut all = Vec::new();
+    while !wire.is_empty() {
+        let len = 5 + usize::from(u16::from_be_bytes([wire[3], wire[4]]));
+        let mut record = wire[..len].to_vec();
+        wire = &wire[len..];
+        let (kind, len) = protection.open::<HostCrypto>(&mut record).unwrap();
+        all.push((kind, record[5..5 + len].to_vec()));
+    }
+    all
+}
+
+#[test]
+fn key_updates_and_exporter() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    for suite in [0x1301, 0x1302, 0x1303] {
+        let mut client = client(&root, suite, &[29]);
+        let mut session = run(&one, &mut client, usize::MAX);
+
+        for (context, len) in [(&b""[..], 32), (b"context", 255), (&[7; 1000], 4096)] {
+            let want = client
+                .export_keying_material(vec![0; len], b"EXPORTER-test", Some(context))
+                .unwrap();
+            let mut got = vec![0; len];
+            assert!(session.export::<HostCrypto>(b"EXPORTER-test", context, &mut got));
+            assert_eq!(got, want);
+        }
+
+        let mut rx = Protection::new(session.traffic_keys::<HostCrypto>(false).unwrap());
+        let mut tx = Protection::new(session.traffic_keys::<HostCrypto>(true).unwrap());
+        for _ in 0..3 {
+            // The client's, which wants ours.
+            client.refresh_traffic_keys().unwrap();
+            let mut wire = Vec::new();
+            client.write_tls(&mut wire).unwrap();
+            for (kind, content) in open(&mut rx, &wire) {
+                assert_eq!(kind, 22);
+                let event = session.on_post_handshake(&content).unwrap();
+                assert_eq!(event, Event::KeyUpdate { requested: true });
+            }
+            rx = Protection::new(session.update_traffic_keys::<HostCrypto>(false).unwrap());
+            // Ours, which wants one more of the client.
+            let mut wire = seal(&mut tx, 22, &[24, 0, 0, 1, 1]);
+            tx = Protection::new(session.update_traffic_keys::<HostCrypto>(true).unwrap());
+            wire.extend(seal(&mut tx, 23, b"from the server"));
+            client.read_tls(&mut &wire[..]).unwrap();
+            client.process_new_packets().unwrap();
+            let mut got = [0; 100];
+            let n = client.reader().read(&mut got).unwrap();
+            assert_eq!(&got[..n], b"from the server");
+            // The answer, under the old key, and data under the new one.
+            client.writer().write_all(b"from the client").unwrap();
+            let mut wire = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut wire).unwrap();
+            }
+            let answer = 5 + usize::from(u16::from_be_bytes([wire[3], wire[4]]));
+            let (answer, data) = wire.split_at(answer);
+            assert_eq!(open(&mut rx, answer), [(22, vec![24, 0, 0, 1, 0])]);
+            let event = session.on_post_handshake(&[24, 0, 0, 1, 0]).unwrap();
+            assert_eq!(event, Event::KeyUpdate { requested: false });
+            rx = Protection::new(session.update_traffic_keys::<HostCrypto>(false).unwrap());
+            assert_eq!(open(&mut rx, data), [(23, b"from the client".to_vec())]);
         }
     }
 }

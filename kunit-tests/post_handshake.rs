@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_post_handshake))]
+mod tests {
+    use crate::alert::Alert;
+    use crate::post_handshake::{Event, PostHandshake, MAX_KEY_UPDATES};
+
+    const UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
+    const REQUEST: [u8; 5] = [24, 0, 0, 1, 1];
+
+    #[test]
+    fn key_updates() {
+        let mut messages = PostHandshake::new();
+        for (message, requested) in [(UPDATE, false), (REQUEST, true), (UPDATE, false)] {
+            assert!(messages.on_handshake(&message) == Ok(Event::KeyUpdate { requested }));
+            // In two records, cut anywhere, and in five.
+            for at in 1..5 {
+                assert!(messages.on_handshake(&message[..at]) == Ok(Event::More));
+                let got = messages.on_handshake(&message[at..]);
+                assert!(got == Ok(Event::KeyUpdate { requested }));
+            }
+            for byte in &message[..4] {
+                assert!(messages.on_handshake(&[*byte]) == Ok(Event::More));
+            }
+            let got = messages.on_handshake(&message[4..]);
+            assert!(got == Ok(Event::KeyUpdate { requested }));
+        }
+    }
+
+    #[test]
+    fn refused() {
+        let cases: [(&[&[u8]], Alert); 16] = [
+            // RFC 8446, section 4.6.3.
+            (&[&[24, 0, 0, 1, 2]], Alert::IllegalParameter),
+            (&[&[24, 0, 0, 1, 255]], Alert::IllegalParameter),
+            (&[&[24, 0, 0, 0]], Alert::DecodeError),
+            (&[&[24, 0, 0, 2, 0, 0]], Alert::DecodeError),
+            (&[&[24, 1, 0, 1, 0]], Alert::DecodeError),
+            (&[&[24, 0], &[1]], Alert::DecodeError),
+            (&[&[24, 1]], Alert::DecodeError),
+            // Section 5.1: something follows under the old key.
+            (&[&[24, 0, 0, 1, 0, 24]], Alert::UnexpectedMessage),
+            (&[&[24, 0], &[0, 1, 0, 0]], Alert::UnexpectedMessage),
+            (&[&[24, 0, 0, 1], &[0, 0]], Alert::UnexpectedMessage),
+            // Section 5.4.
+            (&[&[]], Alert::UnexpectedMessage),
+            (&[&[24], &[]], Alert::UnexpectedMessage),
+            // Other messages: Finished, Certificate, NewSessionTicket, ClientHello.
+            (&[&[20]], Alert::UnexpectedMessage),
+            (&[&[11, 0, 0, 1, 0]], Alert::UnexpectedMessage),
+            (&[&[4, 0, 0, 1, 0, 0]], Alert::UnexpectedMessage),
+            (&[&UPDATE, &[1]], Alert::UnexpectedMessage),
+        ];
+        for (records, want) in cases {
+            let mut messages = PostHandshake::new();
+            let mut last = Ok(Event::More);
+            for record in records {
+                assert!(last.is_ok());
+                last = messages.on_handshake(record);
+            }
+            assert!(last == Err(want));
+        }
+    }
+
+    #[test]
+    fn data_in_a_message() {
+        let mut messages = PostHandshake::new();
+        assert!(messages.on_application_data(1) == Ok(()));
+        assert!(messages.on_handshake(&UPDATE[..2]) == Ok(Event::More));
+        assert!(messages.on_application_data(0) == Err(Alert::UnexpectedMessage));
+    }
+
+    #[test]
+    fn flood() {
+        let mut messages = PostHandshake::new();
+        // Twice the limit, with data in between; then without.
+        for data in [1, 0] {
+            for _ in 0..MAX_KEY_UPDATES {
+                assert!(messages.on_handshake(&REQUEST).is_ok());
+                assert!(messages.on_application_data(0).is_ok());
+            }
+            assert!(messages.on_application_data(data).is_ok());
+        }
+        assert!(messages.on_handshake(&UPDATE) == Err(Alert::UnexpectedMessage));
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Messages after the handshake (RFC 8446, section 4.6).
+//!
+//! The only one that a server without client certificates may receive is KeyUpdate.
+
+use crate::alert::Alert;
+use crate::names::handshake_type;
+
+/// Length of a KeyUpdate with its header.
+pub const KEY_UPDATE_LEN: usize = 5;
+
+/// KeyUpdates that a client may send without application data in between. BoringSSL has the same
+/// limit and the same alert; the RFC sets none.
+pub const MAX_KEY_UPDATES: u8 = 32;
+
+/// What follows from a record of type handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The rest of a message is in records to come.
+    More,
+    /// The client's next record is under its next key.
+    KeyUpdate {
+        /// The client wants the server to update its key as well.
+        requested: bool,
+    },
+}
+
+/// Collects what a client sends after the handshake.
+pub struct PostHandshake {
+    message: [u8; KEY_UPDATE_LEN],
+    len: u8,
+    updates: u8,
+}
+
+impl PostHandshake {
+    /// Nothing has been received.
+    pub const fn new() -> Self {
+        PostHandshake {
+            message: [0; KEY_UPDATE_LEN],
+            len: 0,
+            updates: 0,
+        }
+    }
+
+    /// Takes the content of a record of type handshake. Of a long one its first
+    /// [`KEY_UPDATE_LEN`] + 1 bytes are enough.
+    ///
+    /// A message may be in several records (section 5.1), but a KeyUpdate must end its record.
+    pub fn on_handshake(&mut self, content: &[u8]) -> Result<Event, Alert> {
+        // Section 5.4: no empty fragments.
+        if content.is_empty() {
+            return Err(Alert::UnexpectedMessage);
+        }
+        let have = usize::from(self.len);
+        let room = self.message.get_mut(have..).unwrap_or(&mut []);
+        for (to, from) in room.iter_mut().zip(content) {
+            *to = *from;
+        }
+        let total = have + content.len();
+        let [kind, header @ .., request] = self.message;
+        if kind != handshake_type::KEY_UPDATE {
+            return Err(Alert::UnexpectedMessage);
+        }
+        // Of the length, what is here.
+        let known = total.saturating_sub(1).min(header.len());
+        if header.get(..known) != [0, 0, 1].get(..known) {
+            return Err(Alert::DecodeError);
+        }
+        if total > KEY_UPDATE_LEN {
+            return Err(Alert::UnexpectedMessage);
+        }
+        if total < KEY_UPDATE_LEN {
+            self.len = total as u8;
+            return Ok(Event::More);
+        }
+        self.len = 0;
+        let requested = match request {
+            0 => false,
+            1 => true,
+            _ => return Err(Alert::IllegalParameter),
+        };
+        if self.updates == MAX_KEY_UPDATES {
+            return Err(Alert::UnexpectedMessage);
+        }
+        self.updates += 1;
+        Ok(Event::KeyUpdate { requested })
+    }
+
+    /// Takes note of application data, which must not be in the middle of a message (section
+    /// 5.1). Records without content do not count as data.
+    pub fn on_application_data(&mut self, len: usize) -> Result<(), Alert> {
+        if self.len != 0 {
+            return Err(Alert::UnexpectedMessage);
+        }
+        if len != 0 {
+            self.updates = 0;
+        }
+        Ok(())
+    }
+}
+
+impl Default for PostHandshake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
