@@ -16,7 +16,6 @@ int tls_hs_listen_init(struct sock *sk);
 void tls_hs_build_protos(int ip_ver, const struct proto *base);
 void tls_hs_update_proto(struct proto *prot);
 void tls_hs_close_notify(struct sock *sk, struct tls_context *ctx);
-int tls_hs_recv_alert(struct sock *sk, const struct sk_buff *skb);
 void tls_hs_clone(const struct request_sock *req, struct sock *newsk,
 		  gfp_t gfp);
 void tls_hs_release(struct sock *sk);
@@ -31,17 +30,6 @@ int tls_hs_get_alpn(struct sock *sk, u8 *name);
 void tls_hs_ctx_free(struct tls_context *ctx);
 int __init tls_hs_init(void);
 void tls_hs_exit(void);
-
-/* Is this decrypted record an alert that the reader cannot tell from data?  The
- * kernel takes it then, if it also did the handshake.
- */
-static inline bool tls_hs_takes_alert(const struct tls_context *ctx,
-				      const struct msghdr *msg,
-				      struct sk_buff *skb)
-{
-	return tls_msg(skb)->control == TLS_RECORD_TYPE_ALERT &&
-	       ctx->hs_session && !msg->msg_control;
-}
 
 #define TLS_HS_ULP_OPS				\
 	.clone		= tls_hs_clone,		\
@@ -62,18 +50,6 @@ static inline void tls_hs_close_notify(struct sock *sk,
 				       struct tls_context *ctx) {}
 static inline void tls_hs_ctx_free(struct tls_context *ctx) {}
 static inline int tls_hs_init(void) { return 0; }
-
-static inline bool tls_hs_takes_alert(const struct tls_context *ctx,
-				      const struct msghdr *msg,
-				      struct sk_buff *skb)
-{
-	return false;
-}
-
-static inline int tls_hs_recv_alert(struct sock *sk, const struct sk_buff *skb)
-{
-	return -EINVAL;
-}
 
 static inline void tls_hs_exit(void) {}
 

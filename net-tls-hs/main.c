@@ -634,48 +634,16 @@ void tls_hs_close_notify(struct sock *sk, struct tls_context *ctx)
 				    sizeof(alert));
 }
 
-/**
- * tls_hs_recv_alert - handle an alert that a reader has come across
- * @sk: a connection, locked
- * @skb: the decrypted record
- *
- * The client's close_notify is the end of what can be read; any other alert
- * but user_canceled, which only announces it, is the end of the connection
- * (RFC 8446, section 6).
- *
- * Return: 0 or an error for the reader.
- */
-int tls_hs_recv_alert(struct sock *sk, const struct sk_buff *skb)
-{
-	const struct strp_msg *rxm = strp_msg((struct sk_buff *)skb);
-	u8 alert[2];
-
-	if (rxm->full_len != sizeof(alert) ||
-	    skb_copy_bits(skb, rxm->offset, alert, sizeof(alert))) {
-		tls_err_abort(sk, -EBADMSG);
-		return -EBADMSG;
-	}
-
-	switch (alert[1]) {
-	case TLS_ALERT_DESC_CLOSE_NOTIFY:
-		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
-		return 0;
-	case TLS_ALERT_DESC_USER_CANCELED:
-		return 0;
-	default:
-		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
-		trace_tls_handshake_alert(sk, alert[1], false);
-		tls_err_abort(sk, -ECONNRESET);
-		return -ECONNRESET;
-	}
-}
-
 static void tls_hs_shutdown(struct sock *sk, int how)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 
-	if (how & SEND_SHUTDOWN)
+	if (how & SEND_SHUTDOWN) {
+		/* Set already, and TCP would send nothing any more. */
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~SEND_SHUTDOWN);
 		tls_hs_close_notify(sk, ctx);
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+	}
 	ctx->sk_proto->shutdown(sk, how);
 }
 

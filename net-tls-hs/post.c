@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Connections after the handshake: key updates and alerts.
+ *
+ * Reading happens in process context with the socket lock.  A KeyUpdate of the
+ * client changes the key of what follows at once.  What is to be sent in turn
+ * is noted in tls_context::hs_flags and sent by whoever comes first: the next
+ * writer, before its record, or a work item.  That way readers never wait for
+ * tx_lock, which comes before the socket lock and which writers keep while
+ * they sleep.
+ */
+
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <net/tcp.h>
+#include <net/tls_prot.h>
+
+#include "handshake.h"
+#include "post.h"
+#include "events.h"
+
+/* First version of struct tls_hs_key_update. */
+#define TLS_HS_KEY_UPDATE_SIZE_VER0	8
+static_assert(sizeof(struct tls_hs_key_update) == TLS_HS_KEY_UPDATE_SIZE_VER0);
+
+/* Let the work item send what is due.  Any context. */
+void tls_hs_tx_queue(struct tls_context *ctx)
+{
+	queue_work(tls_hs_wq, &tls_sw_ctx_tx(ctx)->hs_work);
+}
+
+static void tls_hs_tx_want(struct tls_context *ctx, int bit)
+{
+	set_bit(bit, &ctx->hs_flags);
+	tls_hs_tx_queue(ctx);
+}
+
+/* The connection is over.  @err is what readers get from now on. */
+static void tls_hs_break(struct sock *sk, struct tls_context *ctx, int err)
+{
+	ctx->hs_error = err;
+	set_bit(TLS_HS_BROKEN, &ctx->hs_flags);
+	tls_err_abort(sk, err);
+}
+
+/* The same because of what the client has sent, which it is told.  Called with
+ * the socket lock held, by a process or, from the stream parser, in softirq.
+ */
+static void tls_hs_fatal(struct sock *sk, struct tls_context *ctx, u8 alert,
+			 int err)
+{
+	if (test_bit(TLS_HS_BROKEN, &ctx->hs_flags))
+		return;
+	ctx->hs_alert = alert;
+	tls_hs_break(sk, ctx, err);
+	tls_hs_tx_want(ctx, TLS_HS_TX_ALERT);
+}
+
+/* Nothing of it will be read, and unread data would turn a close into a reset
+ * that overtakes the alert.
+ */
+static void tls_hs_drain(struct sock *sk, struct tls_context *ctx)
+{
+	struct tls_strparser *strp = &tls_sw_ctx_rx(ctx)->strp;
+	int left;
+
+	tls_strp_stop(strp);
+	if (strp->msg_ready)
+		tls_strp_msg_consume(strp);
+	left = tcp_inq(sk);
+	if (left > 0)
+		tcp_read_done(sk, left);
+}
+
+static bool tls_hs_can_send(const struct sock *sk)
+{
+	return (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT) &&
+	       !(sk->sk_shutdown & SEND_SHUTDOWN);
+}
+
+/* With tx_lock and the socket lock held. */
+static void tls_hs_send_alert(struct sock *sk, struct tls_context *ctx)
+{
+	const u8 alert[] = { TLS_ALERT_LEVEL_FATAL, ctx->hs_alert };
+	int err;
+
+	if (!test_and_clear_bit(TLS_HS_TX_ALERT, &ctx->hs_flags))
+		return;
+	if (tls_hs_can_send(sk)) {
+		/* TCP sends nothing with an error pending, be it ours. */
+		err = xchg(&sk->sk_err, 0);
+		tls_sw_push_control(sk, TLS_RECORD_TYPE_ALERT, alert,
+				    sizeof(alert));
+		if (err)
+			WRITE_ONCE(sk->sk_err, err);
+		tls_hs_count_alert(sock_net(sk), ctx->hs_alert);
+		trace_tls_handshake_alert(sk, ctx->hs_alert, true);
+	}
+	/* Behind a record that is stuck it would cut that off. */
+	if (tls_hs_can_send(sk) && list_empty(&tls_sw_ctx_tx(ctx)->tx_list)) {
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+		ctx->sk_proto->shutdown(sk, SEND_SHUTDOWN);
+	}
+	tls_hs_drain(sk, ctx);
+}
+
+/* Go to the next generation of keys.  May sleep. */
+static int tls_hs_rekey(struct sock *sk, struct tls_context *ctx, bool tx)
+{
+	union tls_crypto_context info = {};
+	int rc;
+
+	rc = tls_hs_session_update(ctx->hs_session, tx, &info, sizeof(info));
+	if (rc >= 0)
+		rc = tls_set_sw_offload(sk, tx, &info.info);
+	memzero_explicit(&info, sizeof(info));
+	if (rc)
+		TLS_INC_STATS(sock_net(sk), tx ? LINUX_MIB_TLSTXREKEYERROR :
+						 LINUX_MIB_TLSRXREKEYERROR);
+	else
+		TLS_INC_STATS(sock_net(sk), tx ? LINUX_MIB_TLSTXREKEYOK :
+						 LINUX_MIB_TLSRXREKEYOK);
+	return rc;
+}
+
+/* Send a KeyUpdate under the old key and install the new one.  -ENOMEM if
+ * nothing has happened; any other error is the end of the connection.
+ */
+static int tls_hs_send_update(struct sock *sk, struct tls_context *ctx,
+			      u8 request)
+{
+	const u8 message[] = { TLS_HANDSHAKE_KEYUPDATE, 0, 0, 1, request };
+	int rc;
+
+	rc = tls_sw_push_control(sk, TLS_RECORD_TYPE_HANDSHAKE, message,
+				 sizeof(message));
+	if (rc)
+		return rc;
+	rc = tls_hs_rekey(sk, ctx, true);
+	if (rc) {
+		tls_hs_break(sk, ctx, -EBADMSG);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+/* Several requests need one answer only (RFC 8446, section 4.6.3), which must
+ * not be a request itself.
+ */
+static int tls_hs_send_updates(struct sock *sk, struct tls_context *ctx)
+{
+	unsigned long due = READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES;
+	int rc = 0;
+
+	if (sk->sk_err)
+		return -EPIPE;
+	if (!tls_hs_can_send(sk))
+		due = 0;
+
+	if (due & BIT(TLS_HS_TX_ANSWER) || due == BIT(TLS_HS_TX_UPDATE)) {
+		rc = tls_hs_send_update(sk, ctx, 0);
+		if (rc)
+			return rc;
+		clear_bit(TLS_HS_TX_ANSWER, &ctx->hs_flags);
+	}
+	if (due & BIT(TLS_HS_TX_REQUEST)) {
+		rc = tls_hs_send_update(sk, ctx, 1);
+		if (rc)
+			return rc;
+	}
+	set_mask_bits(&ctx->hs_flags, TLS_HS_TX_UPDATES, 0);
+	return 0;
+}
+
+/**
+ * __tls_hs_tx_record - send what has to be sent before the next record
+ * @sk: a connection
+ * @ctx: its context
+ *
+ * For want of memory an update may come after some more records.
+ *
+ * Context: process, with tx_lock and the socket lock held.  May sleep.
+ * Return: 0 or an error, after which nothing can be sent any more.
+ */
+int __tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
+{
+	int rc;
+
+	if (test_bit(TLS_HS_BROKEN, &ctx->hs_flags))
+		return -EPIPE;
+	if (tls_hs_key_is_old(ctx, &ctx->tx))
+		set_bit(TLS_HS_TX_UPDATE, &ctx->hs_flags);
+	rc = tls_hs_send_updates(sk, ctx);
+	return rc == -ENOMEM ? 0 : rc;
+}
+
+/**
+ * tls_hs_tx_due - send what is due, if the send buffer has room
+ * @sk: a connection
+ * @ctx: its context
+ *
+ * A client that sends requests without reading the answers must not make the
+ * queue grow.
+ *
+ * Context: process, with tx_lock and the socket lock held.  May sleep.
+ */
+void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
+{
+	struct tls_sw_context_tx *tx = tls_sw_ctx_tx(ctx);
+
+	if (test_bit(TLS_HS_TX_ALERT, &ctx->hs_flags)) {
+		tls_hs_send_alert(sk, ctx);
+		return;
+	}
+	if (!(READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES) || sk->sk_err)
+		return;
+
+	if (tls_hs_can_send(sk))
+		tls_tx_records(sk, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!list_empty(&tx->tx_list) || !sk_stream_memory_free(sk)) {
+		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+		set_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
+		return;
+	}
+	tls_hs_send_updates(sk, ctx);
+}
+
+/**
+ * tls_hs_rx_data - take note of a record of application data
+ * @sk: a connection
+ * @ctx: its context
+ * @len: length of the data
+ *
+ * Context: process, with the socket lock held.
+ * Return: 0 or an error for the reader.
+ */
+int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len)
+{
+	int rc;
+
+	if (tls_hs_key_is_old(ctx, &ctx->rx) &&
+	    !test_and_set_bit(TLS_HS_RX_ASKED, &ctx->hs_flags))
+		tls_hs_tx_want(ctx, TLS_HS_TX_REQUEST);
+
+	if (test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags)) {
+		rc = tls_hs_session_data(ctx->hs_session, len);
+		if (rc) {
+			tls_hs_fatal(sk, ctx, -rc, -EPROTO);
+			return -EPROTO;
+		}
+		if (len)
+			clear_bit(TLS_HS_RX_BUSY, &ctx->hs_flags);
+	}
+	return 0;
+}
+
+/* The client's close_notify is the end of what can be read; any other alert
+ * but user_canceled, which only announces it, is the end of the connection
+ * (RFC 8446, section 6).
+ */
+static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
+			     const u8 *alert, u32 len)
+{
+	if (len != 2) {
+		/* Section 5.4 for those that are empty. */
+		tls_hs_fatal(sk, ctx,
+			     len ? TLS_ALERT_DESC_DECODE_ERROR :
+				   TLS_ALERT_DESC_UNEXPECTED_MESSAGE, -EPROTO);
+		return -EPROTO;
+	}
+
+	switch (alert[1]) {
+	case TLS_ALERT_DESC_CLOSE_NOTIFY:
+		set_bit(TLS_HS_RX_END, &ctx->hs_flags);
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
+		return 0;
+	case TLS_ALERT_DESC_USER_CANCELED:
+		return 0;
+	default:
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
+		trace_tls_handshake_alert(sk, alert[1], false);
+		tls_hs_break(sk, ctx, -ECONNRESET);
+		return -ECONNRESET;
+	}
+}
+
+static int tls_hs_recv_handshake(struct sock *sk, struct tls_context *ctx,
+				 const u8 *content, u32 len)
+{
+	int message, rc;
+
+	message = tls_hs_session_message(ctx->hs_session, content, len);
+	if (message < 0) {
+		tls_hs_fatal(sk, ctx, -message, -EPROTO);
+		return -EPROTO;
+	}
+	set_bit(TLS_HS_RX_BUSY, &ctx->hs_flags);
+	if (message == TLS_HS_MSG_MORE)
+		return 0;
+
+	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSRXREKEYRECEIVED);
+	rc = tls_hs_rekey(sk, ctx, false);
+	if (rc) {
+		tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_INTERNAL_ERROR, rc);
+		return rc;
+	}
+	clear_bit(TLS_HS_RX_ASKED, &ctx->hs_flags);
+	if (message == TLS_HS_MSG_KEY_UPDATE_REQUEST)
+		tls_hs_tx_want(ctx, TLS_HS_TX_ANSWER);
+	return 0;
+}
+
+/**
+ * tls_hs_rx_control - handle a record that is not application data
+ * @sk: a connection
+ * @ctx: its context
+ * @skb: the decrypted record
+ *
+ * Context: process, with the socket lock held.  May sleep.
+ * Return: 0 or an error for the reader.
+ */
+int tls_hs_rx_control(struct sock *sk, struct tls_context *ctx,
+		      struct sk_buff *skb)
+{
+	const struct strp_msg *rxm = strp_msg(skb);
+	u8 content[TLS_HS_MESSAGE_MAX];
+	u32 len;
+
+	len = min_t(u32, rxm->full_len, sizeof(content));
+	if (skb_copy_bits(skb, rxm->offset, content, len)) {
+		DEBUG_NET_WARN_ON_ONCE(1);
+		len = 0;
+	}
+
+	switch (tls_msg(skb)->control) {
+	case TLS_RECORD_TYPE_ALERT:
+		return tls_hs_recv_alert(sk, ctx, content, len);
+	case TLS_RECORD_TYPE_HANDSHAKE:
+		return tls_hs_recv_handshake(sk, ctx, content, len);
+	default:
+		tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_UNEXPECTED_MESSAGE, -EPROTO);
+		return -EPROTO;
+	}
+}
+
+/**
+ * tls_hs_rx_failed - a record could not be decrypted
+ * @sk: a connection
+ * @ctx: its context
+ * @err: why, as the reader will be told
+ * @no_type: it could, but has no content type
+ *
+ * Context: process, with the socket lock held.
+ */
+void tls_hs_rx_failed(struct sock *sk, struct tls_context *ctx, int err,
+		      bool no_type)
+{
+	u8 alert = TLS_ALERT_DESC_INTERNAL_ERROR;
+
+	if (!tls_hs_owns_keys(ctx))
+		return;
+	if (no_type)
+		alert = TLS_ALERT_DESC_UNEXPECTED_MESSAGE;
+	else if (err == -EBADMSG)
+		alert = TLS_ALERT_DESC_BAD_RECORD_MAC;
+	tls_hs_fatal(sk, ctx, alert, err);
+}
+
+/**
+ * tls_hs_rx_bad_header - the stream parser cannot go on
+ * @sk: a connection
+ * @ctx: its context
+ * @err: why, as the reader will be told
+ *
+ * Context: softirq or process, with the socket lock held.
+ */
+void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err)
+{
+	u8 alert;
+
+	if (!tls_hs_owns_keys(ctx))
+		return;
+	switch (err) {
+	case -EPROTO:
+		alert = TLS_ALERT_DESC_UNEXPECTED_MESSAGE;
+		break;
+	case -EMSGSIZE:
+		alert = TLS_ALERT_DESC_RECORD_OVERFLOW;
+		break;
+	case -EBADMSG:
+		/* Too short for a tag. */
+		alert = TLS_ALERT_DESC_BAD_RECORD_MAC;
+		break;
+	case -EINVAL:
+		/* The version. */
+		alert = TLS_ALERT_DESC_DECODE_ERROR;
+		break;
+	default:
+		alert = TLS_ALERT_DESC_INTERNAL_ERROR;
+		break;
+	}
+	tls_hs_fatal(sk, ctx, alert, err);
+}
+
+/**
+ * tls_hs_finish - the last chance to send an alert
+ * @sk: a connection that is being closed
+ * @ctx: its context
+ *
+ * Context: process, with the socket lock held; the work item is disabled.
+ */
+void tls_hs_finish(struct sock *sk, struct tls_context *ctx)
+{
+	if (!tls_hs_owns_keys(ctx) ||
+	    !test_bit(TLS_HS_BROKEN, &ctx->hs_flags) ||
+	    ctx->tx_conf != TLS_SW || ctx->rx_conf != TLS_SW)
+		return;
+
+	/* There are no writers any more. */
+	if (mutex_trylock(&ctx->tx_lock)) {
+		tls_hs_send_alert(sk, ctx);
+		mutex_unlock(&ctx->tx_lock);
+	}
+	tls_hs_drain(sk, ctx);
+}
+
+/**
+ * tls_hs_set_key_update - setsockopt(TLS_HS_KEY_UPDATE)
+ * @sk: a connection
+ * @optval: struct tls_hs_key_update
+ * @optlen: its length
+ *
+ * Context: process.  Takes the socket lock.
+ * Return: 0 or an error.
+ */
+int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
+			  unsigned int optlen)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_hs_key_update update = {};
+	int rc;
+
+	if (optlen < TLS_HS_KEY_UPDATE_SIZE_VER0)
+		return -EINVAL;
+	rc = copy_struct_from_sockptr(&update, sizeof(update), optval, optlen);
+	if (rc)
+		return rc;
+	if (update.flags & ~(TLS_HS_KEY_UPDATE_NOW | TLS_HS_KEY_UPDATE_REQUEST) ||
+	    update.max_records > TLS_HS_MAX_RECORDS)
+		return -EINVAL;
+
+	lock_sock(sk);
+	if (!tls_hs_owns_keys(ctx)) {
+		rc = -ENODATA;
+		goto out;
+	}
+	if (!tls_hs_can_send(sk)) {
+		rc = -EPIPE;
+		goto out;
+	}
+	if (update.max_records)
+		ctx->hs_max_records = update.max_records;
+	if (update.flags & TLS_HS_KEY_UPDATE_REQUEST)
+		tls_hs_tx_want(ctx, TLS_HS_TX_REQUEST);
+	else if (update.flags & TLS_HS_KEY_UPDATE_NOW)
+		tls_hs_tx_want(ctx, TLS_HS_TX_UPDATE);
+out:
+	release_sock(sk);
+	return rc;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What net/tls calls in net/tls/handshake once a handshake is over.  These are
+ * connections with tls_context::hs_session: the kernel has their traffic
+ * secrets, so it updates keys and sends alerts by itself.
+ */
+#ifndef _NET_TLS_HANDSHAKE_POST_H
+#define _NET_TLS_HANDSHAKE_POST_H
+
+#include <linux/sockptr.h>
+#include <linux/unaligned.h>
+#include <net/tls.h>
+
+#include "../tls.h"
+
+/* Records under one key: 2^24.5 is the limit for AES-GCM (RFC 8446, section
+ * 5.5), less some for what is under way until an update takes effect.
+ */
+#define TLS_HS_MAX_RECORDS	(1U << 24)
+
+/* Bits of tls_context::hs_flags. */
+enum {
+	TLS_HS_TX_ANSWER,	/* the client wants a KeyUpdate */
+	TLS_HS_TX_UPDATE,	/* the key has been used for long enough */
+	TLS_HS_TX_REQUEST,	/* same, and the client shall update its own */
+	TLS_HS_TX_ALERT,	/* hs_alert is to be sent */
+	TLS_HS_TX_WAIT,		/* for room in the send buffer */
+	TLS_HS_RX_BUSY,		/* the session wants to know of data */
+	TLS_HS_RX_ASKED,	/* this key's client was asked to update it */
+	TLS_HS_RX_END,		/* the client has sent close_notify */
+	TLS_HS_BROKEN,		/* ended by an alert: reads fail with hs_error */
+};
+
+#define TLS_HS_TX_UPDATES	(BIT(TLS_HS_TX_ANSWER) | \
+				 BIT(TLS_HS_TX_UPDATE) | \
+				 BIT(TLS_HS_TX_REQUEST))
+#define TLS_HS_TX_DUE		(TLS_HS_TX_UPDATES | BIT(TLS_HS_TX_ALERT))
+
+#ifdef CONFIG_TLS_HANDSHAKE
+int __tls_hs_tx_record(struct sock *sk, struct tls_context *ctx);
+void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx);
+void tls_hs_tx_queue(struct tls_context *ctx);
+int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len);
+int tls_hs_rx_control(struct sock *sk, struct tls_context *ctx,
+		      struct sk_buff *skb);
+void tls_hs_rx_failed(struct sock *sk, struct tls_context *ctx, int err,
+		      bool no_type);
+void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err);
+void tls_hs_finish(struct sock *sk, struct tls_context *ctx);
+int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
+			  unsigned int optlen);
+
+static inline bool tls_hs_owns_keys(const struct tls_context *ctx)
+{
+	return ctx->hs_session;
+}
+
+static inline bool tls_hs_key_is_old(const struct tls_context *ctx,
+				     const struct cipher_context *cipher)
+{
+	return get_unaligned_be64(cipher->rec_seq) >=
+	       (ctx->hs_max_records ?: TLS_HS_MAX_RECORDS);
+}
+
+/* A record is about to be encrypted.  With tx_lock and the socket lock held. */
+static inline int tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
+{
+	if (!tls_hs_owns_keys(ctx) ||
+	    likely(!(READ_ONCE(ctx->hs_flags) &
+		     (TLS_HS_TX_DUE | BIT(TLS_HS_BROKEN))) &&
+		   !tls_hs_key_is_old(ctx, &ctx->tx)))
+		return 0;
+	return __tls_hs_tx_record(sk, ctx);
+}
+
+/* tx_lock has been released: was there something that waited for it? */
+static inline void tls_hs_tx_unlocked(struct tls_context *ctx)
+{
+	if (!tls_hs_owns_keys(ctx))
+		return;
+	/* Who has not got the lock had set a bit before; see
+	 * tls_hs_work_handler().
+	 */
+	smp_mb();
+	if (unlikely(READ_ONCE(ctx->hs_flags) & TLS_HS_TX_DUE))
+		tls_hs_tx_queue(ctx);
+}
+
+static inline void tls_hs_write_space(struct tls_context *ctx)
+{
+	if (unlikely(test_bit(TLS_HS_TX_WAIT, &ctx->hs_flags))) {
+		clear_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
+		tls_hs_tx_queue(ctx);
+	}
+}
+
+/* Is a decrypted record not just something to be read?  Alerts are for readers
+ * that can tell them from data.
+ */
+static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
+				   const struct msghdr *msg,
+				   struct sk_buff *skb)
+{
+	if (!tls_hs_owns_keys(ctx))
+		return false;
+
+	switch (tls_msg(skb)->control) {
+	case TLS_RECORD_TYPE_DATA:
+		return test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags) ||
+		       tls_hs_key_is_old(ctx, &ctx->rx);
+	case TLS_RECORD_TYPE_ALERT:
+		return !msg || !msg->msg_control;
+	default:
+		return true;
+	}
+}
+
+/* Will nothing more be read?  Then @err is what to tell the reader. */
+static inline bool tls_hs_rx_ended(const struct tls_context *ctx, int *err)
+{
+	if (likely(!(READ_ONCE(ctx->hs_flags) &
+		     (BIT(TLS_HS_RX_END) | BIT(TLS_HS_BROKEN)))))
+		return false;
+	*err = test_bit(TLS_HS_BROKEN, &ctx->hs_flags) ? ctx->hs_error : 0;
+	return true;
+}
+
+/* Only protected records are left when a handshake is over. */
+static inline bool tls_hs_rx_type_ok(const struct tls_context *ctx, u8 type)
+{
+	return !tls_hs_owns_keys(ctx) || type == TLS_RECORD_TYPE_DATA;
+}
+#else
+static inline bool tls_hs_owns_keys(const struct tls_context *ctx)
+{
+	return false;
+}
+
+static inline int tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
+{
+	return 0;
+}
+
+static inline void tls_hs_tx_unlocked(struct tls_context *ctx) {}
+static inline void tls_hs_write_space(struct tls_context *ctx) {}
+
+static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
+				   const struct msghdr *msg,
+				   struct sk_buff *skb)
+{
+	return false;
+}
+
+static inline int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx,
+				 u32 len)
+{
+	return 0;
+}
+
+static inline int tls_hs_rx_control(struct sock *sk, struct tls_context *ctx,
+				    struct sk_buff *skb)
+{
+	return 0;
+}
+
+static inline void tls_hs_rx_failed(struct sock *sk, struct tls_context *ctx,
+				    int err, bool no_type) {}
+static inline void tls_hs_rx_bad_header(struct sock *sk,
+					struct tls_context *ctx, int err) {}
+
+static inline bool tls_hs_rx_ended(const struct tls_context *ctx, int *err)
+{
+	return false;
+}
+
+static inline bool tls_hs_rx_type_ok(const struct tls_context *ctx, u8 type)
+{
+	return true;
+}
+
+static inline void tls_hs_finish(struct sock *sk, struct tls_context *ctx) {}
+
+static inline int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
+					unsigned int optlen)
+{
+	return -ENOPROTOOPT;
+}
+#endif
+
+#endif /* _NET_TLS_HANDSHAKE_POST_H */

@@ -1,0 +1,670 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+Connections after a TLS handshake in the kernel: key updates, alerts, errors.
+
+The client is tls13.py, which can update its keys and misbehave. Section numbers
+are those of RFC 8446.
+"""
+
+import errno
+import hashlib
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+import tls13
+import tls_handshake
+import tls_hs
+from tls_handshake import eq, expect_end, pair, ping, recv_exact, test
+
+NO, YES = 0, 1
+
+tls_handshake.TESTS.clear()
+
+
+def update(request):
+    """A KeyUpdate message, section 4.6.3."""
+    return tls13.message(tls13.KEY_UPDATE, bytes([request]))
+
+
+class Peer:
+    """A client that updates keys, around tls13.Client after its handshake."""
+
+    def __init__(self, client):
+        self.client = client
+        self.received = []      # request_update of each KeyUpdate
+        self.pending = 0        # requests that are to be answered
+
+    def seal_update(self, request):
+        """A KeyUpdate record; what is sealed after it has the next key."""
+        out = self.client.tx.seal(tls13.HANDSHAKE, update(request))
+        self.client.tx = self.client.tx.updated()
+        return out
+
+    def send(self, data):
+        """Application data."""
+        self.client.send(data)
+
+    def update(self, request=NO):
+        """Sends a KeyUpdate."""
+        self.client.sock.sendall(self.seal_update(request))
+
+    def record(self):
+        """The next record, KeyUpdates being acted on."""
+        kind, body = self.client.read_record()
+        if kind == tls13.HANDSHAKE:
+            eq(body[:4], update(0)[:4], "message")
+            eq(len(body), 5, "length of a KeyUpdate")
+            self.received.append(body[4])
+            self.client.rx = self.client.rx.updated()
+        return kind, body
+
+    def recv_exact(self, n):
+        """n bytes of application data."""
+        out = b""
+        while len(out) < n:
+            kind, body = self.record()
+            if kind == tls13.APPDATA:
+                out += body
+        eq(len(out), n, "bytes")
+        return out
+
+    def recv_update(self):
+        """The next record, which must be a KeyUpdate; returns request_update."""
+        kind, _ = self.record()
+        eq(kind, tls13.HANDSHAKE, "type of the record")
+        return self.received[-1]
+
+    def quiet(self, seconds=0.1):
+        """Nothing arrives."""
+        eq(self.client.buf, b"", "something has arrived")
+        eq(tls_hs.readable(self.client.sock, seconds), False, "something arrives")
+
+
+def peers(lsk, **kwargs):
+    """A Peer and the server's connection."""
+    client, conn = pair(lsk, **kwargs)
+    # Answers are small, and so is what tests write behind them.
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Peer(client), conn
+
+
+def ask(conn, now=False, request=False, records=0, tail=b""):
+    """TLS_HS_KEY_UPDATE."""
+    conn.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS_KEY_UPDATE,
+                    struct.pack("=II", now | request << 1, records) + tail)
+
+
+def error(func, *args):
+    """The errno with which a call fails, 0 if it does not."""
+    try:
+        func(*args)
+    except OSError as err:
+        return err.errno
+    return 0
+
+
+def stat(name):
+    """A counter of this namespace."""
+    with open("/proc/net/tls_stat", encoding="ascii") as file:
+        return int(dict(line.split() for line in file)[name])
+
+
+def both_ways(peer, conn, text=b"ping"):
+    """A few bytes in each direction."""
+    peer.send(text)
+    eq(recv_exact(conn, len(text)), text, "to the server")
+    conn.sendall(text)
+    eq(peer.recv_exact(len(text)), text, "to the client")
+
+
+@test
+def from_client(env):
+    """The client's key changes; a request is answered, and only that."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        before = stat("TlsRxRekeyOk"), stat("TlsTxRekeyOk")
+        for request in (NO, NO, YES, YES, NO, YES):
+            peer.update(request)
+            both_ways(peer, conn)
+        eq(peer.received, [NO] * 3, "answers")
+        eq((stat("TlsRxRekeyOk"), stat("TlsTxRekeyOk")), (before[0] + 6, before[1] + 3),
+           "counters")
+
+
+@test
+def answer_without_writer(env):
+    """A server that only reads answers as well, and many requests at once once or more."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        peer.update(YES)
+        peer.send(b"x")
+        eq(conn.recv(10), b"x")
+        eq(peer.recv_update(), NO)
+        out = b"".join(peer.seal_update(YES) for _ in range(10))
+        peer.client.sock.sendall(out + peer.client.tx.seal(tls13.APPDATA, b"y"))
+        eq(conn.recv(10), b"y")
+        conn.sendall(b"z")
+        eq(peer.recv_exact(1), b"z")
+        assert 1 <= len(peer.received) - 1 <= 10, peer.received
+        both_ways(peer, conn)
+        peer.quiet()
+
+
+@test
+def split(env):
+    """A KeyUpdate in several records and in segments of one byte."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        for cuts in ((1,), (4,), (1, 2, 3, 4), (2, 4)):
+            message = update(YES)
+            ends = list(cuts) + [5]
+            start = 0
+            for end in ends:
+                peer.client.send(message[start:end], tls13.HANDSHAKE)
+                start = end
+            peer.client.tx = peer.client.tx.updated()
+            both_ways(peer, conn)
+        tls13.send_chunks(peer.client.sock, peer.seal_update(YES), 1)
+        both_ways(peer, conn)
+        # Padding does not count.
+        peer.client.sock.sendall(peer.client.tx.seal(tls13.HANDSHAKE, update(YES), 500))
+        peer.client.tx = peer.client.tx.updated()
+        both_ways(peer, conn)
+        eq(peer.received, [NO] * 6)
+
+
+@test
+def thousand(env):
+    """A thousand updates each way, with data under each key."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        for i in range(1000):
+            peer.update(YES)
+            peer.send(b"%d" % i)
+            eq(conn.recv(10), b"%d" % i)
+            conn.sendall(b"%d" % i)
+            eq(peer.recv_exact(len(b"%d" % i)), b"%d" % i)
+        eq(peer.received, [NO] * 1000)
+
+
+@test
+def asked_by_user(env):
+    """TLS_HS_KEY_UPDATE updates our key, and the client's if it is to."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        ask(conn, now=True)
+        eq(peer.recv_update(), NO)
+        both_ways(peer, conn)
+        ask(conn, request=True)
+        eq(peer.recv_update(), YES)
+        peer.update(NO)
+        both_ways(peer, conn)
+        # Both at once, before something is written.
+        ask(conn, now=True, request=True)
+        conn.sendall(b"data")
+        eq(peer.recv_exact(4), b"data")
+        eq(peer.received, [NO, YES, YES])
+        peer.quiet()
+        # They cross: each is answered.
+        peer.update(YES)
+        ask(conn, request=True)
+        peer.update(NO)
+        both_ways(peer, conn)
+        eq(sorted(peer.received[3:]), [NO, YES])
+        ask(conn)
+        peer.quiet()
+
+
+@test
+def arguments(env):
+    """What TLS_HS_KEY_UPDATE refuses, and on which sockets."""
+    with env.listen() as lsk:
+        _, conn = pair(lsk)
+        for value, want in ((b"", errno.EINVAL), (bytes(7), errno.EINVAL), (bytes(8), 0),
+                            (struct.pack("=II", 4, 0), errno.EINVAL),
+                            (struct.pack("=II", 0, (1 << 24) + 1), errno.EINVAL),
+                            (struct.pack("=II", 0, 1 << 24), 0),
+                            (bytes(12), 0), (bytes(8) + b"\1\0\0\0", errno.E2BIG)):
+            eq(error(conn.setsockopt, tls_hs.SOL_TLS, tls_hs.TLS_HS_KEY_UPDATE, value), want,
+               str(value))
+        # Keys are not user space's to set.
+        info = struct.pack("=HH", 0x0304, 54) + bytes(52)
+        for name in (tls_hs.TLS_TX, tls_hs.TLS_RX):
+            eq(error(conn.setsockopt, tls_hs.SOL_TLS, name, info), errno.EBUSY)
+        conn.shutdown(socket.SHUT_WR)
+        eq(error(ask, conn, True), errno.EPIPE)
+        plain = socket.create_connection(lsk.getsockname())
+        plain.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+        eq(error(ask, plain, True), errno.ENODATA)
+        plain.close()
+
+
+@test
+def limits(env):
+    """Keys are updated after so many records, both directions'."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        ask(conn, records=10)
+        for i in range(35):
+            conn.sendall(b"%02d" % i)
+        eq(peer.recv_exact(70), b"".join(b"%02d" % i for i in range(35)))
+        eq(peer.received, [NO] * 3, "our updates")
+        # Less than 10 under the last key: the client's are counted now.
+        peer.received.clear()
+        for _ in range(3):
+            peer.client.sock.sendall(b"".join(peer.client.tx.seal(tls13.APPDATA, b"x")
+                                              for _ in range(9)))
+            eq(recv_exact(conn, 9), b"x" * 9)
+            peer.quiet()
+            for _ in range(5):
+                peer.send(b"x")
+            eq(recv_exact(conn, 5), b"x" * 5)
+            eq(peer.recv_update(), YES)
+            peer.quiet()
+            peer.update(NO)
+
+
+@test
+def one_large_write(env):
+    """A single write, and sendfile(), of many records under several keys."""
+    data = hashlib.shake_128(b"large").digest(500_000)
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        ask(conn, records=4)
+        thread = threading.Thread(target=conn.sendall, args=(data,))
+        thread.start()
+        got = peer.recv_exact(len(data))
+        thread.join()
+        eq(got == data, True, "data")
+        eq(len(peer.received), (len(data) // 16384 + 1 - 1) // 4, "updates")
+
+        fd = os.memfd_create("large")
+        os.write(fd, data)
+
+        def send():
+            sent = 0
+            while sent < len(data):
+                sent += os.sendfile(conn.fileno(), fd, sent, len(data) - sent)
+
+        peer.received.clear()
+        thread = threading.Thread(target=send)
+        thread.start()
+        got = peer.recv_exact(len(data))
+        thread.join()
+        os.close(fd)
+        eq(got == data, True, "data of sendfile")
+        assert len(peer.received) >= 7, peer.received
+
+
+@test
+def while_writing(env):
+    """Requests in the middle of a transfer that blocks."""
+    data = hashlib.shake_128(b"blocked").digest(1_000_000)
+    with env.listen() as lsk:
+        lsk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32768)
+        peer, conn = peers(lsk)
+        failed = []
+
+        def write():
+            try:
+                conn.sendall(data)
+            except OSError as err:
+                failed.append(err)
+
+        def read():
+            try:
+                eq(recv_exact(conn, 20), b"0123456789" * 2, "what the reader got")
+            except (OSError, AssertionError) as err:
+                failed.append(err)
+
+        threads = [threading.Thread(target=write), threading.Thread(target=read)]
+        for thread in threads:
+            thread.start()
+        got = b""
+        for i in range(20):
+            peer.update(YES)
+            peer.send(b"%d" % (i % 10))
+            # Some of what is under way.
+            for _ in range(3):
+                kind, body = peer.record()
+                if kind == tls13.APPDATA:
+                    got += body
+        got += peer.recv_exact(len(data) - len(got))
+        for thread in threads:
+            thread.join()
+        eq(failed, [])
+        eq(got == data, True, "data")
+        assert peer.received and set(peer.received) == {NO}, peer.received
+        peer.received.clear()
+        both_ways(peer, conn)
+
+
+@test
+def full_send_buffer(env):
+    """A client that requests and does not read gets its answer later, and not many."""
+    with env.listen() as lsk:
+        lsk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        peer, conn = peers(lsk)
+        conn.setblocking(False)
+        sent = 0
+        try:
+            while True:
+                sent += conn.send(b"s" * 4096)
+        except BlockingIOError:
+            pass
+        conn.setblocking(True)
+        for i in range(100):
+            peer.update(YES)
+            peer.send(b"x")
+            eq(conn.recv(10), b"x")
+        eq(peer.recv_exact(sent), b"s" * sent)
+        # Without another write.
+        if not peer.received:
+            eq(peer.recv_update(), NO)
+        assert len(peer.received) < 20, peer.received
+        conn.settimeout(10)
+        both_ways(peer, conn)
+
+
+@test
+def open_record(env):
+    """An update between the parts of a record that MSG_MORE has left open."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        conn.send(b"one ", socket.MSG_MORE)
+        peer.update(YES)
+        peer.send(b"x")
+        eq(conn.recv(10), b"x")
+        eq(peer.recv_update(), NO)
+        conn.send(b"two ", socket.MSG_MORE)
+        ask(conn, now=True)
+        conn.send(b"three")
+        eq(peer.recv_exact(13), b"one two three")
+        eq(peer.received, [NO, NO])
+
+
+@test
+def reading(env):
+    """Updates between records that are peeked at, spliced, read with control messages."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+
+        def send(*parts):
+            out = b""
+            for part in parts:
+                out += peer.client.tx.seal(tls13.APPDATA, part) if part else peer.seal_update(YES)
+            peer.client.sock.sendall(out)
+            time.sleep(0.02)
+
+        send(b"ab", b"", b"cd")
+        eq(conn.recv(4, socket.MSG_PEEK | socket.MSG_WAITALL), b"abcd", "peek")
+        eq(conn.recv(3), b"abc")
+        send(b"", b"ef", b"")
+        eq(conn.recv(3, socket.MSG_WAITALL), b"def", "what was parsed ahead")
+        send(b"gh", b"", b"", b"ij")
+        eq(conn.recv(4, socket.MSG_WAITALL), b"ghij", "over two updates")
+
+        # With room for the record type, which is that of data.
+        send(b"", b"kl")
+        data, anc, _, _ = conn.recvmsg(10, 100)
+        eq((data, [a[2] for a in anc]), (b"kl", [bytes([tls13.APPDATA])]), "recvmsg")
+
+        # splice(2).
+        rfd, wfd = os.pipe()
+        send(b"", b"mn", b"", b"op")
+        eq(os.splice(conn.fileno(), wfd, 100), 2, "splice")
+        eq(os.splice(conn.fileno(), wfd, 100), 2, "splice")
+        eq(os.read(rfd, 100), b"mnop")
+        # Nothing but an update: readable, and then not.
+        send(b"")
+        conn.setblocking(False)
+        eq(error(conn.recv, 10), errno.EAGAIN, "only an update")
+        eq(tls_hs.readable(conn, 0), False, "readable")
+        send(b"")
+        nonblock = 2
+        eq(error(lambda: os.splice(conn.fileno(), wfd, 100, flags=nonblock)), errno.EAGAIN,
+           "only an update, splice")
+        send(b"", b"qr")
+        eq(tls_hs.readable(conn, 1), True, "readable")
+        eq(conn.recv(10), b"qr")
+        os.close(rfd)
+        os.close(wfd)
+
+
+@test
+def epoll_edge(env):
+    """With EPOLLET: data behind an update is announced."""
+    with env.listen() as lsk, select.epoll() as poll:
+        peer, conn = peers(lsk)
+        conn.setblocking(False)
+        poll.register(conn, select.EPOLLIN | select.EPOLLET)
+        for i in range(20):
+            peer.update(YES)
+            peer.send(b"%d" % i)
+            got = b""
+            while got != b"%d" % i:
+                assert poll.poll(5), "no event"
+                try:
+                    while True:
+                        got += conn.recv(100)
+                except BlockingIOError:
+                    pass
+
+
+@test
+def flood(env):
+    """32 updates without data are fine, 33 are not."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        for _ in range(3):
+            for _ in range(32):
+                peer.update(NO)
+            both_ways(peer, conn)
+        peer, conn = peers(lsk)
+        for _ in range(33):
+            # Records without content are no data.
+            peer.update(NO)
+            peer.client.send(b"")
+        eq(error(conn.recv, 10), errno.EPROTO)
+        expect_end(peer.client, ("unexpected_message",))
+
+
+def refused(env, content, alert, kind=tls13.HANDSHAKE, err=errno.EPROTO, raw=None):
+    """What a record ends in."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        client.send(b"before")
+        for part in content:
+            client.send(part, kind)
+        if raw:
+            client.sock.sendall(raw(client))
+        eq(recv_exact(conn, 6), b"before")
+        for _ in range(3):
+            eq(error(conn.recv, 10), err, f"{content}: recv")
+        expect_end(client, (alert,))
+        eq(client.rx.seq, 1, "records")
+        assert error(conn.send, b"x") in (err, errno.EPIPE)
+        eq(error(conn.recv, 10), err, "recv")
+        conn.close()
+
+
+@test
+def malformed(env):
+    """KeyUpdates that are none."""
+    for parts, alert in (
+            ((b"\x18\0\0\1\2",), "illegal_parameter"), ((b"\x18\0\0\1\xff",), "illegal_parameter"),
+            ((b"\x18\0\0\0",), "decode_error"), ((b"\x18\0\0\2\0\0",), "decode_error"),
+            ((b"\x18\0\0\1\0\0",), "unexpected_message"),
+            ((b"\x18\0\0\1\0" * 2,), "unexpected_message"),
+            ((b"\x18\0\0", b"\1\0\0"), "unexpected_message"), ((b"",), "unexpected_message")):
+        refused(env, parts, alert)
+    # Application data within a message, section 5.1.
+    refused(env, (b"\x18\0",), "unexpected_message",
+            raw=lambda c: c.tx.seal(tls13.APPDATA, b"data"))
+
+
+@test
+def other_messages(env):
+    """Whatever else may be in a handshake record."""
+    for kind in (0, 1, 2, 4, 5, 8, 11, 13, 15, 20, 254):
+        refused(env, (tls13.message(kind, bytes(32)),), "unexpected_message")
+    # Types of records that there are not, or not any more.
+    for kind in (tls13.CCS, 24, 25, 255):
+        refused(env, (b"\1",), "unexpected_message", kind)
+
+
+@test
+def bad_records(env):
+    """Records that do not decrypt, or have no right to be there."""
+    def corrupt(client):
+        out = bytearray(client.tx.seal(tls13.APPDATA, b"data"))
+        out[-1] ^= 1
+        return bytes(out)
+
+    for raw, alert, err in (
+            (corrupt, "bad_record_mac", errno.EBADMSG),
+            (lambda c: tls13.record(tls13.APPDATA, bytes(10), 0x303), "bad_record_mac",
+             errno.EBADMSG),
+            (lambda c: struct.pack(">BHH", 23, 0x303, 16640 + 1) + bytes(16641),
+             "record_overflow", errno.EMSGSIZE),
+            # No content type at all.
+            (lambda c: c.tx.seal(None, bytes(20)), "unexpected_message", errno.EBADMSG),
+            # Without protection: what was right before, or for others.
+            (lambda c: tls13.record(tls13.CCS, b"\1", 0x303), "unexpected_message", errno.EPROTO),
+            (lambda c: tls13.record(tls13.ALERT, b"\2\x28", 0x303), "unexpected_message",
+             errno.EPROTO),
+            (lambda c: c.hello.record(), "unexpected_message", errno.EPROTO),
+            (lambda c: b"GET / HTTP/1.0\r\n\r\n", "unexpected_message", errno.EPROTO)):
+        refused(env, (), alert, err=err, raw=raw)
+
+
+@test
+def alert_without_reader(env):
+    """A bad header is answered although nobody reads."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        client.sock.sendall(tls13.record(tls13.CCS, b"\1", 0x303))
+        expect_end(client, ("unexpected_message",))
+        eq(error(conn.recv, 10), errno.EPROTO)
+
+
+@test
+def alert_on_close(env):
+    """Closing at once does not lose the alert, nor does what is unread turn it into a reset."""
+    with env.listen() as lsk:
+        for _ in range(20):
+            client, conn = pair(lsk)
+            out = bytearray(client.tx.seal(tls13.APPDATA, b"data"))
+            out[-1] ^= 1
+            client.sock.sendall(bytes(out) + os.urandom(5000))
+            eq(error(conn.recv, 10), errno.EBADMSG)
+            conn.close()
+            try:
+                while True:
+                    client.read_record()
+            except tls13.AlertReceived as alert:
+                eq(alert.name, "bad_record_mac")
+            eq(client.sock.recv(10), b"", "the end")
+
+
+@test
+def alert_to_blocked_writer(env):
+    """A writer that waits for room ends when the connection does."""
+    with env.listen() as lsk:
+        lsk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        client, conn = pair(lsk)
+        conn.settimeout(None)
+        result = []
+        thread = threading.Thread(target=lambda: result.append(error(conn.sendall,
+                                                                     bytes(20_000_000))))
+        thread.start()
+        time.sleep(0.1)
+        client.send(b"\1", tls13.HANDSHAKE)
+        assert error(conn.recv, 10) in (errno.EPROTO, errno.EPIPE)
+        thread.join(10)
+        eq(thread.is_alive(), False, "still writing")
+        assert result[0] in (errno.EPROTO, errno.EPIPE), result
+        eq(error(conn.recv, 10), errno.EPROTO)
+
+
+@test
+def alerts_received(env):
+    """close_notify and user_canceled, and those that are the end of it."""
+    with env.listen() as lsk:
+        # user_canceled is nothing in itself.
+        client, conn = pair(lsk)
+        client.send(b"\1\x5a", tls13.ALERT)
+        client.send(b"more")
+        eq(conn.recv(10), b"more", "after user_canceled")
+        client.send(b"\1\0", tls13.ALERT)
+        # Section 6.1: what follows is ignored.
+        client.send(b"ignored")
+        for _ in range(3):
+            eq(conn.recv(10), b"", "after close_notify")
+        conn.sendall(b"still here")
+        eq(client.recv_exact(10), b"still here")
+
+        client, conn = pair(lsk)
+        client.send(b"\2\x2a", tls13.ALERT)
+        for _ in range(3):
+            eq(error(conn.recv, 10), errno.ECONNRESET, "bad_certificate")
+        assert error(conn.send, b"x") in (errno.ECONNRESET, errno.EPIPE)
+
+        rfd, wfd = os.pipe()
+        for alert, want in ((b"\1\0", 0), (b"\2\x28", errno.ECONNRESET)):
+            client, conn = pair(lsk)
+            client.send(b"data")
+            client.send(alert, tls13.ALERT)
+            eq(os.splice(conn.fileno(), wfd, 100), 4)
+            if want:
+                eq(error(os.splice, conn.fileno(), wfd, 100), want, "splice")
+            else:
+                eq(os.splice(conn.fileno(), wfd, 100), 0, "splice")
+        os.close(rfd)
+        os.close(wfd)
+        # Alerts that are malformed.
+        refused(env, (b"\1",), "decode_error", tls13.ALERT)
+        refused(env, (b"\1\0\0",), "decode_error", tls13.ALERT)
+        refused(env, (b"",), "unexpected_message", tls13.ALERT)
+
+
+@test
+def half_closed(env):
+    """A request after our FIN cannot be answered, and does no harm."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        conn.shutdown(socket.SHUT_WR)
+        for i in range(5):
+            peer.update(YES)
+            peer.send(b"%d" % i)
+            eq(conn.recv(10), b"%d" % i)
+            time.sleep(0.01)
+        eq(peer.client.recv(), b"", "close_notify")
+
+
+@test
+def closed_while_due(env):
+    """Requests that meet a close()."""
+    with env.listen() as lsk:
+        for i in range(30):
+            peer, conn = peers(lsk)
+            for _ in range(1 + i % 3):
+                peer.update(YES)
+            peer.send(b"x")
+            eq(conn.recv(10), b"x")
+            conn.close()
+            try:
+                while peer.record():
+                    pass
+            except tls13.AlertReceived as alert:
+                eq(alert.name, "close_notify")
+
+
+if __name__ == "__main__":
+    sys.exit(tls_handshake.main())
