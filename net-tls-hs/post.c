@@ -12,6 +12,7 @@
 
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/uio.h>
 #include <net/tcp.h>
 #include <net/tls_prot.h>
 
@@ -22,6 +23,14 @@
 /* First version of struct tls_hs_key_update. */
 #define TLS_HS_KEY_UPDATE_SIZE_VER0	8
 static_assert(sizeof(struct tls_hs_key_update) == TLS_HS_KEY_UPDATE_SIZE_VER0);
+
+/* First version of struct tls_hs_exporter. */
+#define TLS_HS_EXPORTER_SIZE_VER0	16
+static_assert(sizeof(struct tls_hs_exporter) == TLS_HS_EXPORTER_SIZE_VER0);
+
+/* More than any cipher suite's HKDF-Expand has, and than a context needs. */
+#define TLS_HS_EXPORTER_MAX		U16_MAX
+#define TLS_HS_EXPORTER_LABEL_MAX	249
 
 /* Let the work item send what is due.  Any context. */
 void tls_hs_tx_queue(struct tls_context *ctx)
@@ -466,5 +475,82 @@ int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
 		tls_hs_tx_want(ctx, TLS_HS_TX_UPDATE);
 out:
 	release_sock(sk);
+	return rc;
+}
+
+/* Read the head of the argument, and check the sizes in it. */
+static int tls_hs_exporter_head(sockopt_t *opt, struct tls_hs_exporter *head)
+{
+	struct iov_iter *in = &opt->iter_in;
+	u64 need;
+	u8 byte;
+	u32 i;
+
+	if (opt->optlen < (int)sizeof(*head))
+		return -EINVAL;
+	if (!copy_from_iter_full(head, sizeof(*head), in))
+		return -EFAULT;
+	if (head->size < sizeof(*head) || head->size > PAGE_SIZE ||
+	    !head->label_len || head->label_len > TLS_HS_EXPORTER_LABEL_MAX ||
+	    head->context_len > TLS_HS_EXPORTER_MAX ||
+	    !head->out_len || head->out_len > TLS_HS_EXPORTER_MAX)
+		return -EINVAL;
+	need = head->size + max((u64)head->label_len + head->context_len,
+				(u64)head->out_len);
+	if (opt->optlen < need)
+		return -EINVAL;
+
+	for (i = sizeof(*head); i < head->size; i++) {
+		if (!copy_from_iter_full(&byte, 1, in))
+			return -EFAULT;
+		if (byte)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+/**
+ * tls_hs_get_exporter - getsockopt(TLS_HS_EXPORTER)
+ * @sk: a connection
+ * @opt: struct tls_hs_exporter; its data are input and output
+ *
+ * Context: process, with the socket lock held.
+ * Return: 0 or an error.
+ */
+int tls_hs_get_exporter(struct sock *sk, sockopt_t *opt)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_hs_exporter head;
+	size_t in_len, size;
+	u8 *buf;
+	int rc;
+
+	if (!tls_hs_owns_keys(ctx))
+		return -ENODATA;
+	rc = tls_hs_exporter_head(opt, &head);
+	if (rc)
+		return rc;
+
+	in_len = head.label_len + head.context_len;
+	size = in_len + head.out_len;
+	buf = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	rc = -EFAULT;
+	if (!copy_from_iter_full(buf, in_len, &opt->iter_in))
+		goto out;
+	rc = tls_hs_session_export(ctx->hs_session, buf, head.label_len,
+				   buf + head.label_len, head.context_len,
+				   buf + in_len, head.out_len);
+	if (rc)
+		goto out;
+
+	iov_iter_advance(&opt->iter_out, head.size);
+	if (copy_to_iter(buf + in_len, head.out_len,
+			 &opt->iter_out) != head.out_len)
+		rc = -EFAULT;
+	opt->optlen = head.size + head.out_len;
+out:
+	kvfree_sensitive(buf, size);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #ifndef _NET_TLS_HANDSHAKE_POST_H
 #define _NET_TLS_HANDSHAKE_POST_H
 
+#include <linux/net.h>
 #include <linux/sockptr.h>
 #include <linux/unaligned.h>
 #include <net/tls.h>
@@ -49,6 +50,7 @@ void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err);
 void tls_hs_finish(struct sock *sk, struct tls_context *ctx);
 int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
 			  unsigned int optlen);
+int tls_hs_get_exporter(struct sock *sk, sockopt_t *opt);
 
 static inline bool tls_hs_owns_keys(const struct tls_context *ctx)
 {
@@ -182,6 +184,11 @@ static inline void tls_hs_finish(struct sock *sk, struct tls_context *ctx) {}
 
 static inline int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
 					unsigned int optlen)
+{
+	return -ENOPROTOOPT;
+}
+
+static inline int tls_hs_get_exporter(struct sock *sk, sockopt_t *opt)
 {
 	return -ENOPROTOOPT;
 }

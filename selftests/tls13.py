@@ -511,6 +511,7 @@ class Client:
             if msg[0] == CERTIFICATE_VERIFY:
                 self.server["scheme"] = int.from_bytes(msg[4:6], "big")
             self.transcript += msg
+        self.exporter_master = expand_label(self.master, b"exp master", self._hash(), 32)
         self.app_rx = Keys(expand_label(self.master, b"s ap traffic", self._hash(), 32))
         self.app_tx = Keys(expand_label(self.master, b"c ap traffic", self._hash(), 32))
 
@@ -535,6 +536,12 @@ class Client:
             out += self.tx.seal(APPDATA, data)
         send_chunks(self.sock, out, chunk)
         return self.server
+
+    def export(self, label, context, length):
+        """TLS-Exporter, section 7.5, of up to 32 bytes."""
+        empty = hashlib.sha256(b"").digest()
+        secret = expand_label(self.exporter_master, label, empty, 32)
+        return expand_label(secret, b"exporter", hashlib.sha256(context).digest(), length)
 
     # Application data.
     def send(self, data, ctype=APPDATA):

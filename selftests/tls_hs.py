@@ -149,6 +149,22 @@ def alpn(sock):
     return sock.getsockopt(SOL_TLS, TLS_HS_ALPN, 255)
 
 
+def export(sock, label, context, length, room=0, tail=b"", size=None):
+    """TLS_HS_EXPORTER: keying material of an accepted socket."""
+    size = 16 + len(tail) if size is None else size
+    head = struct.pack("=4I", size, len(label), len(context), length) + tail
+    data = head + label + context
+    data += bytes(max(size + length - len(data), room - len(data), 0))
+    buf = ctypes.create_string_buffer(data, len(data))
+    optlen = ctypes.c_uint(room or len(data))
+    if _libc.getsockopt(sock.fileno(), SOL_TLS, TLS_HS_EXPORTER, buf, ctypes.byref(optlen)):
+        err = ctypes.get_errno()
+        raise OSError(err, os.strerror(err))
+    if buf.raw[:len(head)] != head:
+        raise ValueError("the head has changed")
+    return buf.raw[size:optlen.value]
+
+
 def status(sock):
     """struct tls_hs_status of an accepted socket as a dict."""
     data = sock.getsockopt(SOL_TLS, TLS_HS_STATUS, STATUS_SIZE)

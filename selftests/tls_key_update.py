@@ -666,5 +666,34 @@ def closed_while_due(env):
                 eq(alert.name, "close_notify")
 
 
+@test
+def exporter(env):
+    """TLS_HS_EXPORTER gives what the client has, before and after key updates."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        for label, context, n in ((b"EXPORTER-Channel-Binding", b"", 32), (b"l", b"context", 1),
+                                  (b"x" * 249, bytes(65535), 31)):
+            want = peer.client.export(label, context, n)
+            eq(tls_hs.export(conn, label, context, n), want, "exported")
+            # A structure of the future, with nothing new in it.
+            eq(tls_hs.export(conn, label, context, n, tail=bytes(8)), want, "longer structure")
+        peer.update(YES)
+        both_ways(peer, conn)
+        eq(tls_hs.export(conn, b"l", b"", 8), peer.client.export(b"l", b"", 8))
+        # The longest that HKDF-Expand has with SHA-256.
+        eq(len(tls_hs.export(conn, b"l", b"", 255 * 32)), 255 * 32)
+
+        for args, want in (((b"", b"", 32), errno.EINVAL), ((b"x" * 250, b"", 32), errno.EINVAL),
+                           ((b"l", bytes(65536), 32), errno.EINVAL), ((b"l", b"", 0), errno.EINVAL),
+                           ((b"l", b"", 255 * 32 + 1), errno.EINVAL)):
+            eq(error(tls_hs.export, conn, *args), want, str(args)[:40])
+        eq(error(lambda: tls_hs.export(conn, b"l", b"", 8, tail=b"\0\1")), errno.E2BIG)
+        eq(error(lambda: tls_hs.export(conn, b"l", b"", 8, size=15)), errno.EINVAL)
+        plain = socket.create_connection(lsk.getsockname())
+        plain.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+        eq(error(tls_hs.export, plain, b"l", b"", 8), errno.ENODATA)
+        plain.close()
+
+
 if __name__ == "__main__":
     sys.exit(tls_handshake.main())
