@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_post_handshake))]
+#[cfg_attr(
+    CONFIG_KUNIT,
+    kernel::macros::kunit_tests(tls_handshake_post_handshake)
+)]
 mod tests {
     use crate::alert::Alert;
     use crate::post_handshake::{Event, PostHandshake, MAX_KEY_UPDATES};
