@@ -10,6 +10,7 @@ mod tests {
     use crate::scratch::Scratch;
     use crate::session::{Fallback, Session, Step};
     use crate::tests::{hex, zeroed, Platform};
+    use crate::ticket::Tickets;
 
     const BOTH: u32 = version_bits::TLS_1_2 | version_bits::TLS_1_3;
 
@@ -21,6 +22,7 @@ mod tests {
         groups: &[],
         signature_schemes: &[],
         protocols: Protocols::NONE,
+        tickets: Tickets::NONE,
     };
 
     /// One P-256 identity, named "a".

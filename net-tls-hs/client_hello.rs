@@ -11,7 +11,8 @@ use crate::alert::Alert;
 use crate::alpn::Protocols;
 use crate::chain::Authorities;
 use crate::codec::{Reader, U16List};
-use crate::names::extension_type as ext;
+use crate::names::{extension_type as ext, PSK_DHE_KE};
+use crate::psk::OfferedPsks;
 
 /// Unknown extensions that are remembered to find duplicates. Real clients send about twenty.
 const MAX_TRACKED: usize = 64;
@@ -48,8 +49,10 @@ pub struct ClientHello<'a> {
     pub certificate_authorities: Option<Authorities<'a>>,
     /// psk_key_exchange_modes is there.
     pub psk_modes: bool,
-    /// pre_shared_key is there.
-    pub pre_shared_key: bool,
+    /// psk_key_exchange_modes has psk_dhe_ke.
+    pub psk_dhe_ke: bool,
+    /// pre_shared_key.
+    pub pre_shared_key: Option<OfferedPsks<'a>>,
     /// early_data is there.
     pub early_data: bool,
     /// cookie is there.
@@ -170,7 +173,8 @@ impl<'a> ClientHello<'a> {
             max_fragment_length: None,
             record_size_limit: None,
             psk_modes: false,
-            pre_shared_key: false,
+            psk_dhe_ke: false,
+            pre_shared_key: None,
             early_data: false,
             cookie: false,
         };
@@ -190,7 +194,7 @@ impl<'a> ClientHello<'a> {
             let extension_type = list.u16()?;
             let body = list.vec16(0, 0xffff)?;
             // Section 4.2.11: pre_shared_key is the last one.
-            if self.pre_shared_key {
+            if self.pre_shared_key.is_some() {
                 return Err(Alert::IllegalParameter);
             }
             match self.has(extension_type) {
@@ -222,7 +226,7 @@ impl<'a> ClientHello<'a> {
             ext::RECORD_SIZE_LIMIT => self.record_size_limit.is_some(),
             ext::SIGNATURE_ALGORITHMS_CERT => self.signature_algorithms_cert.is_some(),
             ext::CERTIFICATE_AUTHORITIES => self.certificate_authorities.is_some(),
-            ext::PRE_SHARED_KEY => self.pre_shared_key,
+            ext::PRE_SHARED_KEY => self.pre_shared_key.is_some(),
             ext::EARLY_DATA => self.early_data,
             ext::SUPPORTED_VERSIONS => self.supported_versions.is_some(),
             ext::COOKIE => self.cookie,
@@ -255,9 +259,10 @@ impl<'a> ClientHello<'a> {
             }
             ext::KEY_SHARE => self.key_share = Some(KeyShares::parse(body)?),
             ext::PSK_KEY_EXCHANGE_MODES => {
-                body.vec8(1, 255)?;
+                let modes = body.vec8(1, 255)?;
                 body.finish()?;
                 self.psk_modes = true;
+                self.psk_dhe_ke = modes.rest().contains(&PSK_DHE_KE);
             }
             ext::EARLY_DATA => {
                 body.finish()?;
@@ -268,10 +273,7 @@ impl<'a> ClientHello<'a> {
                 body.finish()?;
                 self.cookie = true;
             }
-            ext::PRE_SHARED_KEY => {
-                parse_pre_shared_key(body)?;
-                self.pre_shared_key = true;
-            }
+            ext::PRE_SHARED_KEY => self.pre_shared_key = Some(OfferedPsks::parse(body)?),
             _ => (),
         }
         Ok(())
@@ -311,28 +313,6 @@ pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert
         ) {
             each(before.strip_suffix(list.rest()).unwrap_or(before));
         }
-    }
-    Ok(())
-}
-
-/// OfferedPsks (RFC 8446, section 4.2.11): as many binders as identities.
-fn parse_pre_shared_key(mut body: Reader<'_>) -> Result<(), Alert> {
-    let mut identities = body.vec16(7, 0xffff)?;
-    let mut binders = body.vec16(33, 0xffff)?;
-    body.finish()?;
-    let mut count = 0usize;
-    while !identities.is_empty() {
-        identities.vec16(1, 0xffff)?;
-        identities.bytes(4)?;
-        count += 1;
-    }
-    let mut bound = 0usize;
-    while !binders.is_empty() {
-        binders.vec8(32, 255)?;
-        bound += 1;
-    }
-    if count != bound {
-        return Err(Alert::IllegalParameter);
     }
     Ok(())
 }

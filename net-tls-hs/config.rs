@@ -5,6 +5,7 @@
 use crate::alpn::Protocols;
 use crate::chain::{Authorities, Signatures};
 use crate::names::{CipherSuite, Group, Scheme};
+use crate::ticket::Tickets;
 use crate::{p256, rsa};
 
 /// A setting that cannot be.
@@ -35,6 +36,10 @@ pub mod flag_bits {
     pub const THREAD: u32 = 1 << 1;
     /// TLS_HS_F_CLIENT_CERT.
     pub const CLIENT_CERT: u32 = 1 << 2;
+    /// TLS_HS_F_NO_TICKETS.
+    pub const NO_TICKETS: u32 = 1 << 3;
+    /// All that there are.
+    pub const ALL: u32 = SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS;
 }
 
 /// The settings of a listener, `struct tls_hs_settings`, as the engine uses them.
@@ -54,6 +59,8 @@ pub struct Config<'a> {
     pub signature_schemes: &'a [u16],
     /// TLS_HS_ALPN: application protocols, preferred ones first; empty for none.
     pub protocols: Protocols<'a>,
+    /// Ticket keys, and the time.
+    pub tickets: Tickets<'a>,
 }
 
 /// The part of a list before the zero that ends it.
@@ -98,8 +105,7 @@ impl<'a> Config<'a> {
         if self.versions == 0 || self.versions & !known != 0 {
             return Err(ConfigError::Versions);
         }
-        let known = flag_bits::SNI_STRICT | flag_bits::THREAD | flag_bits::CLIENT_CERT;
-        if self.flags & !known != 0 {
+        if self.flags & !flag_bits::ALL != 0 {
             return Err(ConfigError::Flags);
         }
         check_list(self.cipher_suites, |c| CipherSuite::from_code(c).is_some())?;
@@ -125,6 +131,11 @@ impl<'a> Config<'a> {
     /// Signature schemes in the order of preference.
     pub fn schemes(&self) -> impl Iterator<Item = Scheme> + 'a {
         choices(self.signature_schemes, &Scheme::ALL, Scheme::from_code)
+    }
+
+    /// Whether tickets are given out and taken back.
+    pub fn resumes(&self) -> bool {
+        self.flags & flag_bits::NO_TICKETS == 0 && self.tickets.usable()
     }
 
     /// What user space serves with TLS 1.2; empty for anything.

@@ -101,6 +101,26 @@ struct tls_hs_step {
 	u32 written;
 };
 
+/* A ticket key (RFC 8446, section 4.6.1).  Rust sees the same bytes. */
+struct tls_hs_ticket_key {
+	u8 name[16];
+	u8 key[32];
+};
+
+/**
+ * struct tls_hs_tickets - what a session needs for tickets
+ * @keys: the first one is for new tickets, all are for those that come back
+ * @nr_keys: their number; 0 is for no tickets
+ * @lifetime: how long tickets are accepted, in seconds; 0 is for no tickets
+ * @now: seconds since 1970
+ */
+struct tls_hs_tickets {
+	const struct tls_hs_ticket_key *keys;
+	u32 nr_keys;
+	u32 lifetime;
+	u64 now;
+};
+
 /* Checks settings: 0, or -EINVAL. */
 int tls_hs_settings_check(const struct tls_hs_settings *conf);
 
@@ -125,6 +145,7 @@ void tls_hs_session_free(struct tls_hs_session *s);
 void tls_hs_session_advance(struct tls_hs_session *s,
 			    const struct tls_hs_settings *conf,
 			    const u8 *alpn, size_t alpn_len,
+			    const struct tls_hs_tickets *tickets,
 			    const struct tls_hs_identity_set *set, /* or NULL */
 			    u8 *in, size_t in_len, u8 *out, size_t out_len,
 			    struct tls_hs_scratch *scratch,

@@ -15,6 +15,7 @@ use crate::names::{Scheme, TLS_1_3};
 use crate::post_handshake::Event;
 use crate::scratch::Scratch;
 use crate::session::{self, Session, Step};
+use crate::ticket::{TicketKey, Tickets};
 use crate::{p256, rsa};
 use core::mem::size_of;
 use kernel::alloc::AllocError;
@@ -403,7 +404,11 @@ pub unsafe extern "C" fn tls_hs_identity_set_free(set: *mut bindings::tls_hs_ide
     drop(unsafe { KBox::<IdentitySet>::from_raw(set.cast()) });
 }
 
-fn config<'a>(settings: &'a bindings::tls_hs_settings, protocols: Protocols<'a>) -> Config<'a> {
+fn config<'a>(
+    settings: &'a bindings::tls_hs_settings,
+    protocols: Protocols<'a>,
+    tickets: Tickets<'a>,
+) -> Config<'a> {
     Config {
         versions: settings.versions,
         flags: settings.flags,
@@ -412,6 +417,27 @@ fn config<'a>(settings: &'a bindings::tls_hs_settings, protocols: Protocols<'a>)
         groups: &settings.groups,
         signature_schemes: &settings.signature_schemes,
         protocols,
+        tickets,
+    }
+}
+
+const _: () = assert!(size_of::<TicketKey>() == size_of::<bindings::tls_hs_ticket_key>());
+
+/// What the C side gave for tickets.
+///
+/// # Safety
+///
+/// `keys` must be valid for reads of `nr_keys` keys, unless that is 0.
+unsafe fn tickets(tickets: &bindings::tls_hs_tickets) -> Tickets<'_> {
+    Tickets {
+        keys: match tickets.nr_keys {
+            0 => &[],
+            // SAFETY: By the safety requirements of this function; both types are 48 bytes in the
+            // same order.
+            nr => unsafe { core::slice::from_raw_parts(tickets.keys.cast(), nr as usize) },
+        },
+        now: tickets.now,
+        lifetime: tickets.lifetime,
     }
 }
 
@@ -425,7 +451,7 @@ pub unsafe extern "C" fn tls_hs_settings_check(
     settings: *const bindings::tls_hs_settings,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    match config(unsafe { &*settings }, Protocols::NONE).check() {
+    match config(unsafe { &*settings }, Protocols::NONE, Tickets::NONE).check() {
         Ok(()) => 0,
         Err(_) => EINVAL.to_errno(),
     }
@@ -491,6 +517,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
     conf: *const bindings::tls_hs_settings,
     alpn: *const u8,
     alpn_len: usize,
+    ticket_keys: *const bindings::tls_hs_tickets,
     set: *const bindings::tls_hs_identity_set,
     input: *mut u8,
     in_len: usize,
@@ -500,7 +527,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
     step: *mut bindings::tls_hs_step,
 ) {
     // SAFETY: By the safety requirements of this function, for all of these.
-    let (session, settings, alpn, set, input, out, scratch, result) = unsafe {
+    let (session, settings, alpn, tickets, set, input, out, scratch, result) = unsafe {
         (
             &mut *s.cast::<Session>(),
             &*conf,
@@ -508,6 +535,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
                 0 => &[],
                 len => core::slice::from_raw_parts(alpn, len),
             },
+            tickets(&*ticket_keys),
             set.cast::<IdentitySet>().as_ref(),
             core::slice::from_raw_parts_mut(input, in_len),
             core::slice::from_raw_parts_mut(out, out_len),
@@ -516,7 +544,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
         )
     };
     // It has been checked when it was set.
-    let config = config(settings, Protocols::new(alpn).unwrap_or_default());
+    let config = config(settings, Protocols::new(alpn).unwrap_or_default(), tickets);
     let step = session.advance::<LibCrypto>(&config, &MaybeSet(set), input, out, scratch);
     match step {
         Step::More { consumed, need } => {
@@ -659,6 +687,7 @@ pub unsafe extern "C" fn tls_hs_session_update(
 /// zeroed.
 unsafe fn fill_crypto_info(keys: &TrafficKeys, info: *mut c_void, size: usize) -> c_int {
     let (salt, iv) = keys.iv.split_at(4);
+    let rec_seq = session.sequence(tx).to_be_bytes();
 
     macro_rules! fill {
         ($ty:ty, $cipher:expr, $salt_iv:expr) => {{
@@ -671,6 +700,7 @@ unsafe fn fill_crypto_info(keys: &TrafficKeys, info: *mut c_void, size: usize) -
             info.info.version = TLS_1_3;
             info.info.cipher_type = $cipher as u16;
             info.key.copy_from_slice(keys.key());
+            info.rec_seq = rec_seq;
             $salt_iv(info);
             size_of::<$ty>() as c_int
         }};
@@ -800,12 +830,16 @@ pub unsafe extern "C" fn tls_hs_session_status(
     status.version = TLS_1_3;
     status.cipher_suite = negotiated.suite.code();
     status.group = negotiated.group.code();
-    status.signature_scheme = negotiated.scheme.code();
-    status.flags = if negotiated.retried {
-        bindings::TLS_HS_S_RETRIED
+    status.signature_scheme = 0;
+    status.flags = 0;
+    if negotiated.resumed {
+        status.flags |= bindings::TLS_HS_S_RESUMED;
     } else {
-        0
-    };
+        status.signature_scheme = negotiated.scheme.code();
+    }
+    if negotiated.retried {
+        status.flags |= bindings::TLS_HS_S_RETRIED;
+    }
     status.server_name.fill(0);
     for (to, from) in status.server_name.iter_mut().zip(negotiated.server_name()) {
         *to = *from;

@@ -163,9 +163,33 @@ struct tls_hs {
 	bool fasync;
 };
 
+/**
+ * struct tls_hs_ticket_keys - the ticket keys of a network namespace, immutable
+ * @rcu: frees the structure
+ * @nr: how many there are
+ * @keys: the newest one first
+ */
+struct tls_hs_ticket_keys {
+	struct rcu_head rcu;
+	u32 nr;
+	struct tls_hs_ticket_key keys[2];
+};
+
+/**
+ * struct tls_hs_net - what there is for each network namespace
+ * @sysctl: net.tls
+ * @timeout_ms: net.tls.handshake_timeout_ms
+ * @ticket_lifetime: net.tls.ticket_lifetime, in seconds
+ * @ticket_keys: under RCU, written by @ticket_work only; %NULL before the
+ *	first listener and without tickets
+ * @ticket_work: makes a new key and forgets the oldest
+ */
 struct tls_hs_net {
 	struct ctl_table_header *sysctl;
 	unsigned int timeout_ms;
+	unsigned int ticket_lifetime;
+	struct tls_hs_ticket_keys __rcu *ticket_keys;
+	struct delayed_work ticket_work;
 };
 
 extern struct workqueue_struct *tls_hs_wq;
@@ -203,6 +227,13 @@ int tls_hs_conf_load(struct tls_hs_conf *conf);
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf);
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf);
 bool tls_hs_conf_is_stale(struct tls_hs_conf *conf);
+
+/* ticket.c */
+extern const struct ctl_table tls_hs_ticket_sysctl;
+void tls_hs_tickets_net_init(struct tls_hs_net *tn);
+void tls_hs_tickets_net_exit(struct tls_hs_net *tn);
+void tls_hs_tickets_start(const struct net *net);
+void tls_hs_tickets_get(const struct net *net, struct tls_hs_tickets *tickets);
 
 /* sock.c */
 int __init tls_hs_sock_init(void);

@@ -124,7 +124,7 @@ fn derive_secret<C: Crypto>(
     TrafficSecret { alg, bytes }
 }
 
-/// The first stage; without a PSK.
+/// The first stage.
 pub struct EarlySecret<C: Crypto> {
     alg: HashAlg,
     key: C::HmacKey,
@@ -134,10 +134,23 @@ impl<C: Crypto> EarlySecret<C> {
     /// The Early Secret of a full handshake.
     pub fn new(alg: HashAlg) -> Self {
         let zeroes = [0; MAX_HASH_LEN];
+        Self::with_psk(alg, head(alg, &zeroes))
+    }
+
+    /// The Early Secret with a PSK.
+    #[inline(never)]
+    pub fn with_psk(alg: HashAlg, psk: &[u8]) -> Self {
         EarlySecret {
             alg,
-            key: extract::<C>(alg, &[], head(alg, &zeroes)),
+            key: extract::<C>(alg, &[], psk),
         }
+    }
+
+    /// binder_key of a PSK for resumption. [`TrafficSecret::verify_data`] of it is the binder.
+    #[inline(never)]
+    pub fn binder_secret(&self) -> TrafficSecret {
+        let empty = C::hash_final(C::hash_init(self.alg));
+        derive_secret::<C>(self.alg, &self.key, b"res binder", &empty)
     }
 
     /// Adds the (EC)DHE shared secret.
@@ -199,6 +212,12 @@ impl<C: Crypto> MasterSecret<C> {
     #[inline(never)]
     pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
         derive_secret::<C>(self.alg, &self.key, b"s ap traffic", transcript)
+    }
+
+    /// resumption_master_secret. `transcript` is of ClientHello...client Finished.
+    #[inline(never)]
+    pub fn resumption(&self, transcript: &TranscriptHash) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, b"res master", transcript)
     }
 
     /// exporter_master_secret. `transcript` is of ClientHello...server Finished.
@@ -322,8 +341,22 @@ impl TrafficSecret {
         C::hmac_key(self.alg, head(self.alg, &finished_key))
     }
 
+    /// The PSK of a ticket (RFC 8446, section 4.6.1), this being the resumption_master_secret.
+    #[inline(never)]
+    pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
+        let mut bytes = Secret::new([0; MAX_HASH_LEN]);
+        let prepared = C::hmac_key(self.alg, self.bytes());
+        if let Some(out) = bytes.get_mut(..self.alg.len()) {
+            expand_label::<C>(self.alg, &prepared, b"resumption", nonce, out);
+        }
+        TrafficSecret {
+            alg: self.alg,
+            bytes,
+        }
+    }
+
     /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a
-    /// handshake traffic secret. [`HashAlg::len`] bytes count.
+    /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
     #[inline(never)]
     pub fn verify_data<C: Crypto>(
         &self,

@@ -131,6 +131,9 @@ static int tls_hs_set_settings(struct sock *sk, sockptr_t optval,
 	if (rc)
 		return rc;
 
+	if (!(settings.flags & TLS_HS_F_NO_TICKETS))
+		tls_hs_tickets_start(sock_net(sk));
+
 	/* Keyrings are looked into without the socket lock: it may sleep long. */
 	conf = tls_hs_conf_new(&settings);
 	if (IS_ERR(conf))
@@ -749,16 +752,20 @@ static int __net_init tls_hs_net_init(struct net *net)
 		.extra1		= &tls_hs_timeout_min,
 		.extra2		= &tls_hs_timeout_max,
 	};
-	const struct ctl_table *table;
+	struct ctl_table *table;
 
 	tn->timeout_ms = TLS_HS_TIMEOUT_MS;
+	tls_hs_tickets_net_init(tn);
 	if (!IS_ENABLED(CONFIG_SYSCTL))
 		return 0;
 
-	table = kmemdup(&timeout, sizeof(timeout), GFP_KERNEL);
+	table = kcalloc(2, sizeof(*table), GFP_KERNEL);
 	if (!table)
 		return -ENOMEM;
-	tn->sysctl = register_net_sysctl_sz(net, "net/tls", table, 1);
+	table[0] = timeout;
+	table[1] = tls_hs_ticket_sysctl;
+	table[1].data = &tn->ticket_lifetime;
+	tn->sysctl = register_net_sysctl_sz(net, "net/tls", table, 2);
 	if (!tn->sysctl) {
 		kfree(table);
 		return -ENOMEM;
@@ -771,11 +778,12 @@ static void __net_exit tls_hs_net_exit(struct net *net)
 	struct tls_hs_net *tn = tls_hs_net(net);
 	const struct ctl_table *table;
 
-	if (!tn->sysctl)
-		return;
-	table = tn->sysctl->ctl_table_arg;
-	unregister_net_sysctl_table(tn->sysctl);
-	kfree(table);
+	if (tn->sysctl) {
+		table = tn->sysctl->ctl_table_arg;
+		unregister_net_sysctl_table(tn->sysctl);
+		kfree(table);
+	}
+	tls_hs_tickets_net_exit(tn);
 }
 
 static struct pernet_operations tls_hs_net_ops = {
@@ -813,4 +821,6 @@ void tls_hs_exit(void)
 	tls_hs_sock_exit();
 	tls_hs_key_exit();
 	unregister_pernet_subsys(&tls_hs_net_ops);
+	/* For the ticket keys. */
+	rcu_barrier();
 }

@@ -32,6 +32,8 @@ pub mod handshake_type {
     pub const CLIENT_HELLO: u8 = 1;
     /// server_hello.
     pub const SERVER_HELLO: u8 = 2;
+    /// new_session_ticket.
+    pub const NEW_SESSION_TICKET: u8 = 4;
     /// encrypted_extensions.
     pub const ENCRYPTED_EXTENSIONS: u8 = 8;
     /// certificate.
@@ -77,6 +79,9 @@ pub mod extension_type {
     /// key_share.
     pub const KEY_SHARE: u16 = 51;
 }
+
+/// PskKeyExchangeMode psk_dhe_ke (RFC 8446, section 4.2.9).
+pub const PSK_DHE_KE: u8 = 1;
 
 /// A cipher suite of TLS 1.3 (RFC 8446, appendix B.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,13 +31,15 @@ fn extension(
     w.vec(2, body)
 }
 
-/// ServerHello (section 4.1.3). `share` writes the key_exchange of the server's share.
+/// ServerHello (section 4.1.3). `psk` is the client's identity that is resumed, if any; `share`
+/// writes the key_exchange of the server's share.
 pub fn write_server_hello(
     w: &mut Writer<'_>,
     random: &[u8; 32],
     session_id: &[u8],
     suite: CipherSuite,
     group: Group,
+    psk: Option<u16>,
     share: impl FnOnce(&mut Writer<'_>) -> Result<(), Alert>,
 ) -> Result<(), Alert> {
     message(w, handshake_type::SERVER_HELLO, |w| {
@@ -51,7 +53,11 @@ pub fn write_server_hello(
             extension(w, ext::KEY_SHARE, |w| {
                 w.u16(group.code())?;
                 w.vec(2, share)
-            })
+            })?;
+            match psk {
+                Some(selected) => extension(w, ext::PRE_SHARED_KEY, |w| w.u16(selected)),
+                None => Ok(()),
+            }
         })
     })
 }
@@ -166,4 +172,21 @@ pub fn write_certificate_verify<C: Crypto>(
 /// Finished (section 4.4.4).
 pub fn write_finished(w: &mut Writer<'_>, verify_data: &[u8]) -> Result<(), Alert> {
     message(w, handshake_type::FINISHED, |w| w.put(verify_data))
+}
+
+/// NewSessionTicket (section 4.6.1), without extensions.
+pub fn write_new_session_ticket(
+    w: &mut Writer<'_>,
+    lifetime: u32,
+    age_add: &[u8; 4],
+    nonce: &[u8],
+    ticket: &[u8],
+) -> Result<(), Alert> {
+    message(w, handshake_type::NEW_SESSION_TICKET, |w| {
+        w.put(&lifetime.to_be_bytes())?;
+        w.put(age_add)?;
+        w.vec(1, |w| w.put(nonce))?;
+        w.vec(2, |w| w.put(ticket))?;
+        w.u16(0)
+    })
 }

@@ -35,7 +35,9 @@
 //! - `no_application_protocol` if it has ALPN and the settings have, without one in common;
 //! - if it is larger than [`MAX_HELLO`], or the settings ask for client certificates: fallback.
 //!
-//! PSKs and what is unknown, GREASE among it, are ignored. Early data is skipped (section 4.2.10).
+//! A PSK with (EC)DHE that is a ticket of this server, see `ticket.rs`, saves the certificate and
+//! its signature; a wrong binder for one is a `decrypt_error`. Other PSKs and what is unknown,
+//! GREASE among it, are ignored. Early data is skipped (section 4.2.10).
 
 use crate::alert::{self, Alert};
 use crate::chain::Signatures;
@@ -46,16 +48,19 @@ use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
 use crate::key_exchange::SharedSecret;
 use crate::key_schedule::{
-    EarlySecret, ExporterSecret, HandshakeSecret, TrafficKeys, TrafficSecret, TranscriptHash,
+    EarlySecret, ExporterSecret, HandshakeSecret, MasterSecret, TrafficKeys, TrafficSecret,
+    TranscriptHash,
 };
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV};
 use crate::post_handshake::{Event, PostHandshake};
+use crate::psk::Psk;
 use crate::record::{self, Header, Protection, HEADER_LEN};
 use crate::record_limit::RecordLimit;
 use crate::retry::Retry;
 use crate::scratch::Scratch;
 use crate::server_flight::{self as flight, EncryptedExtensions};
+use crate::ticket::{self, Tickets};
 use crate::{mlkem, rsa};
 
 /// Longest ClientHello that is read, in bytes of its body.
@@ -184,6 +189,8 @@ pub struct Negotiated {
     pub scheme: Scheme,
     /// There was a HelloRetryRequest.
     pub retried: bool,
+    /// A connection before it is resumed: there was no signature.
+    pub resumed: bool,
     server_name: Name,
     protocol: Name,
     /// The longest content of a record that the client wants.
@@ -220,6 +227,16 @@ struct WaitFinished {
     early_data: usize,
     /// How many ChangeCipherSpec have been dropped.
     change_cipher_specs: u8,
+    /// What tickets are made of, if the client is to have some.
+    resumption: Option<Resumption>,
+}
+
+/// What a client's tickets are made of.
+struct Resumption {
+    /// resumption_master_secret.
+    secret: TrafficSecret,
+    /// See [`ticket::context`].
+    context: [u8; 32],
 }
 
 /// The client's Finished was right.
@@ -228,6 +245,10 @@ struct Complete {
     server_application: TrafficSecret,
     exporter: ExporterSecret,
     messages: PostHandshake,
+    /// Sequence number of the server's next record.
+    server_seq: u64,
+    /// [`Step::Done`] has been said.
+    done: bool,
 }
 
 // There is no heap to put the large one on, and no array of these.
@@ -266,6 +287,21 @@ struct Choice<'a> {
     record_limit: RecordLimit,
 }
 
+/// What the ClientHello and the settings lead to as to tickets.
+struct Resume {
+    /// See [`ticket::context`].
+    context: [u8; 32],
+    /// The connection that is resumed.
+    psk: Option<Psk>,
+}
+
+/// Tickets for a client after a full handshake, so that it can make two connections at a time as
+/// browsers do.
+const TICKETS: u8 = 2;
+
+/// Tickets after a resumption, for the one that is used up.
+const TICKETS_RESUMED: u8 = 1;
+
 impl Session {
     /// A handshake that has not begun.
     pub const fn new() -> Self {
@@ -276,6 +312,7 @@ impl Session {
                 group: Group::X25519,
                 scheme: Scheme::EcdsaSecp256r1Sha256,
                 retried: false,
+                resumed: false,
                 server_name: Name::EMPTY,
                 protocol: Name::EMPTY,
                 max_fragment: record::MAX_PLAINTEXT as u16,
@@ -307,12 +344,15 @@ impl Session {
                     other => other,
                 }),
             State::WaitFinished(wait) => match wait.on_records::<C>(input) {
-                Ok(Step::Done { consumed }) => {
-                    self.complete();
-                    Ok(Step::Done { consumed })
-                }
+                Ok(Step::Done { consumed }) => self
+                    .complete::<C>(config, consumed, out)
+                    .map_err(Failure::Alert),
                 other => other,
             },
+            State::Complete(complete) if !complete.done => {
+                complete.done = true;
+                Ok(Step::Done { consumed: 0 })
+            }
             State::Complete(_) | State::Ended => Err(Failure::Alert(Alert::InternalError)),
         };
         step.unwrap_or_else(|failure| self.fail::<C>(failure, out))
@@ -363,8 +403,16 @@ impl Session {
         &self.negotiated
     }
 
+    /// Sequence number of the first record of application data after [`Step::Done`]: of what the
+    /// server sends, where tickets came first, or receives.
+    pub fn sequence(&self, sending: bool) -> u64 {
+        match &self.state {
+            State::Complete(complete) if sending => complete.server_seq,
+            _ => 0,
+        }
+    }
+
     /// The keys of application data after [`Step::Done`]: of what the server sends, or receives.
-    /// Their records start with sequence number 0.
     pub fn traffic_keys<C: Crypto>(&self, sending: bool) -> Option<TrafficKeys> {
         let State::Complete(complete) = &self.state else {
             return None;
@@ -386,6 +434,7 @@ impl Session {
             return None;
         };
         let secret = if sending {
+            complete.server_seq = 0;
             &mut complete.server_application
         } else {
             &mut complete.client_application
@@ -420,18 +469,42 @@ impl Session {
         }
     }
 
+    /// The client's Finished was right. Writes tickets if it is to have some.
     #[inline(never)]
-    fn complete(&mut self) {
-        if let State::WaitFinished(wait) = &mut self.state {
-            let complete = Complete {
-                client_application: wait.client_application.take(),
-                server_application: wait.server_application.take(),
-                exporter: wait.exporter.take(),
-                messages: PostHandshake::new(),
+    fn complete<C: Crypto>(
+        &mut self,
+        config: &Config<'_>,
+        consumed: usize,
+        out: &mut [u8],
+    ) -> Result<Step, Alert> {
+        let State::WaitFinished(wait) = &mut self.state else {
+            return Err(Alert::InternalError);
+        };
+        let mut written = 0;
+        if let Some(resumption) = wait.resumption.as_ref().filter(|_| config.resumes()) {
+            let count = if self.negotiated.resumed {
+                TICKETS_RESUMED
+            } else {
+                TICKETS
             };
-            // This drops, and so wipes, the secrets of the handshake where they are.
-            self.state = State::Complete(complete);
+            let len = write_tickets::<C>(resumption, &config.tickets, count, out)?;
+            wait.server.limit(self.negotiated.max_fragment);
+            written = wait.server.seal::<C>(out, content_type::HANDSHAKE, len)?;
         }
+        let complete = Complete {
+            client_application: wait.client_application.take(),
+            server_application: wait.server_application.take(),
+            exporter: wait.exporter.take(),
+            messages: PostHandshake::new(),
+            server_seq: wait.server.seq(),
+            done: written == 0,
+        };
+        // This drops, and so wipes, the secrets of the handshake where they are.
+        self.state = State::Complete(complete);
+        Ok(match written {
+            0 => Step::Done { consumed },
+            written => Step::Send { consumed, written },
+        })
     }
 
     #[inline(never)]
@@ -464,8 +537,16 @@ impl Session {
             .set(hello.server_name.unwrap_or(&[]));
         let written = if choice.peer.is_some() {
             let mut transcript = C::hash_init(choice.suite.hash());
+            let resume = resume::<C>(&hello, &choice, config, &transcript, message)?;
             C::hash_update(&mut transcript, message);
-            self.write_flight::<C>(&mut transcript, &hello, &choice, out, scratch)?
+            self.write_flight::<C>(
+                &mut transcript,
+                &hello,
+                &choice,
+                resume.as_ref(),
+                out,
+                scratch,
+            )?
         } else {
             self.ask_again::<C>(&hello, &choice, message, body)?;
             write_retry(&hello, &choice, out)?
@@ -532,8 +613,11 @@ impl Session {
         self.negotiated.scheme = choice.identity.key.scheme();
         let mut transcript = C::hash_init(suite.hash());
         retry.add_to::<C>(&mut transcript, hello.session_id, suite, group)?;
+        let resume = resume::<C>(&hello, &choice, config, &transcript, message)?;
         C::hash_update(&mut transcript, message);
-        let written = self.write_flight::<C>(&mut transcript, &hello, &choice, out, scratch)?;
+        let resume = resume.as_ref();
+        let written =
+            self.write_flight::<C>(&mut transcript, &hello, &choice, resume, out, scratch)?;
         Ok(Step::Send {
             consumed: start + consumed,
             written,
@@ -548,9 +632,12 @@ impl Session {
         transcript: &mut C::Hash,
         hello: &ClientHello<'_>,
         choice: &Choice<'_>,
+        resume: Option<&Resume>,
         out: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<usize, Alert> {
+        let psk = resume.and_then(|r| r.psk.as_ref());
+        self.negotiated.resumed = psk.is_some();
         // A ChangeCipherSpec comes after the first message, once.
         let middlebox =
             matches!(self.state, State::WaitClientHello) && !hello.session_id.is_empty();
@@ -558,13 +645,14 @@ impl Session {
         let start = exchange_keys::<C>(
             hello,
             choice,
+            psk,
             middlebox,
             &mut shared,
             transcript,
             out,
             &mut scratch.mlkem,
         )?;
-        let secret = handshake_secret::<C>(choice.suite, shared.bytes());
+        let secret = handshake_secret::<C>(choice.suite, psk, shared.bytes());
         drop(shared);
         let hash = hash_so_far::<C>(transcript);
         let client = secret.client_traffic(&hash);
@@ -572,29 +660,42 @@ impl Session {
 
         self.negotiated.max_fragment = choice.record_limit.max_fragment();
         let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
-        let len =
-            write_protected_part::<C>(choice, &server, transcript, protected, &mut scratch.rsa)?;
+        let len = write_protected_part::<C>(
+            choice,
+            psk.is_some(),
+            &server,
+            transcript,
+            protected,
+            &mut scratch.rsa,
+        )?;
         let sealed = seal_flight::<C>(&server, choice, protected, len)?;
 
-        let hash = hash_so_far::<C>(transcript);
         let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
         self.negotiated.protocol.set(choice.protocol.unwrap_or(&[]));
-        self.wait_finished(&client, secret, &hash, early_data);
+        let context = resume.map(|r| &r.context);
+        self.wait_finished::<C>(&client, secret, transcript, early_data, context);
         Ok(start + sealed)
     }
 
-    /// The flight is written; derives what the rest of the handshake needs. `hash` is of
-    /// ClientHello to the server's Finished.
+    /// The flight is written; derives what the rest of the handshake needs. The transcript is of
+    /// ClientHello to the server's Finished; `context` is for tickets.
     #[inline(never)]
     fn wait_finished<C: Crypto>(
         &mut self,
         client: &TrafficSecret,
         secret: HandshakeSecret<C>,
-        hash: &TranscriptHash,
+        transcript: &mut C::Hash,
         early_data: usize,
+        context: Option<&[u8; 32]>,
     ) {
         let suite = self.negotiated.suite;
         let master = secret.into_master();
+        let hash = &hash_so_far::<C>(transcript);
+        let verify_data = client.verify_data::<C>(hash);
+        let resumption = context.map(|context| Resumption {
+            secret: resumption_secret::<C>(&master, transcript, suite, &verify_data),
+            context: *context,
+        });
         let server_application = master.server_traffic(hash);
         self.state = State::WaitFinished(WaitFinished {
             client: Protection::new(client.keys::<C>(suite)),
@@ -602,11 +703,12 @@ impl Session {
             client_application: master.client_traffic(hash),
             server_application,
             exporter: master.exporter(hash),
-            verify_data: client.verify_data::<C>(hash),
+            verify_data,
             finished: [0; MESSAGE_HEADER_LEN + MAX_HASH_LEN],
             finished_len: 0,
             early_data,
             change_cipher_specs: 0,
+            resumption,
         });
     }
 }
@@ -752,10 +854,10 @@ fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
     if hello.compression_methods != [0] || hello.cookie {
         return Err(Alert::IllegalParameter.into());
     }
-    if hello.early_data && !hello.pre_shared_key {
+    if hello.early_data && hello.pre_shared_key.is_none() {
         return Err(Alert::IllegalParameter.into());
     }
-    if hello.pre_shared_key && !hello.psk_modes {
+    if hello.pre_shared_key.is_some() && !hello.psk_modes {
         return Err(Alert::MissingExtension.into());
     }
     if hello.supported_groups.is_some() != hello.key_share.is_some() {
@@ -763,7 +865,7 @@ fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
     }
     if hello.supported_groups.is_none() || hello.signature_algorithms.is_none() {
         // A PSK would do without, but not here.
-        return Err(if hello.pre_shared_key {
+        return Err(if hello.pre_shared_key.is_some() {
             Failure::Fallback(Fallback::NotSupported)
         } else {
             Alert::MissingExtension.into()
@@ -841,26 +943,101 @@ fn choose<'a>(
     })
 }
 
+/// Looks for a ticket in the ClientHello. `None` if the client can have and use none; else there is
+/// a PSK if the handshake is a resumption. `transcript` is what comes before `message`.
+#[inline(never)]
+fn resume<C: Crypto>(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    config: &Config<'_>,
+    transcript: &C::Hash,
+    message: &[u8],
+) -> Result<Option<Resume>, Alert> {
+    if !hello.psk_dhe_ke || !config.resumes() {
+        return Ok(None);
+    }
+    let alg = choice.suite.hash();
+    let context = ticket::context::<C>(
+        alg,
+        hello.server_name.unwrap_or(&[]),
+        choice.protocol.unwrap_or(&[]),
+        choice.identity.certificate,
+    );
+    let psk = match &hello.pre_shared_key {
+        Some(offered) => {
+            Psk::select::<C>(offered, &config.tickets, alg, &context, transcript, message)?
+        }
+        None => None,
+    };
+    Ok(Some(Resume { context, psk }))
+}
+
+/// resumption_master_secret. Its transcript ends with the client's Finished, of which all is known
+/// before it comes. `transcript` is of what is before it.
+#[inline(never)]
+fn resumption_secret<C: Crypto>(
+    master: &MasterSecret<C>,
+    transcript: &mut C::Hash,
+    suite: CipherSuite,
+    verify_data: &[u8; MAX_HASH_LEN],
+) -> TrafficSecret {
+    let len = suite.hash().len();
+    C::hash_update(transcript, &[handshake_type::FINISHED, 0, 0, len as u8]);
+    C::hash_update(transcript, verify_data.get(..len).unwrap_or(&[]));
+    master.resumption(&hash_so_far::<C>(transcript))
+}
+
+/// Writes NewSessionTicket messages, leaving room for a header. Returns their length.
+#[inline(never)]
+fn write_tickets<C: Crypto>(
+    resumption: &Resumption,
+    tickets: &Tickets<'_>,
+    count: u8,
+    out: &mut [u8],
+) -> Result<usize, Alert> {
+    let lifetime = tickets.lifetime.min(ticket::MAX_LIFETIME);
+    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    for nonce in 0..count {
+        let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
+        let ticket = ticket::seal::<C>(tickets, &resumption.context, psk.bytes())
+            .ok_or(Alert::InternalError)?;
+        let mut age_add = [0; 4];
+        C::random(&mut age_add);
+        flight::write_new_session_ticket(&mut w, lifetime, &age_add, &[nonce], &ticket)?;
+    }
+    Ok(w.len())
+}
+
 /// Does the key exchange and writes the records that are not protected: ServerHello, and a
 /// ChangeCipherSpec for `middlebox` compatibility (appendix D.4). Returns their length.
 #[inline(never)]
 fn exchange_keys<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
+    psk: Option<&Psk>,
     middlebox: bool,
     shared: &mut SharedSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
     scratch: &mut mlkem::Scratch,
 ) -> Result<usize, Alert> {
-    let len = write_server_hello::<C>(hello, choice, shared, transcript, out, scratch)?;
+    let selected = psk.map(|p| p.selected);
+    let len = write_server_hello::<C>(hello, choice, selected, shared, transcript, out, scratch)?;
     write_clear_records(out, len, middlebox)
 }
 
-/// The secret of a key exchange without PSK.
+/// The secret of a key exchange.
 #[inline(never)]
-fn handshake_secret<C: Crypto>(suite: CipherSuite, shared: &[u8]) -> HandshakeSecret<C> {
-    EarlySecret::<C>::new(suite.hash()).into_handshake(shared)
+fn handshake_secret<C: Crypto>(
+    suite: CipherSuite,
+    psk: Option<&Psk>,
+    shared: &[u8],
+) -> HandshakeSecret<C> {
+    let early = match psk {
+        Some(psk) => psk.early_secret(),
+        None => EarlySecret::<C>::new(suite.hash()),
+    };
+    early.into_handshake(shared)
 }
 
 /// Protects the messages that are behind the room for a header. Returns the length of the records.
@@ -881,6 +1058,7 @@ fn seal_flight<C: Crypto>(
 fn write_server_hello<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
+    psk: Option<u16>,
     shared: &mut SharedSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
@@ -897,6 +1075,7 @@ fn write_server_hello<C: Crypto>(
         hello.session_id,
         choice.suite,
         choice.group,
+        psk,
         |w| shared.exchange::<C>(choice.group, peer, w, scratch),
     )?;
     C::hash_update(transcript, w.since(0));
@@ -930,10 +1109,12 @@ fn write_retry(
     write_clear_records(out, len, !hello.session_id.is_empty())
 }
 
-/// Writes the messages that are protected, leaving room for a header. Returns their length.
+/// Writes the messages that are protected, leaving room for a header. Returns their length. A
+/// resumption needs no certificate.
 #[inline(never)]
 fn write_protected_part<C: Crypto>(
     choice: &Choice<'_>,
+    resumed: bool,
     server: &TrafficSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
@@ -947,13 +1128,17 @@ fn write_protected_part<C: Crypto>(
         record_limit: choice.record_limit,
     };
     flight::write_encrypted_extensions(&mut w, &extensions)?;
-    w.put(choice.identity.certificate)?;
+    if !resumed {
+        w.put(choice.identity.certificate)?;
+    }
     C::hash_update(transcript, w.since(0));
 
-    let start = w.len();
-    let hash = hash_so_far::<C>(transcript);
-    flight::write_certificate_verify::<C>(&mut w, alg, &hash, &choice.identity, scratch)?;
-    C::hash_update(transcript, w.since(start));
+    if !resumed {
+        let start = w.len();
+        let hash = hash_so_far::<C>(transcript);
+        flight::write_certificate_verify::<C>(&mut w, alg, &hash, &choice.identity, scratch)?;
+        C::hash_update(transcript, w.since(start));
+    }
 
     let start = w.len();
     let hash = hash_so_far::<C>(transcript);

@@ -459,6 +459,9 @@ static noinline void tls_hs_report(struct tls_hs *hs, u64 duration)
 	info->signature_scheme = status.signature_scheme;
 	info->flags = status.flags;
 	info->duration_us = min(div_u64(duration, NSEC_PER_USEC), U32_MAX);
+	TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSDONE);
+	if (status.flags & TLS_HS_S_RESUMED)
+		TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSRESUMED);
 	trace_tls_handshake_done(hs->sk, &status, duration);
 }
 
@@ -466,7 +469,6 @@ static void tls_hs_done(struct tls_hs *hs)
 {
 	struct sock *sk = hs->sk;
 
-	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSDONE);
 	tls_hs_report(hs, ktime_get_ns() - hs->start);
 	hs->accepting = true;
 	tls_hs_stop(hs);
@@ -512,6 +514,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	const struct tls_hs_alpn *alpn = hs->alpn;
 	struct tls_hs_conf *conf = hs->conf;
 	const struct tls_hs_keys *keys;
+	struct tls_hs_tickets tickets = {};
 	struct tls_hs_step step = {};
 	struct sock *sk = hs->sk;
 	int have, sent;
@@ -558,10 +561,11 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
+	tls_hs_tickets_get(sock_net(sk), &tickets);
 	tls_hs_session_advance(hs->session, &conf->settings,
 			       alpn ? alpn->list : NULL, alpn ? alpn->len : 0,
-			       keys->set, cpu->in, have, cpu->out, TLS_HS_OUT_MAX,
-			       cpu->scratch, &step);
+			       &tickets, keys->set, cpu->in, have, cpu->out,
+			       TLS_HS_OUT_MAX, cpu->scratch, &step);
 	rcu_read_unlock();
 
 	switch (step.action) {
@@ -574,7 +578,8 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		       tcp_epollin_ready(sk, INT_MAX);
 	case TLS_HS_SEND:
 		tls_hs_consume(hs, step.consumed);
-		hs->need = 1;
+		/* What it says next may need no bytes: tickets come last. */
+		hs->need = 0;
 		if (step.retry)
 			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRETRY);
 		else

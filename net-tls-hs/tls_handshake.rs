@@ -38,12 +38,14 @@ mod names;
 mod p256;
 mod post_handshake;
 mod record;
+mod psk;
 mod record_limit;
 mod retry;
 mod rsa;
 mod scratch;
 mod server_flight;
 mod session;
+mod ticket;
 
 #[cfg(CONFIG_TLS_HANDSHAKE_KUNIT_TEST)]
 mod tests;

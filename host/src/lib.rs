@@ -28,12 +28,14 @@ portable! {
     p256 = "../../net-tls-hs/p256/mod.rs",
     post_handshake = "../../net-tls-hs/post_handshake.rs",
     record = "../../net-tls-hs/record.rs",
+    psk = "../../net-tls-hs/psk.rs",
     record_limit = "../../net-tls-hs/record_limit.rs",
     retry = "../../net-tls-hs/retry.rs",
     rsa = "../../net-tls-hs/rsa/mod.rs",
     scratch = "../../net-tls-hs/scratch.rs",
     server_flight = "../../net-tls-hs/server_flight.rs",
     session = "../../net-tls-hs/session.rs",
+    ticket = "../../net-tls-hs/ticket.rs",
 }
 
 pub mod host_crypto;

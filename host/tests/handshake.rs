@@ -11,6 +11,7 @@ use tls_handshake_host::post_handshake::Event;
 use tls_handshake_host::record::Protection;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
+use tls_handshake_host::ticket::Tickets;
 use tls_handshake_host::{identity, p256, rsa};
 
 struct One {
@@ -83,6 +84,7 @@ const DEFAULT: Config<'static> = Config {
     groups: &[],
     signature_schemes: &[],
     protocols: Protocols::NONE,
+    tickets: Tickets::NONE,
 };
 
 fn client(root: &[u8], suite: u16, groups: &[u16]) -> rustls::ClientConnection {

@@ -10,6 +10,7 @@ use tls_handshake_host::p256;
 use tls_handshake_host::scratch::Scratch;
 pub use tls_handshake_host::session::Session;
 use tls_handshake_host::session::Step;
+use tls_handshake_host::ticket::Tickets;
 
 /// An identity whose certificate nobody looks at.
 pub struct Any(pub p256::PrivateKey);
@@ -34,6 +35,7 @@ pub const CONFIG: Config<'static> = Config {
     groups: &[],
     signature_schemes: &[],
     protocols: Protocols::NONE,
+    tickets: Tickets::NONE,
 };
 
 /// A [`Step`] without what is random.

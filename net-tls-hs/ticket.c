@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The keys that session tickets are encrypted with: one for new tickets and the
+ * one before it, for each network namespace.  They are nowhere else.
+ */
+
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/sysctl.h>
+#include <linux/timekeeping.h>
+#include <linux/workqueue.h>
+
+#include "handshake.h"
+
+#define TLS_HS_TICKET_LIFETIME		7200
+#define TLS_HS_TICKET_LIFETIME_MAX	604800	/* RFC 8446, section 4.6.1 */
+
+static void tls_hs_ticket_keys_free(struct rcu_head *rcu)
+{
+	kfree_sensitive(container_of(rcu, struct tls_hs_ticket_keys, rcu));
+}
+
+/* A ticket that the key has encrypted in its time is accepted for another
+ * lifetime, so the key before the current one is needed as well.
+ */
+static void tls_hs_tickets_rotate(struct work_struct *work)
+{
+	struct tls_hs_net *tn = container_of(to_delayed_work(work),
+					     struct tls_hs_net, ticket_work);
+	unsigned int lifetime = READ_ONCE(tn->ticket_lifetime);
+	struct tls_hs_ticket_keys *keys = NULL, *old;
+
+	/* A work item does not run twice at a time. */
+	old = rcu_dereference_protected(tn->ticket_keys, 1);
+	if (lifetime) {
+		keys = kzalloc_obj(*keys, GFP_KERNEL);
+		if (keys) {
+			get_random_bytes(&keys->keys[0], sizeof(keys->keys[0]));
+			keys->nr = 1;
+		}
+		if (keys && old)
+			keys->keys[keys->nr++] = old->keys[0];
+		schedule_delayed_work(&tn->ticket_work,
+				      (unsigned long)lifetime * HZ);
+	}
+	rcu_assign_pointer(tn->ticket_keys, keys);
+	if (old)
+		call_rcu(&old->rcu, tls_hs_ticket_keys_free);
+}
+
+/**
+ * tls_hs_tickets_start - have ticket keys from now on
+ * @net: network namespace of a listener
+ *
+ * Context: process.
+ */
+void tls_hs_tickets_start(const struct net *net)
+{
+	struct tls_hs_net *tn = tls_hs_net(net);
+
+	if (!READ_ONCE(tn->ticket_lifetime) ||
+	    rcu_access_pointer(tn->ticket_keys))
+		return;
+	schedule_delayed_work(&tn->ticket_work, 0);
+	flush_delayed_work(&tn->ticket_work);
+}
+
+/**
+ * tls_hs_tickets_get - what a session needs for tickets
+ * @net: its network namespace
+ * @tickets: zeroed; valid until the end of the RCU read-side section
+ *
+ * Context: any, under rcu_read_lock().
+ */
+void tls_hs_tickets_get(const struct net *net, struct tls_hs_tickets *tickets)
+{
+	const struct tls_hs_net *tn = tls_hs_net(net);
+	const struct tls_hs_ticket_keys *keys = rcu_dereference(tn->ticket_keys);
+
+	if (!keys)
+		return;
+	tickets->keys = keys->keys;
+	tickets->nr_keys = keys->nr;
+	tickets->lifetime = READ_ONCE(tn->ticket_lifetime);
+	tickets->now = ktime_get_real_seconds();
+}
+
+static unsigned int tls_hs_ticket_lifetime_max = TLS_HS_TICKET_LIFETIME_MAX;
+
+/* Writing replaces the key, too. */
+static int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
+				  void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct tls_hs_net *tn = container_of((unsigned int *)table->data,
+					     struct tls_hs_net, ticket_lifetime);
+	int rc;
+
+	rc = proc_douintvec_minmax(table, write, buffer, lenp, ppos);
+	if (!rc && write)
+		mod_delayed_work(system_percpu_wq, &tn->ticket_work, 0);
+	return rc;
+}
+
+/* Without its data, which each namespace has its own of. */
+const struct ctl_table tls_hs_ticket_sysctl = {
+	.procname	= "ticket_lifetime",
+	.maxlen		= sizeof(unsigned int),
+	.mode		= 0644,
+	.proc_handler	= tls_hs_ticket_lifetime,
+	.extra1		= SYSCTL_ZERO,
+	.extra2		= &tls_hs_ticket_lifetime_max,
+};
+
+/**
+ * tls_hs_tickets_net_init - prepare a network namespace
+ * @tn: its part of net/tls/handshake
+ */
+void tls_hs_tickets_net_init(struct tls_hs_net *tn)
+{
+	tn->ticket_lifetime = TLS_HS_TICKET_LIFETIME;
+	INIT_DELAYED_WORK(&tn->ticket_work, tls_hs_tickets_rotate);
+}
+
+/**
+ * tls_hs_tickets_net_exit - forget the ticket keys of a network namespace
+ * @tn: its part of net/tls/handshake; it has no sockets and no sysctls any more
+ *
+ * Context: process.
+ */
+void tls_hs_tickets_net_exit(struct tls_hs_net *tn)
+{
+	struct tls_hs_ticket_keys *keys;
+
+	disable_delayed_work_sync(&tn->ticket_work);
+	keys = rcu_replace_pointer(tn->ticket_keys, NULL, 1);
+	if (keys)
+		call_rcu(&keys->rcu, tls_hs_ticket_keys_free);
+}

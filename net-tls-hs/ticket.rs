@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Session tickets that hold all of their state (RFC 8446, sections 4.6.1 and 8.1).
+//!
+//! ```text
+//! name of the ticket key (16) | salt (32) | encrypted: time (8), PSK (48) | tag (16)
+//! ```
+//!
+//! Each ticket is encrypted with AES-256-GCM under a key of its own, HMAC-SHA-256 of the salt and
+//! the [`context`] under the ticket key, so that one ticket key does for any number of tickets and
+//! the nonce may be zero. The context stands for what a resumed connection must have in common with
+//! the one before. With another context the key is another one, and the ticket does not
+//! authenticate: what cannot be resumed gets a full handshake, whatever the reason.
+
+use crate::crypto::{AeadAlg, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
+use crate::ct::Secret;
+
+/// Length of a ticket key's name.
+pub const NAME_LEN: usize = 16;
+
+/// Length of a ticket key.
+pub const KEY_LEN: usize = 32;
+
+const SALT_LEN: usize = 32;
+
+const TIME_LEN: usize = 8;
+
+/// What is encrypted.
+const INNER_LEN: usize = TIME_LEN + MAX_HASH_LEN;
+
+/// Length of a ticket.
+pub const LEN: usize = NAME_LEN + SALT_LEN + INNER_LEN + TAG_LEN;
+
+/// The longest lifetime of a ticket, in seconds: seven days (section 4.6.1).
+pub const MAX_LIFETIME: u32 = 604_800;
+
+/// Key names and keys that are used once, so the nonce tells nothing apart.
+const NONCE: [u8; NONCE_LEN] = [0; NONCE_LEN];
+
+/// A ticket key, `struct tls_hs_ticket_key`.
+#[repr(C)]
+pub struct TicketKey {
+    /// Tells the key from others; not secret.
+    pub name: [u8; NAME_LEN],
+    /// The key.
+    pub key: [u8; KEY_LEN],
+}
+
+/// What the platform has for tickets at a time.
+#[derive(Clone, Copy)]
+pub struct Tickets<'a> {
+    /// The first one is for new tickets, each of them for those that come back. Without any there
+    /// are no tickets.
+    pub keys: &'a [TicketKey],
+    /// The time in seconds. All who share a key have to agree on it.
+    pub now: u64,
+    /// How long tickets are accepted, in seconds; none are if it is 0.
+    pub lifetime: u32,
+}
+
+impl Tickets<'_> {
+    /// For who has none.
+    pub const NONE: Tickets<'static> = Tickets {
+        keys: &[],
+        now: 0,
+        lifetime: 0,
+    };
+
+    /// Whether there can be tickets.
+    pub fn usable(&self) -> bool {
+        !self.keys.is_empty() && self.lifetime != 0
+    }
+}
+
+/// Digest of what a connection must have in common with the one that it resumes: the server name
+/// that the client sent, the application protocol, the server's certificates, and the hash of the
+/// cipher suite (RFC 8446, section 4.2.11).
+///
+/// The certificates are those that a full handshake would send now. So a ticket proves no identity
+/// that the server has lost since.
+#[inline(never)]
+pub fn context<C: Crypto>(
+    alg: HashAlg,
+    name: &[u8],
+    protocol: &[u8],
+    certificate: &[u8],
+) -> [u8; 32] {
+    let mut hash = C::hash_init(HashAlg::Sha256);
+    C::hash_update(&mut hash, &[alg.len() as u8]);
+    for part in [name, protocol] {
+        C::hash_update(&mut hash, &(part.len() as u64).to_be_bytes());
+        C::hash_update(&mut hash, part);
+    }
+    C::hash_update(&mut hash, certificate);
+    let mut digest = [0; 32];
+    for (d, h) in digest.iter_mut().zip(C::hash_final(hash)) {
+        *d = h;
+    }
+    digest
+}
+
+/// The key of one ticket.
+#[inline(never)]
+fn derive<C: Crypto>(
+    key: &TicketKey,
+    salt: &[u8; SALT_LEN],
+    context: &[u8; 32],
+) -> Option<C::AeadKey> {
+    let mut bytes = Secret::new([0; MAX_HASH_LEN]);
+    let mut mac = C::hmac_init(&C::hmac_key(HashAlg::Sha256, &key.key));
+    C::hmac_update(&mut mac, salt);
+    C::hmac_update(&mut mac, context);
+    C::hmac_final(&mut mac, &mut bytes);
+    C::aead_key(AeadAlg::Aes256Gcm, bytes.get(..KEY_LEN)?)
+}
+
+/// Makes a ticket for a PSK. `None` if there can be none, or if `psk` is longer than a hash.
+#[inline(never)]
+pub fn seal<C: Crypto>(
+    tickets: &Tickets<'_>,
+    context: &[u8; 32],
+    psk: &[u8],
+) -> Option<[u8; LEN]> {
+    let key = tickets.keys.first()?;
+    let mut ticket = [0; LEN];
+    let (name, rest) = ticket.split_first_chunk_mut::<NAME_LEN>()?;
+    let (salt, rest) = rest.split_first_chunk_mut::<SALT_LEN>()?;
+    let (inner, tag) = rest.split_first_chunk_mut::<INNER_LEN>()?;
+    let (time, room) = inner.split_first_chunk_mut::<TIME_LEN>()?;
+    *name = key.name;
+    C::random(salt);
+    *time = tickets.now.to_be_bytes();
+    let aead = derive::<C>(key, salt, context)?;
+    room.get_mut(..psk.len())?.copy_from_slice(psk);
+    tag.copy_from_slice(&C::aead_seal(&aead, &NONCE, name, inner));
+    Some(ticket)
+}
+
+/// Takes the PSK out of a ticket that is for this context and not too old. What is behind the PSK
+/// is zero.
+#[inline(never)]
+pub fn open<C: Crypto>(
+    tickets: &Tickets<'_>,
+    context: &[u8; 32],
+    ticket: &[u8],
+) -> Option<Secret<[u8; MAX_HASH_LEN]>> {
+    let ticket: &[u8; LEN] = ticket.try_into().ok()?;
+    let (name, rest) = ticket.split_first_chunk::<NAME_LEN>()?;
+    let (salt, rest) = rest.split_first_chunk::<SALT_LEN>()?;
+    let (encrypted, tag) = rest.split_first_chunk::<INNER_LEN>()?;
+    let key = tickets.keys.iter().find(|k| k.name == *name)?;
+    let aead = derive::<C>(key, salt, context)?;
+    let mut inner = Secret::new(*encrypted);
+    C::aead_open(
+        &aead,
+        &NONCE,
+        name,
+        inner.as_mut_slice(),
+        tag.first_chunk()?,
+    )
+    .ok()?;
+
+    let (time, psk) = inner.split_first_chunk::<TIME_LEN>()?;
+    // From the future: another host's clock is ahead of this one by a little.
+    let age = tickets.now.saturating_sub(u64::from_be_bytes(*time));
+    if age >= u64::from(tickets.lifetime.min(MAX_LIFETIME)) {
+        return None;
+    }
+    Some(Secret::new(*psk.first_chunk()?))
+}
