@@ -23,6 +23,13 @@ mod tests {
         "00000000000000000000000000000000"
     ));
 
+    /// A hash of 32 bytes with unused ones at the end.
+    fn transcript(hash: [u8; 32]) -> [u8; 48] {
+        let mut padded = [0; 48];
+        padded[..32].copy_from_slice(&hash);
+        padded
+    }
+
     fn same(secret: &TrafficSecret, want: [u8; 32]) -> bool {
         secret.bytes() == want
     }
@@ -124,5 +131,39 @@ mod tests {
         assert!(!secret.export::<Platform>(&[b'a'; 250], b"", &mut out));
         assert!(secret.export::<Platform>(&[b'a'; 249], b"", &mut out));
         assert!(!secret.export::<Platform>(b"a", b"", &mut []));
+    }
+
+    /// Section 3: NewSessionTicket.
+    #[test]
+    fn rfc8448_ticket() {
+        // The transcript up to the client's Finished.
+        let resumption = master().resumption(&transcript(hex(
+            "209145a96ee8e2a122ff810047cc952684658d6049e86429426db87c54ad143d",
+        )));
+        assert!(same(
+            &resumption,
+            hex("7df235f2031d2a051287d02b0241b0bfdaf86cc856231f2d5aba46c434ec196c")
+        ));
+        assert!(same(&resumption.ticket_psk::<Platform>(&[0, 0]), PSK));
+    }
+
+    /// The PSK of the ticket of section 3, which section 4 resumes with.
+    const PSK: [u8; 32] = hex("4ecd0eb6ec3b4d87f5d6028f922ca4c5851a277fd41311c9e62d2c9492e1c4f3");
+
+    #[test]
+    fn rfc8448_resumed_handshake() {
+        let early = EarlySecret::<Platform>::with_psk(HashAlg::Sha256, &PSK);
+        let binder_key = early.binder_secret();
+        assert!(same(
+            &binder_key,
+            hex("69fe131a3bbad5d63c64eebcc30e395b9d8107726a13d074e389dbc8a4e47256")
+        ));
+        // Of the ClientHello without its binders.
+        let hello = transcript(hex(
+            "63224b2e4573f2d3454ca84b9d009a04f6be9e05711a8396473aefa01e924a14",
+        ));
+        let binder: [u8; 32] =
+            hex("3add4fb2d8fdf822a0ca3cf7678ef5e88dae990141c5924d57bb6fa31b9e5f9d");
+        assert!(binder_key.verify_data::<Platform>(&hello)[..32] == binder);
     }
 }

@@ -102,11 +102,8 @@ impl Psk {
         transcript: &C::Hash,
         message: &[u8],
     ) -> Result<Option<Self>, Alert> {
-        let found = offered
-            .iter()
-            .take(MAX_LOOKED_AT)
-            .zip(0..)
-            .find_map(|((identity, binder), selected)| {
+        let found = offered.iter().take(MAX_LOOKED_AT).zip(0..).find_map(
+            |((identity, binder), selected)| {
                 let bytes = ticket::open::<C>(tickets, context, identity)?;
                 let psk = Psk {
                     selected,
@@ -114,7 +111,8 @@ impl Psk {
                     bytes,
                 };
                 Some((psk, binder))
-            });
+            },
+        );
         let Some((psk, binder)) = found else {
             return Ok(None);
         };

@@ -116,11 +116,7 @@ fn derive<C: Crypto>(
 
 /// Makes a ticket for a PSK. `None` if there can be none, or if `psk` is longer than a hash.
 #[inline(never)]
-pub fn seal<C: Crypto>(
-    tickets: &Tickets<'_>,
-    context: &[u8; 32],
-    psk: &[u8],
-) -> Option<[u8; LEN]> {
+pub fn seal<C: Crypto>(tickets: &Tickets<'_>, context: &[u8; 32], psk: &[u8]) -> Option<[u8; LEN]> {
     let key = tickets.keys.first()?;
     let mut ticket = [0; LEN];
     let (name, rest) = ticket.split_first_chunk_mut::<NAME_LEN>()?;

@@ -14,6 +14,9 @@ use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::ticket::Tickets;
 use tls_handshake_host::{identity, p256, rsa};
 
+#[path = "resumption/mod.rs"]
+mod resumption;
+
 struct One {
     certificate: Vec<u8>,
     p256: Option<p256::PrivateKey>,
@@ -97,6 +100,16 @@ fn client_with(
     groups: &[u16],
     protocols: &[&str],
 ) -> rustls::ClientConnection {
+    let config = client_config(root, suite, groups, protocols);
+    rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap()
+}
+
+fn client_config(
+    root: &[u8],
+    suite: u16,
+    groups: &[u16],
+    protocols: &[&str],
+) -> rustls::ClientConfig {
     // Unlike ring it has X25519MLKEM768.
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider
@@ -114,7 +127,7 @@ fn client_with(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
-    rustls::ClientConnection::new(Arc::new(config), "example.org".try_into().unwrap()).unwrap()
+    config
 }
 
 /// The longest chain in the shortest records, as what is to be sent has to fit.

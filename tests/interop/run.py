@@ -190,8 +190,8 @@ class Run:
         self.number = self.passed = self.failed = 0
         self.rows = []
 
-    def case(self, title, client, name, want, data, **kwargs):
-        """One connection. want: words of the server's line, or sets of them: any; or a
+    def case(self, title, client, name, want, data, first=0, **kwargs):
+        """One connection, after as many that do not matter. want: words of the server's line, or sets of them: any; or a
         string: the client must fail with an error in which it is."""
         if self.only and self.only not in title:
             return
@@ -202,6 +202,8 @@ class Run:
         except subprocess.TimeoutExpired:
             body, why = None, "timeout"
         took = time.monotonic() - start
+        for _ in range(first):
+            self.server.next_line()
         if body is None:
             line = why
             self.server.resync()
@@ -285,6 +287,23 @@ def others(run, data):
                  more=("-groups", "*secp384r1:X25519MLKEM768:X25519"))
     else:
         print("# no OpenSSL 3.5, so nobody has X25519MLKEM768: run scripts/newer-openssl")
+    # Tickets of a connection before.
+    for client in ("openssl", "openssl 3.5"):
+        if client not in run.clients.known:
+            continue
+        for suite in SUITES:
+            run.case(f"{client} {suite}, keeps a ticket", client, "p256.test",
+                     ("PF_TLS", SIGNATURE["p256"]), data, suite=suite, more=("-sess_out", "ticket"))
+            run.case(f"{client} {suite}, resumes", client, "p256.test", ("PF_TLS", "resumed"),
+                     data, suite=suite, more=("-sess_in", "ticket"))
+            run.case(f"{client} {suite}, resumes after a retry", client, "p256.test",
+                     hrr + ("resumed",), data, suite=suite, groups="secp384r1 x25519",
+                     more=("-sess_in", "ticket"))
+    run.case("openssl, ticket of another name", "openssl", "rsa2048.test",
+             ("PF_TLS", SIGNATURE["rsa"]), data, more=("-sess_in", "ticket"))
+    if "gnutls" in run.clients.known:
+        run.case("gnutls resumes", "gnutls", "p256.test", ("PF_TLS", "resumed"), data, first=1,
+                 more=("--resume",))
     run.case("openssl, middlebox compatibility off", "openssl", "p256.test", ("PF_TLS",), data,
              more=("-no_middlebox",))
     run.case("openssl, ALPN", "openssl", "p256.test", ("PF_TLS", "alpn=http/1.1"), data,

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Tickets, with rustls as the client that keeps them.
+
+use super::*;
+use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Resumption};
+use rustls::client::{Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::pki_types::ServerName;
+use rustls::{HandshakeKind, NamedGroup};
+use tls_handshake_host::alert::Alert;
+use tls_handshake_host::config::flag_bits;
+use tls_handshake_host::record::{Protection, HEADER_LEN};
+use tls_handshake_host::ticket::TicketKey;
+
+const NOW: u64 = 1_700_000_000;
+const LIFETIME: u32 = 7200;
+
+const KEYS: [TicketKey; 2] = [
+    TicketKey {
+        name: [1; 16],
+        key: [2; 32],
+    },
+    TicketKey {
+        name: [3; 16],
+        key: [4; 32],
+    },
+];
+
+/// Settings with those ticket keys at that time.
+fn at(keys: &[TicketKey], now: u64) -> Config<'_> {
+    Config {
+        tickets: Tickets {
+            keys,
+            now,
+            lifetime: LIFETIME,
+        },
+        ..DEFAULT
+    }
+}
+
+/// Keeps tickets, but does not remember which group a server likes, so that the next
+/// ClientHello causes a HelloRetryRequest again.
+#[derive(Debug)]
+struct Store(ClientSessionMemoryCache);
+
+impl ClientSessionStore for Store {
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        None
+    }
+    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {}
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+    fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(name, value);
+    }
+    fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(name)
+    }
+}
+
+/// A client with a memory.
+struct Client(rustls::ClientConfig);
+
+impl Client {
+    fn new(roots: &[&[u8]], suite: u16, groups: &[u16]) -> Self {
+        let mut config = client_config(roots[0], suite, groups, &["h2", "http/1.1"]);
+        let mut all = rustls::RootCertStore::empty();
+        for root in roots {
+            all.add(root.to_vec().into()).unwrap();
+        }
+        let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(
+            Arc::new(all),
+            config.crypto_provider().clone(),
+        )
+        .build()
+        .unwrap();
+        config.dangerous().set_certificate_verifier(verifier);
+        config.resumption = Resumption::store(Arc::new(Store(ClientSessionMemoryCache::new(8))));
+        Client(config)
+    }
+
+    fn connection(&self) -> rustls::ClientConnection {
+        let name = "example.org".try_into().unwrap();
+        rustls::ClientConnection::new(Arc::new(self.0.clone()), name).unwrap()
+    }
+
+    /// Connects and says whether both sides have resumed.
+    fn resumes(&self, config: &Config<'_>, one: &One) -> bool {
+        let mut c = self.connection();
+        let session = run_with(config, one, &mut c, usize::MAX);
+        let resumed = session.negotiated().resumed;
+        let kind = c.handshake_kind().unwrap();
+        assert_eq!(kind == HandshakeKind::Resumed, resumed, "{kind:?}");
+        greet(&session, &mut c);
+        resumed
+    }
+}
+
+/// Sends application data under the keys and from the sequence number that kTLS would get.
+fn greet(session: &Session, client: &mut rustls::ClientConnection) {
+    let mut protection = Protection::new(session.traffic_keys::<HostCrypto>(true).unwrap());
+    let mut record = [0; 64];
+    for _ in 0..=session.sequence(true) {
+        record[HEADER_LEN..HEADER_LEN + 5].copy_from_slice(b"hello");
+        let len = protection.seal::<HostCrypto>(&mut record, 23, 5).unwrap();
+        assert_eq!(len, HEADER_LEN + 5 + 17);
+    }
+    client
+        .read_tls(&mut &record[..HEADER_LEN + 5 + 17])
+        .unwrap();
+    client.process_new_packets().unwrap();
+    let mut text = [0; 5];
+    std::io::Read::read_exact(&mut client.reader(), &mut text).unwrap();
+    assert_eq!(&text, b"hello");
+}
+
+#[test]
+fn resumed() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let config = at(&KEYS[..1], NOW);
+    for suite in [0x1301, 0x1302, 0x1303] {
+        // With and without a HelloRetryRequest.
+        for groups in [&[29][..], &[24, 29]] {
+            let client = Client::new(&[&root], suite, groups);
+            assert!(!client.resumes(&config, &one));
+            // Two tickets of the first connection, one of each other.
+            for _ in 0..5 {
+                assert!(client.resumes(&config, &one));
+            }
+        }
+    }
+}
+
+#[test]
+fn not_resumed() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let (other, other_root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let (config, previous) = (at(&KEYS[..1], NOW), at(&KEYS[1..], NOW));
+    let client = || {
+        let client = Client::new(&[&root, &other_root], 0x1301, &[29]);
+        assert!(!client.resumes(&config, &one));
+        client
+    };
+
+    // By a key that is gone.
+    assert!(!client().resumes(&previous, &one));
+    // When the lifetime ends, and a second before.
+    assert!(client().resumes(&at(&KEYS[..1], NOW + u64::from(LIFETIME) - 1), &one));
+    assert!(!client().resumes(&at(&KEYS[..1], NOW + u64::from(LIFETIME)), &one));
+    // For what another certificate stands for now.
+    assert!(!client().resumes(&config, &other));
+    // For another application protocol.
+    let http2 = Config {
+        protocols: Protocols::new(b"\x02h2").unwrap(),
+        ..config
+    };
+    assert!(!client().resumes(&http2, &one));
+    // Where there are no tickets.
+    let without = Config {
+        flags: flag_bits::NO_TICKETS,
+        ..config
+    };
+    assert!(!client().resumes(&without, &one));
+    assert!(!client().resumes(&at(&[], NOW), &one));
+
+    // The key before the current one is good for old tickets.
+    let client = Client::new(&[&root], 0x1301, &[29]);
+    assert!(!client.resumes(&previous, &one));
+    let rotated = [
+        TicketKey {
+            name: KEYS[0].name,
+            key: KEYS[0].key,
+        },
+        TicketKey {
+            name: KEYS[1].name,
+            key: KEYS[1].key,
+        },
+    ];
+    assert!(client.resumes(&at(&rotated, NOW), &one));
+}
+
+/// No tickets are given out where there are none.
+#[test]
+fn no_tickets() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let client = Client::new(&[&root], 0x1301, &[29]);
+    let without = Config {
+        flags: flag_bits::NO_TICKETS,
+        ..at(&KEYS[..1], NOW)
+    };
+    assert!(!client.resumes(&without, &one));
+    assert!(!client.resumes(&at(&KEYS[..1], NOW), &one));
+}
+
+/// The first answer to a ClientHello with a ticket of which bytes have been changed.
+fn changed(change: impl FnOnce(&mut [u8])) -> (Step, bool) {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let config = at(&KEYS[..1], NOW);
+    let client = Client::new(&[&root], 0x1301, &[29]);
+    assert!(!client.resumes(&config, &one));
+    let mut hello = Vec::new();
+    client.connection().write_tls(&mut hello).unwrap();
+    change(&mut hello);
+    let mut session = Session::new();
+    // SAFETY: Zeroes are a valid value.
+    let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+    let mut out = vec![0; 4096];
+    let step = session.advance::<HostCrypto>(&config, &one, &mut hello, &mut out, &mut scratch);
+    (step, session.negotiated().resumed)
+}
+
+#[test]
+fn tampered() {
+    // The binder is the last 32 bytes, its length and the list's are before it.
+    let (step, resumed) = changed(|_| ());
+    assert!(matches!(step, Step::Send { .. }) && resumed);
+    for bit in 0..8 {
+        let (step, _) = changed(|hello| *hello.last_mut().unwrap() ^= 1 << bit);
+        assert!(
+            matches!(
+                step,
+                Step::Alert {
+                    alert: Alert::DecryptError,
+                    ..
+                }
+            ),
+            "{step:?}"
+        );
+    }
+    // Random, which only the binder covers.
+    let (step, _) = changed(|hello| hello[5 + 4 + 2] ^= 1);
+    assert!(
+        matches!(
+            step,
+            Step::Alert {
+                alert: Alert::DecryptError,
+                ..
+            }
+        ),
+        "{step:?}"
+    );
+    // The ticket, in its name, its salt, its ciphertext and its tag.
+    for back in [119, 100, 50, 1] {
+        let (step, resumed) = changed(|hello| {
+            let at = hello.len() - (2 + 1 + 32) - 4 - back;
+            hello[at] ^= 1;
+        });
+        assert!(
+            matches!(step, Step::Send { .. }) && !resumed,
+            "{back}: {step:?}"
+        );
+    }
+}
