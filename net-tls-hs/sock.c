@@ -467,8 +467,6 @@ static noinline void tls_hs_report(struct tls_hs *hs, u64 duration)
 
 static void tls_hs_done(struct tls_hs *hs)
 {
-	struct sock *sk = hs->sk;
-
 	tls_hs_report(hs, ktime_get_ns() - hs->start);
 	hs->accepting = true;
 	tls_hs_stop(hs);

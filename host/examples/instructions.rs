@@ -19,6 +19,7 @@ use tls_handshake_host::identity::{find_name, select, sort_names, NameEntry, Nam
 use tls_handshake_host::names::Scheme;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
+use tls_handshake_host::ticket::Tickets;
 use tls_handshake_host::{p256, rsa, zeroed};
 
 /// Prepares an operation's input and returns the operation.
@@ -316,6 +317,7 @@ fn answer_to(count: usize, name: &str) -> Box<dyn FnMut()> {
         groups: &[],
         signature_schemes: &[],
         protocols: Protocols::default(),
+        tickets: Tickets::NONE,
     };
     Box::new(move || {
         let mut input = hello.clone();

@@ -9,6 +9,7 @@ use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::p256;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
+use tls_handshake_host::ticket::Tickets;
 
 /// An identity whose certificate nobody looks at.
 pub struct Any(p256::PrivateKey);
@@ -63,6 +64,7 @@ impl Engine {
             groups: &[],
             signature_schemes: &[],
             protocols: Protocols::NONE,
+            tickets: Tickets::NONE,
         };
         let (out, scratch) = (&mut self.out, &mut self.scratch);
         session.advance::<HostCrypto>(&CONFIG, &self.any, input, out, scratch)
