@@ -89,7 +89,7 @@ impl Psk {
         EarlySecret::with_psk(self.alg, self.bytes.get(..self.alg.len()).unwrap_or(&[]))
     }
 
-    /// Finds the first PSK that is a ticket for `context` and has the right binder.
+    /// Finds the first PSK that is a ticket for `context`, and checks its binder.
     ///
     /// `transcript` is what comes before `message`, the ClientHello. A wrong binder is a
     /// decrypt_error; if there is no such ticket the handshake is a full one.
@@ -102,24 +102,20 @@ impl Psk {
         transcript: &C::Hash,
         message: &[u8],
     ) -> Result<Option<Self>, Alert> {
-        let found = offered.iter().take(MAX_LOOKED_AT).zip(0..).find_map(
-            |((identity, binder), selected)| {
-                let bytes = ticket::open::<C>(tickets, context, identity)?;
-                let psk = Psk {
-                    selected,
-                    alg,
-                    bytes,
-                };
-                Some((psk, binder))
-            },
-        );
-        let Some((psk, binder)) = found else {
-            return Ok(None);
-        };
-        let mut hash = transcript.clone();
-        C::hash_update(&mut hash, offered.truncated(message));
-        psk.check_binder::<C>(&C::hash_final(hash), binder)?;
-        Ok(Some(psk))
+        for ((identity, binder), selected) in offered.iter().take(MAX_LOOKED_AT).zip(0..) {
+            let Some(bytes) = ticket::open::<C>(tickets, context, identity) else {
+                continue;
+            };
+            let psk = Psk {
+                selected,
+                alg,
+                bytes,
+            };
+            let hash = hash_with::<C>(transcript, offered.truncated(message));
+            psk.check_binder::<C>(&hash, binder)?;
+            return Ok(Some(psk));
+        }
+        Ok(None)
     }
 
     #[inline(never)]
@@ -131,4 +127,12 @@ impl Psk {
             _ => Err(Alert::DecryptError),
         }
     }
+}
+
+/// The hash of a transcript and one more part. In a function of its own for the sake of the stack.
+#[inline(never)]
+fn hash_with<C: Crypto>(transcript: &C::Hash, part: &[u8]) -> TranscriptHash {
+    let mut hash = transcript.clone();
+    C::hash_update(&mut hash, part);
+    C::hash_final(hash)
 }

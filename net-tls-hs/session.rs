@@ -537,7 +537,9 @@ impl Session {
             .set(hello.server_name.unwrap_or(&[]));
         let written = if choice.peer.is_some() {
             let mut transcript = C::hash_init(choice.suite.hash());
-            let resume = resume::<C>(&hello, &choice, config, &transcript, message)?;
+            // Not moved out of its result, which would take twice the stack.
+            let resume = resume::<C>(&hello, &choice, config, &transcript, message);
+            let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
             C::hash_update(&mut transcript, message);
             self.write_flight::<C>(
                 &mut transcript,
@@ -613,9 +615,9 @@ impl Session {
         self.negotiated.scheme = choice.identity.key.scheme();
         let mut transcript = C::hash_init(suite.hash());
         retry.add_to::<C>(&mut transcript, hello.session_id, suite, group)?;
-        let resume = resume::<C>(&hello, &choice, config, &transcript, message)?;
+        let resume = resume::<C>(&hello, &choice, config, &transcript, message);
+        let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
         C::hash_update(&mut transcript, message);
-        let resume = resume.as_ref();
         let written =
             self.write_flight::<C>(&mut transcript, &hello, &choice, resume, out, scratch)?;
         Ok(Step::Send {

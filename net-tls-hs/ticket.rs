@@ -99,19 +99,42 @@ pub fn context<C: Crypto>(
     digest
 }
 
-/// The key of one ticket.
+/// The key of one ticket; [`KEY_LEN`] bytes count.
 #[inline(never)]
 fn derive<C: Crypto>(
     key: &TicketKey,
     salt: &[u8; SALT_LEN],
     context: &[u8; 32],
-) -> Option<C::AeadKey> {
-    let mut bytes = Secret::new([0; MAX_HASH_LEN]);
+) -> Secret<[u8; MAX_HASH_LEN]> {
+    let mut derived = Secret::new([0; MAX_HASH_LEN]);
     let mut mac = C::hmac_init(&C::hmac_key(HashAlg::Sha256, &key.key));
     C::hmac_update(&mut mac, salt);
     C::hmac_update(&mut mac, context);
-    C::hmac_final(&mut mac, &mut bytes);
-    C::aead_key(AeadAlg::Aes256Gcm, bytes.get(..KEY_LEN)?)
+    C::hmac_final(&mut mac, &mut derived);
+    derived
+}
+
+/// Encrypts what a ticket holds. In a function of its own for the sake of the stack, like the next.
+#[inline(never)]
+fn encrypt<C: Crypto>(
+    key: &[u8],
+    name: &[u8; NAME_LEN],
+    inner: &mut [u8],
+) -> Option<[u8; TAG_LEN]> {
+    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..KEY_LEN)?)?;
+    Some(C::aead_seal(&key, &NONCE, name, inner))
+}
+
+/// Decrypts what a ticket holds.
+#[inline(never)]
+fn decrypt<C: Crypto>(
+    key: &[u8],
+    name: &[u8; NAME_LEN],
+    inner: &mut [u8],
+    tag: &[u8; TAG_LEN],
+) -> Option<()> {
+    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..KEY_LEN)?)?;
+    C::aead_open(&key, &NONCE, name, inner, tag).ok()
 }
 
 /// Makes a ticket for a PSK. `None` if there can be none, or if `psk` is longer than a hash.
@@ -126,9 +149,9 @@ pub fn seal<C: Crypto>(tickets: &Tickets<'_>, context: &[u8; 32], psk: &[u8]) ->
     *name = key.name;
     C::random(salt);
     *time = tickets.now.to_be_bytes();
-    let aead = derive::<C>(key, salt, context)?;
+    let derived = derive::<C>(key, salt, context);
     room.get_mut(..psk.len())?.copy_from_slice(psk);
-    tag.copy_from_slice(&C::aead_seal(&aead, &NONCE, name, inner));
+    *tag.first_chunk_mut()? = encrypt::<C>(derived.as_slice(), name, inner)?;
     Some(ticket)
 }
 
@@ -145,16 +168,14 @@ pub fn open<C: Crypto>(
     let (salt, rest) = rest.split_first_chunk::<SALT_LEN>()?;
     let (encrypted, tag) = rest.split_first_chunk::<INNER_LEN>()?;
     let key = tickets.keys.iter().find(|k| k.name == *name)?;
-    let aead = derive::<C>(key, salt, context)?;
+    let derived = derive::<C>(key, salt, context);
     let mut inner = Secret::new(*encrypted);
-    C::aead_open(
-        &aead,
-        &NONCE,
+    decrypt::<C>(
+        derived.as_slice(),
         name,
         inner.as_mut_slice(),
         tag.first_chunk()?,
-    )
-    .ok()?;
+    )?;
 
     let (time, psk) = inner.split_first_chunk::<TIME_LEN>()?;
     // From the future: another host's clock is ahead of this one by a little.
