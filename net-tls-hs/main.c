@@ -172,6 +172,8 @@ static int tls_hs_set_sni(struct sock *sk, sockptr_t optval,
 		rc = tls_hs_settings_check(&sni->settings);
 		if (rc)
 			goto out;
+		if (!(sni->settings.flags & TLS_HS_F_NO_TICKETS))
+			tls_hs_tickets_start(sock_net(sk));
 		conf = tls_hs_conf_new(&sni->settings);
 		rc = PTR_ERR_OR_ZERO(conf);
 		if (rc)

@@ -541,14 +541,7 @@ impl Session {
             let resume = resume::<C>(&hello, &choice, config, &transcript, message);
             let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
             C::hash_update(&mut transcript, message);
-            self.write_flight::<C>(
-                &mut transcript,
-                &hello,
-                &choice,
-                resume.as_ref(),
-                out,
-                scratch,
-            )?
+            self.write_flight::<C>(&mut transcript, &hello, &choice, resume, out, scratch)?
         } else {
             self.ask_again::<C>(&hello, &choice, message, body)?;
             write_retry(&hello, &choice, out)?
