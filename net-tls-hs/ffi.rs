@@ -652,7 +652,7 @@ pub unsafe extern "C" fn tls_hs_session_crypto_info(
     let session = unsafe { &*s.cast::<Session>() };
     match session.traffic_keys::<LibCrypto>(tx) {
         // SAFETY: By the safety requirements of this function.
-        Some(keys) => unsafe { fill_crypto_info(&keys, info, size) },
+        Some(keys) => unsafe { fill_crypto_info(&keys, session.sequence(tx), info, size) },
         None => EINVAL.to_errno(),
     }
 }
@@ -674,20 +674,20 @@ pub unsafe extern "C" fn tls_hs_session_update(
     let session = unsafe { &mut *s.cast::<Session>() };
     match session.update_traffic_keys::<LibCrypto>(tx) {
         // SAFETY: By the safety requirements of this function.
-        Some(keys) => unsafe { fill_crypto_info(&keys, info, size) },
+        Some(keys) => unsafe { fill_crypto_info(&keys, session.sequence(tx), info, size) },
         None => EINVAL.to_errno(),
     }
 }
 
-/// Writes keys as setsockopt(TLS_TX) takes them.
+/// Writes keys as setsockopt(TLS_TX) takes them. The first record has sequence number `seq`.
 ///
 /// # Safety
 ///
 /// `info` must be valid for writes of `size` bytes, aligned like `union tls_crypto_context`, and
 /// zeroed.
-unsafe fn fill_crypto_info(keys: &TrafficKeys, info: *mut c_void, size: usize) -> c_int {
+unsafe fn fill_crypto_info(keys: &TrafficKeys, seq: u64, info: *mut c_void, size: usize) -> c_int {
     let (salt, iv) = keys.iv.split_at(4);
-    let rec_seq = session.sequence(tx).to_be_bytes();
+    let rec_seq = seq.to_be_bytes();
 
     macro_rules! fill {
         ($ty:ty, $cipher:expr, $salt_iv:expr) => {{

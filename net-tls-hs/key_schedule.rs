@@ -99,6 +99,14 @@ fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
     C::hmac_key(alg, head(alg, &prk))
 }
 
+/// The hash of some bytes. In a function of its own for the sake of the stack.
+#[inline(never)]
+fn digest<C: Crypto>(alg: HashAlg, data: &[u8]) -> TranscriptHash {
+    let mut hash = C::hash_init(alg);
+    C::hash_update(&mut hash, data);
+    C::hash_final(hash)
+}
+
 /// The salt of the next stage: Derive-Secret(., "derived", "").
 #[inline(never)]
 fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LEN]> {
@@ -246,6 +254,14 @@ impl ExporterSecret {
         self.0.bytes()
     }
 
+    /// Derive-Secret(., label, "").
+    #[inline(never)]
+    fn for_label<C: Crypto>(&self, label: &[u8]) -> TrafficSecret {
+        let alg = self.0.alg;
+        let key = C::hmac_key(alg, self.bytes());
+        derive_secret::<C>(alg, &key, label, &digest::<C>(alg, &[]))
+    }
+
     /// TLS-Exporter. Returns false, with `out` as it was, if `label` is empty or longer than
     /// [`MAX_EXPORTER_LABEL`], or if `out` is empty or longer than 255 hashes.
     #[inline(never)]
@@ -258,12 +274,8 @@ impl ExporterSecret {
         {
             return false;
         }
-        let mut hash = C::hash_init(alg);
-        C::hash_update(&mut hash, context);
-        let context = C::hash_final(hash);
-        let empty = C::hash_final(C::hash_init(alg));
-        let key = C::hmac_key(alg, self.bytes());
-        let secret = derive_secret::<C>(alg, &key, label, &empty);
+        let context = digest::<C>(alg, context);
+        let secret = self.for_label::<C>(label);
         let key = C::hmac_key(alg, secret.bytes());
         expand_label_long::<C>(alg, &key, b"exporter", head(alg, &context), out);
         true
