@@ -8,29 +8,17 @@
 #include <linux/tracepoint.h>
 #include <net/sock.h>
 
-#define TLS_HS_FALLBACK_REASONS					\
-	EM(TLS_HS_FB_NOT_SUPPORTED, "not_supported")			\
-	EM(TLS_HS_FB_VERSION, "version")				\
-	EM(TLS_HS_FB_SUITE, "suite")					\
-	EM(TLS_HS_FB_GROUP, "group")					\
-	EM(TLS_HS_FB_SIGALG, "sigalg")					\
-	EM(TLS_HS_FB_NO_IDENTITY, "no_identity")			\
-	EM(TLS_HS_FB_HELLO_SIZE, "hello_size")				\
-	EM(TLS_HS_FB_RESOURCES, "resources")				\
-	EM(TLS_HS_FB_URGENT, "urgent")					\
-	EMe(TLS_HS_FB_CLIENT_CERT, "client_cert")
-
 /* For user space, which does not know the enum. */
-#undef EM
-#undef EMe
-#define EM(a, b)	TRACE_DEFINE_ENUM(a);
-#define EMe(a, b)	TRACE_DEFINE_ENUM(a);
-TLS_HS_FALLBACK_REASONS
-
-#undef EM
-#undef EMe
-#define EM(a, b)	{ a, b },
-#define EMe(a, b)	{ a, b }
+TRACE_DEFINE_ENUM(TLS_HS_FB_NOT_SUPPORTED);
+TRACE_DEFINE_ENUM(TLS_HS_FB_VERSION);
+TRACE_DEFINE_ENUM(TLS_HS_FB_SUITE);
+TRACE_DEFINE_ENUM(TLS_HS_FB_GROUP);
+TRACE_DEFINE_ENUM(TLS_HS_FB_SIGALG);
+TRACE_DEFINE_ENUM(TLS_HS_FB_NO_IDENTITY);
+TRACE_DEFINE_ENUM(TLS_HS_FB_HELLO_SIZE);
+TRACE_DEFINE_ENUM(TLS_HS_FB_RESOURCES);
+TRACE_DEFINE_ENUM(TLS_HS_FB_URGENT);
+TRACE_DEFINE_ENUM(TLS_HS_FB_CLIENT_CERT);
 
 DECLARE_EVENT_CLASS(tls_handshake_class,
 		    TP_PROTO(const struct sock *sk),
@@ -123,7 +111,16 @@ TRACE_EVENT(tls_handshake_fallback,
 	    TP_printk("sk=%p sport=%u dport=%u reason=%s",
 		      __entry->skaddr, __entry->sport, __entry->dport,
 		      __print_symbolic(__entry->reason,
-				       TLS_HS_FALLBACK_REASONS))
+				       { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
+				       { TLS_HS_FB_VERSION, "version" },
+				       { TLS_HS_FB_SUITE, "suite" },
+				       { TLS_HS_FB_GROUP, "group" },
+				       { TLS_HS_FB_SIGALG, "sigalg" },
+				       { TLS_HS_FB_NO_IDENTITY, "no_identity" },
+				       { TLS_HS_FB_HELLO_SIZE, "hello_size" },
+				       { TLS_HS_FB_RESOURCES, "resources" },
+				       { TLS_HS_FB_URGENT, "urgent" },
+				       { TLS_HS_FB_CLIENT_CERT, "client_cert" }))
 );
 
 TRACE_EVENT(tls_handshake_alert,

@@ -229,7 +229,9 @@ bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf);
 bool tls_hs_conf_is_stale(struct tls_hs_conf *conf);
 
 /* ticket.c */
-extern const struct ctl_table tls_hs_ticket_sysctl;
+extern unsigned int tls_hs_ticket_lifetime_max;
+int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
+			   void *buffer, size_t *lenp, loff_t *ppos);
 void tls_hs_tickets_net_init(struct tls_hs_net *tn);
 void tls_hs_tickets_net_exit(struct tls_hs_net *tn);
 void tls_hs_tickets_start(const struct net *net);

@@ -745,7 +745,7 @@ static unsigned int tls_hs_timeout_max = TLS_HS_TIMEOUT_MAX_MS;
 static int __net_init tls_hs_net_init(struct net *net)
 {
 	struct tls_hs_net *tn = tls_hs_net(net);
-	const struct ctl_table timeout = {
+	const struct ctl_table tables[] = { {
 		.procname	= "handshake_timeout_ms",
 		.data		= &tn->timeout_ms,
 		.maxlen		= sizeof(unsigned int),
@@ -753,21 +753,27 @@ static int __net_init tls_hs_net_init(struct net *net)
 		.proc_handler	= proc_douintvec_minmax,
 		.extra1		= &tls_hs_timeout_min,
 		.extra2		= &tls_hs_timeout_max,
-	};
-	struct ctl_table *table;
+	}, {
+		.procname	= "ticket_lifetime",
+		.data		= &tn->ticket_lifetime,
+		.maxlen		= sizeof(unsigned int),
+		.mode		= 0644,
+		.proc_handler	= tls_hs_ticket_lifetime,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= &tls_hs_ticket_lifetime_max,
+	} };
+	const struct ctl_table *table;
 
 	tn->timeout_ms = TLS_HS_TIMEOUT_MS;
 	tls_hs_tickets_net_init(tn);
 	if (!IS_ENABLED(CONFIG_SYSCTL))
 		return 0;
 
-	table = kcalloc(2, sizeof(*table), GFP_KERNEL);
+	table = kmemdup(tables, sizeof(tables), GFP_KERNEL);
 	if (!table)
 		return -ENOMEM;
-	table[0] = timeout;
-	table[1] = tls_hs_ticket_sysctl;
-	table[1].data = &tn->ticket_lifetime;
-	tn->sysctl = register_net_sysctl_sz(net, "net/tls", table, 2);
+	tn->sysctl = register_net_sysctl_sz(net, "net/tls", table,
+					    ARRAY_SIZE(tables));
 	if (!tn->sysctl) {
 		kfree(table);
 		return -ENOMEM;

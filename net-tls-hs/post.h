@@ -17,7 +17,7 @@
 /* Records under one key: 2^24.5 is the limit for AES-GCM (RFC 8446, section
  * 5.5), less some for what is under way until an update takes effect.
  */
-#define TLS_HS_MAX_RECORDS	(1U << 24)
+#define TLS_HS_MAX_RECORDS	0x1000000U
 
 /* Bits of tls_context::hs_flags. */
 enum {

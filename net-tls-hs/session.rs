@@ -637,16 +637,16 @@ impl Session {
         let middlebox =
             matches!(self.state, State::WaitClientHello) && !hello.session_id.is_empty();
         let mut shared = SharedSecret::new();
-        let start = exchange_keys::<C>(
+        let len = write_server_hello::<C>(
             hello,
             choice,
             psk,
-            middlebox,
             &mut shared,
             transcript,
             out,
             &mut scratch.mlkem,
         )?;
+        let start = write_clear_records(out, len, middlebox)?;
         let secret = handshake_secret::<C>(choice.suite, psk, shared.bytes());
         drop(shared);
         let hash = hash_so_far::<C>(transcript);
@@ -1003,24 +1003,6 @@ fn write_tickets<C: Crypto>(
     Ok(w.len())
 }
 
-/// Does the key exchange and writes the records that are not protected: ServerHello, and a
-/// ChangeCipherSpec for `middlebox` compatibility (appendix D.4). Returns their length.
-#[inline(never)]
-fn exchange_keys<C: Crypto>(
-    hello: &ClientHello<'_>,
-    choice: &Choice<'_>,
-    psk: Option<&Psk>,
-    middlebox: bool,
-    shared: &mut SharedSecret,
-    transcript: &mut C::Hash,
-    out: &mut [u8],
-    scratch: &mut mlkem::Scratch,
-) -> Result<usize, Alert> {
-    let selected = psk.map(|p| p.selected);
-    let len = write_server_hello::<C>(hello, choice, selected, shared, transcript, out, scratch)?;
-    write_clear_records(out, len, middlebox)
-}
-
 /// The secret of a key exchange.
 #[inline(never)]
 fn handshake_secret<C: Crypto>(
@@ -1048,12 +1030,12 @@ fn seal_flight<C: Crypto>(
     protection.seal::<C>(buf, content_type::HANDSHAKE, len)
 }
 
-/// Writes the ServerHello behind the room for a header. Returns its length.
+/// Does the key exchange and writes the ServerHello behind the room for a header. Returns its length.
 #[inline(never)]
 fn write_server_hello<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
-    psk: Option<u16>,
+    psk: Option<&Psk>,
     shared: &mut SharedSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
@@ -1070,7 +1052,7 @@ fn write_server_hello<C: Crypto>(
         hello.session_id,
         choice.suite,
         choice.group,
-        psk,
+        psk.map(|p| p.selected),
         |w| shared.exchange::<C>(choice.group, peer, w, scratch),
     )?;
     C::hash_update(transcript, w.since(0));

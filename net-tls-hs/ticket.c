@@ -85,11 +85,21 @@ void tls_hs_tickets_get(const struct net *net, struct tls_hs_tickets *tickets)
 	tickets->now = ktime_get_real_seconds();
 }
 
-static unsigned int tls_hs_ticket_lifetime_max = TLS_HS_TICKET_LIFETIME_MAX;
+unsigned int tls_hs_ticket_lifetime_max = TLS_HS_TICKET_LIFETIME_MAX;
 
-/* Writing replaces the key, too. */
-static int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
-				  void *buffer, size_t *lenp, loff_t *ppos)
+/**
+ * tls_hs_ticket_lifetime - net.tls.ticket_lifetime
+ * @table: the sysctl
+ * @write: whether it is written, which replaces the key, too
+ * @buffer: text
+ * @lenp: its length
+ * @ppos: position in it
+ *
+ * Context: process.
+ * Return: 0 or an error.
+ */
+int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
+			   void *buffer, size_t *lenp, loff_t *ppos)
 {
 	struct tls_hs_net *tn = container_of((unsigned int *)table->data,
 					     struct tls_hs_net, ticket_lifetime);
@@ -100,16 +110,6 @@ static int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
 		mod_delayed_work(system_percpu_wq, &tn->ticket_work, 0);
 	return rc;
 }
-
-/* Without its data, which each namespace has its own of. */
-const struct ctl_table tls_hs_ticket_sysctl = {
-	.procname	= "ticket_lifetime",
-	.maxlen		= sizeof(unsigned int),
-	.mode		= 0644,
-	.proc_handler	= tls_hs_ticket_lifetime,
-	.extra1		= SYSCTL_ZERO,
-	.extra2		= &tls_hs_ticket_lifetime_max,
-};
 
 /**
  * tls_hs_tickets_net_init - prepare a network namespace

@@ -139,7 +139,7 @@ def from_client(env):
 
 @test
 def answer_without_writer(env):
-    """A server that only reads answers as well, and many requests at once once or more."""
+    """A server that only reads answers as well; many requests at once may share an answer."""
     with env.listen() as lsk:
         peer, conn = peers(lsk)
         peer.update(YES)
