@@ -1030,7 +1030,8 @@ fn seal_flight<C: Crypto>(
     protection.seal::<C>(buf, content_type::HANDSHAKE, len)
 }
 
-/// Does the key exchange and writes the ServerHello behind the room for a header. Returns its length.
+/// Does the key exchange and writes the ServerHello behind the room for a header. Returns its
+/// length.
 #[inline(never)]
 fn write_server_hello<C: Crypto>(
     hello: &ClientHello<'_>,
