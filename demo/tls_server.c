@@ -142,7 +142,7 @@ static int describe(struct conn *c, socklen_t addrlen)
 		 AF_TLS, addrlen == sizeof(struct sockaddr_in6) ? "IPv6" : "IPv4",
 		 st.version == TLS_1_3_VERSION ? "TLSv1.3" : "?",
 		 name_of('s', st.cipher_suite), name_of('g', st.group),
-		 name_of('c', st.signature_scheme),
+		 st.signature_scheme ? name_of('c', st.signature_scheme) : "-",
 		 st.server_name[0] ? (char *)st.server_name : "-",
 		 alpn[0] ? alpn : "-",
 		 st.flags & TLS_HS_S_RESUMED ? " resumed" : "",
