@@ -105,7 +105,8 @@ enum {
  * @alpn: the listener's application protocols, or %NULL
  * @session: the engine's part, allocated when the first bytes arrive
  * @timer: ends the handshake, or wakes it up to go on sending
- * @deadline: when the handshake must have ended, in jiffies
+ * @held: when the connection was established, in jiffies
+ * @deadline: when the handshake must have ended, in jiffies; 0 before @held
  * @start: when its first byte arrived, ktime in ns; 0 before
  * @need: bytes that must be unread for the engine to get further
  * @unsent: rest of a flight that did not fit into the send buffer
@@ -141,6 +142,7 @@ struct tls_hs {
 	struct tls_hs_alpn *alpn;
 	struct tls_hs_session *session;
 	struct timer_list timer;
+	unsigned long held;
 	unsigned long deadline;
 	u64 start;
 	u32 need;

@@ -254,7 +254,8 @@ struct inet_csk_hold *tls_hs_start(struct tls_hs *hs)
 	if (!hs->deadline) {
 		if (!timeout)
 			timeout = READ_ONCE(tls_hs_net(sock_net(hs->sk))->timeout_ms);
-		hs->deadline = jiffies + msecs_to_jiffies(timeout);
+		hs->held = jiffies;
+		hs->deadline = hs->held + msecs_to_jiffies(timeout);
 		tls_hs_arm(hs, hs->deadline);
 	}
 	return &hs->hold;
@@ -636,9 +637,7 @@ static void tls_hs_advance(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		return;
 	}
 	if (test_and_clear_bit(TLS_HS_PRESSURE, &hs->flags) && !hs->consumed &&
-	    time_after(jiffies, hs->deadline -
-		       msecs_to_jiffies(READ_ONCE(tls_hs_net(sock_net(sk))->timeout_ms)) +
-		       TLS_HS_PRESSURE_AGE)) {
+	    time_after(jiffies, hs->held + TLS_HS_PRESSURE_AGE)) {
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSOVERLOAD);
 		tls_hs_timeout(hs);
 		return;

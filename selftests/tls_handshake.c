@@ -671,6 +671,30 @@ TEST_F(hs, backlog)
 	}
 }
 
+/* Who is silent makes room, however long a handshake may take. */
+TEST_F(hs, backlog_of_silent)
+{
+	int fds[8], i;
+
+	close(self->cfd);
+	self->s.settings.timeout_ms = 60000;
+	ASSERT_EQ(set_hs(self->s.lsk, &self->s.settings), 0);
+	ASSERT_EQ(listen(self->s.lsk, 8), 0);
+	self->cfd = client_connect(&self->s, variant->client, 0);
+	ASSERT_GE(self->cfd, 0);
+	EXPECT_FALSE(readable(self->cfd, 1500));
+	for (i = 0; i < 8; i++) {
+		fds[i] = client_connect(&self->s, variant->client,
+					SOCK_NONBLOCK);
+		ASSERT_GE(fds[i], 0);
+	}
+	EXPECT_TRUE(closed_silently(self->cfd, READY_MS));
+	for (i = 0; i < 8; i++) {
+		EXPECT_FALSE(readable(fds[i], 10));
+		close(fds[i]);
+	}
+}
+
 /* Ways of waiting for a connection. */
 struct waiter;
 
