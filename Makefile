@@ -10,6 +10,7 @@ help:
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
 	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
+	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
 	@echo 'make kernel        build the patched kernel (ARCH=um|x86, KIND=fast|debug)'
@@ -52,6 +53,9 @@ bench-crypto:
 	@scripts/deps host
 	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
 
+bench-handshake:
+	@scripts/bench-handshake
+
 patches:
 	@scripts/patches $(if $(SUBMITTER),--submitter='$(SUBMITTER)')
 
@@ -68,4 +72,4 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches check constant-time fuzz bench-crypto patches kernel tree clean distclean
+.PHONY: help demo test test-host test-patches check constant-time fuzz bench-crypto bench-handshake patches kernel tree clean distclean

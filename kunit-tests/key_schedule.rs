@@ -3,7 +3,7 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_key_schedule))]
 mod tests {
     use crate::crypto::HashAlg;
-    use crate::key_schedule::{EarlySecret, MasterSecret, TrafficSecret};
+    use crate::key_schedule::{EarlySecret, HandshakeSecret, MasterSecret, TrafficSecret};
     use crate::names::CipherSuite;
     use crate::tests::{hex, Platform};
 
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn rfc8448_simple_handshake() {
-        let handshake = EarlySecret::<Platform>::new(HashAlg::Sha256).into_handshake(&SHARED);
+        let handshake = HandshakeSecret::<Platform>::without_psk(HashAlg::Sha256, &SHARED);
         let client = handshake.client_traffic(&HELLOS);
         let server = handshake.server_traffic(&HELLOS);
         assert!(same(
@@ -81,10 +81,19 @@ mod tests {
         );
     }
 
+    /// Section 7.1: without a PSK it is zeroes.
+    #[test]
+    fn without_psk() {
+        for alg in [HashAlg::Sha256, HashAlg::Sha384] {
+            let zeroes = EarlySecret::<Platform>::with_psk(alg, &[0; 48][..alg.len()]);
+            let with = zeroes.handshake(&SHARED).client_traffic(&HELLOS);
+            let without = HandshakeSecret::<Platform>::without_psk(alg, &SHARED);
+            assert!(with.bytes() == without.client_traffic(&HELLOS).bytes());
+        }
+    }
+
     fn master() -> MasterSecret<Platform> {
-        EarlySecret::<Platform>::new(HashAlg::Sha256)
-            .into_handshake(&SHARED)
-            .into_master()
+        HandshakeSecret::<Platform>::without_psk(HashAlg::Sha256, &SHARED).into_master()
     }
 
     /// What OpenSSL's TLS13-KDF makes of client_application_traffic_secret_0 of RFC 8448.
@@ -144,7 +153,7 @@ mod tests {
             &resumption,
             hex("7df235f2031d2a051287d02b0241b0bfdaf86cc856231f2d5aba46c434ec196c")
         ));
-        assert!(same(&resumption.ticket_psk::<Platform>(&[0, 0]), PSK));
+        assert!(same(&resumption.prepare::<Platform>().ticket_psk(&[0, 0]), PSK));
     }
 
     /// The PSK of the ticket of section 3, which section 4 resumes with.

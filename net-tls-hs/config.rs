@@ -168,6 +168,8 @@ impl SigningKey<'_> {
 pub struct Identity<'a> {
     /// The complete Certificate message (RFC 8446, section 4.4.2) with its header.
     pub certificate: &'a [u8],
+    /// [`crate::ticket::certificate_digest`] of it.
+    pub digest: &'a [u8; 32],
     /// Whether the identity has been found by the name that the client sent.
     pub name_matched: bool,
     /// The private key of the first certificate.

@@ -15,7 +15,7 @@ use crate::names::{Scheme, TLS_1_3};
 use crate::post_handshake::Event;
 use crate::scratch::Scratch;
 use crate::session::{self, Session, Step};
-use crate::ticket::{TicketKey, Tickets};
+use crate::ticket::{self, TicketKey, Tickets};
 use crate::{p256, rsa};
 use core::mem::size_of;
 use kernel::alloc::AllocError;
@@ -43,6 +43,8 @@ impl OwnedKey {
 struct OwnedIdentity {
     /// The Certificate message.
     certificate: KVec<u8>,
+    /// [`ticket::certificate_digest`] of it.
+    digest: [u8; 32],
     key: OwnedKey,
     /// The DNS names, each with its length in front.
     names: KVec<u8>,
@@ -62,6 +64,7 @@ impl OwnedIdentity {
 
         let names = names_of(&payload)?;
         Ok(OwnedIdentity {
+            digest: ticket::certificate_digest::<LibCrypto>(&certificate),
             certificate,
             key,
             names,
@@ -360,6 +363,7 @@ impl Identities for MaybeSet<'_> {
         let id = set.identities.get(number).ok_or(NoIdentity::Empty)?;
         Ok(Identity {
             certificate: &id.certificate,
+            digest: &id.digest,
             name_matched,
             key: id.key.borrow(),
         })

@@ -66,9 +66,9 @@ impl SharedSecret {
     #[inline(never)]
     fn secp256r1<C: Crypto>(&mut self, peer: &[u8], share: &mut Writer<'_>) -> Result<(), Alert> {
         let key = p256::PrivateKey::generate::<C>();
-        share.put(&key.public_key::<C>())?;
         let shared = self.bytes.first_chunk_mut().ok_or(Alert::InternalError)?;
-        p256::ecdh::<C>(&key, peer, shared).map_err(|_| Alert::IllegalParameter)?;
+        let public = p256::ecdh::<C>(&key, peer, shared).map_err(|_| Alert::IllegalParameter)?;
+        share.put(&public)?;
         self.len = shared.len();
         Ok(())
     }

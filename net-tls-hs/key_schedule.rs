@@ -2,7 +2,7 @@
 
 //! The key schedule (RFC 8446, section 7.1).
 //!
-//! Each stage is a type that the next one consumes, so secrets cannot be derived out of order:
+//! Each stage is a type that the next one is made of, so secrets cannot be derived out of order:
 //! [`EarlySecret`] -> [`HandshakeSecret`] -> [`MasterSecret`].
 
 use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN};
@@ -17,6 +17,41 @@ const LABEL_PREFIX: &[u8] = b"tls13 ";
 
 /// Longest label of an exporter: an HkdfLabel.label has up to 255 bytes.
 pub const MAX_EXPORTER_LABEL: usize = 255 - LABEL_PREFIX.len();
+
+/// The hash of nothing (FIPS 180-4).
+fn empty_hash(alg: HashAlg) -> &'static [u8] {
+    match alg {
+        HashAlg::Sha256 => &[
+            0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f,
+            0xb9, 0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b,
+            0x78, 0x52, 0xb8, 0x55,
+        ],
+        HashAlg::Sha384 => &[
+            0x38, 0xb0, 0x60, 0xa7, 0x51, 0xac, 0x96, 0x38, 0x4c, 0xd9, 0x32, 0x7e, 0xb1, 0xb1,
+            0xe3, 0x6a, 0x21, 0xfd, 0xb7, 0x11, 0x14, 0xbe, 0x07, 0x43, 0x4c, 0x0c, 0xc7, 0xbf,
+            0x63, 0xf6, 0xe1, 0xda, 0x27, 0x4e, 0xde, 0xbf, 0xe7, 0x6f, 0x65, 0xfb, 0xd5, 0x1a,
+            0xd2, 0xf1, 0x48, 0x98, 0xb9, 0x5b,
+        ],
+    }
+}
+
+/// Derive-Secret(Early Secret, "derived", "") of a handshake without PSK, which is always the same.
+fn derived_without_psk(alg: HashAlg) -> &'static [u8] {
+    match alg {
+        // RFC 8448, section 3.
+        HashAlg::Sha256 => &[
+            0x6f, 0x26, 0x15, 0xa1, 0x08, 0xc7, 0x02, 0xc5, 0x67, 0x8f, 0x54, 0xfc, 0x9d, 0xba,
+            0xb6, 0x97, 0x16, 0xc0, 0x76, 0x18, 0x9c, 0x48, 0x25, 0x0c, 0xeb, 0xea, 0xc3, 0x57,
+            0x6c, 0x36, 0x11, 0xba,
+        ],
+        HashAlg::Sha384 => &[
+            0x15, 0x91, 0xda, 0xc5, 0xcb, 0xbf, 0x03, 0x30, 0xa4, 0xa8, 0x4d, 0xe9, 0xc7, 0x53,
+            0x33, 0x0e, 0x92, 0xd0, 0x1f, 0x0a, 0x88, 0x21, 0x4b, 0x44, 0x64, 0x97, 0x2f, 0xd6,
+            0x68, 0x04, 0x9e, 0x93, 0xe5, 0x2f, 0x2b, 0x16, 0xfa, 0xd9, 0x22, 0xfd, 0xc0, 0x58,
+            0x44, 0x78, 0x42, 0x8f, 0x28, 0x2b,
+        ],
+    }
+}
 
 /// A traffic secret, or any other output of Derive-Secret.
 pub struct TrafficSecret {
@@ -110,10 +145,9 @@ fn digest<C: Crypto>(alg: HashAlg, data: &[u8]) -> TranscriptHash {
 /// The salt of the next stage: Derive-Secret(., "derived", "").
 #[inline(never)]
 fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LEN]> {
-    let empty = C::hash_final(C::hash_init(alg));
     let mut salt = Secret::new([0; MAX_HASH_LEN]);
     if let Some(out) = salt.get_mut(..alg.len()) {
-        expand_label::<C>(alg, key, b"derived", head(alg, &empty), out);
+        expand_label::<C>(alg, key, b"derived", empty_hash(alg), out);
     }
     salt
 }
@@ -123,28 +157,22 @@ fn derive_secret<C: Crypto>(
     alg: HashAlg,
     key: &C::HmacKey,
     label: &[u8],
-    transcript: &TranscriptHash,
+    context: &[u8],
 ) -> TrafficSecret {
     let mut bytes = Secret::new([0; MAX_HASH_LEN]);
     if let Some(out) = bytes.get_mut(..alg.len()) {
-        expand_label::<C>(alg, key, label, head(alg, transcript), out);
+        expand_label::<C>(alg, key, label, context, out);
     }
     TrafficSecret { alg, bytes }
 }
 
-/// The first stage.
+/// The first stage of a handshake with a PSK.
 pub struct EarlySecret<C: Crypto> {
     alg: HashAlg,
     key: C::HmacKey,
 }
 
 impl<C: Crypto> EarlySecret<C> {
-    /// The Early Secret of a full handshake.
-    pub fn new(alg: HashAlg) -> Self {
-        let zeroes = [0; MAX_HASH_LEN];
-        Self::with_psk(alg, head(alg, &zeroes))
-    }
-
     /// The Early Secret with a PSK.
     #[inline(never)]
     pub fn with_psk(alg: HashAlg, psk: &[u8]) -> Self {
@@ -157,13 +185,12 @@ impl<C: Crypto> EarlySecret<C> {
     /// binder_key of a PSK for resumption. [`TrafficSecret::verify_data`] of it is the binder.
     #[inline(never)]
     pub fn binder_secret(&self) -> TrafficSecret {
-        let empty = C::hash_final(C::hash_init(self.alg));
-        derive_secret::<C>(self.alg, &self.key, b"res binder", &empty)
+        derive_secret::<C>(self.alg, &self.key, b"res binder", empty_hash(self.alg))
     }
 
     /// Adds the (EC)DHE shared secret.
     #[inline(never)]
-    pub fn into_handshake(self, shared: &[u8]) -> HandshakeSecret<C> {
+    pub fn handshake(&self, shared: &[u8]) -> HandshakeSecret<C> {
         let salt = derived::<C>(self.alg, &self.key);
         HandshakeSecret {
             alg: self.alg,
@@ -179,16 +206,29 @@ pub struct HandshakeSecret<C: Crypto> {
 }
 
 impl<C: Crypto> HandshakeSecret<C> {
+    /// The second stage of a handshake without PSK.
+    #[inline(never)]
+    pub fn without_psk(alg: HashAlg, shared: &[u8]) -> Self {
+        HandshakeSecret {
+            alg,
+            key: extract::<C>(alg, derived_without_psk(alg), shared),
+        }
+    }
+
+    fn derive(&self, label: &[u8], transcript: &TranscriptHash) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, label, head(self.alg, transcript))
+    }
+
     /// client_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
     #[inline(never)]
     pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, b"c hs traffic", transcript)
+        self.derive(b"c hs traffic", transcript)
     }
 
     /// server_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
     #[inline(never)]
     pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, b"s hs traffic", transcript)
+        self.derive(b"s hs traffic", transcript)
     }
 
     /// The last stage.
@@ -210,33 +250,32 @@ pub struct MasterSecret<C: Crypto> {
 }
 
 impl<C: Crypto> MasterSecret<C> {
+    fn derive(&self, label: &[u8], transcript: &TranscriptHash) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, label, head(self.alg, transcript))
+    }
+
     /// client_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
     #[inline(never)]
     pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, b"c ap traffic", transcript)
+        self.derive(b"c ap traffic", transcript)
     }
 
     /// server_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
     #[inline(never)]
     pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, b"s ap traffic", transcript)
+        self.derive(b"s ap traffic", transcript)
     }
 
     /// resumption_master_secret. `transcript` is of ClientHello...client Finished.
     #[inline(never)]
     pub fn resumption(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, b"res master", transcript)
+        self.derive(b"res master", transcript)
     }
 
     /// exporter_master_secret. `transcript` is of ClientHello...server Finished.
     #[inline(never)]
     pub fn exporter(&self, transcript: &TranscriptHash) -> ExporterSecret {
-        ExporterSecret(derive_secret::<C>(
-            self.alg,
-            &self.key,
-            b"exp master",
-            transcript,
-        ))
+        ExporterSecret(self.derive(b"exp master", transcript))
     }
 }
 
@@ -259,7 +298,7 @@ impl ExporterSecret {
     fn for_label<C: Crypto>(&self, label: &[u8]) -> TrafficSecret {
         let alg = self.0.alg;
         let key = C::hmac_key(alg, self.bytes());
-        derive_secret::<C>(alg, &key, label, &digest::<C>(alg, &[]))
+        derive_secret::<C>(alg, &key, label, empty_hash(alg))
     }
 
     /// TLS-Exporter. Returns false, with `out` as it was, if `label` is empty or longer than
@@ -293,6 +332,15 @@ pub struct TrafficKeys {
 }
 
 impl TrafficKeys {
+    /// Another copy of them.
+    pub fn copy(&self) -> Self {
+        TrafficKeys {
+            suite: self.suite,
+            key: Secret::new(*self.key),
+            iv: Secret::new(*self.iv),
+        }
+    }
+
     /// The part of `key` that counts.
     pub fn key(&self) -> &[u8] {
         self.key
@@ -326,59 +374,75 @@ impl TrafficSecret {
         }
     }
 
-    /// Key and IV for records under this secret.
+    /// The secret as a key, for who derives more than one thing of it.
+    #[inline(never)]
+    pub fn prepare<C: Crypto>(&self) -> PreparedSecret<C> {
+        PreparedSecret {
+            alg: self.alg,
+            key: C::hmac_key(self.alg, self.bytes()),
+        }
+    }
+
+    /// [`PreparedSecret::keys`].
     #[inline(never)]
     pub fn keys<C: Crypto>(&self, suite: CipherSuite) -> TrafficKeys {
-        let mut keys = TrafficKeys {
-            suite,
-            key: Secret::zeroed(),
-            iv: Secret::zeroed(),
-        };
-        let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = keys.key.get_mut(..suite.aead().key_len()) {
-            expand_label::<C>(self.alg, &prepared, b"key", &[], out);
-        }
-        expand_label::<C>(self.alg, &prepared, b"iv", &[], keys.iv.as_mut_slice());
-        keys
+        self.prepare::<C>().keys(suite)
     }
 
-    /// The key of the Finished, prepared.
-    #[inline(never)]
-    fn finished_key<C: Crypto>(&self) -> C::HmacKey {
-        let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
-        let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = finished_key.get_mut(..self.alg.len()) {
-            expand_label::<C>(self.alg, &prepared, b"finished", &[], out);
-        }
-        C::hmac_key(self.alg, head(self.alg, &finished_key))
-    }
-
-    /// The PSK of a ticket (RFC 8446, section 4.6.1), this being the resumption_master_secret.
-    #[inline(never)]
-    pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
-        let mut bytes = Secret::new([0; MAX_HASH_LEN]);
-        let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = bytes.get_mut(..self.alg.len()) {
-            expand_label::<C>(self.alg, &prepared, b"resumption", nonce, out);
-        }
-        TrafficSecret {
-            alg: self.alg,
-            bytes,
-        }
-    }
-
-    /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a
-    /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
+    /// [`PreparedSecret::verify_data`].
     #[inline(never)]
     pub fn verify_data<C: Crypto>(
         &self,
         transcript: &TranscriptHash,
     ) -> Secret<[u8; MAX_HASH_LEN]> {
-        let key = self.finished_key::<C>();
+        self.prepare::<C>().verify_data(transcript)
+    }
+}
+
+/// A [`TrafficSecret`], prepared as a key.
+pub struct PreparedSecret<C: Crypto> {
+    alg: HashAlg,
+    key: C::HmacKey,
+}
+
+impl<C: Crypto> PreparedSecret<C> {
+    /// Key and IV for records under the secret.
+    #[inline(never)]
+    pub fn keys(&self, suite: CipherSuite) -> TrafficKeys {
+        let mut keys = TrafficKeys {
+            suite,
+            key: Secret::zeroed(),
+            iv: Secret::zeroed(),
+        };
+        if let Some(out) = keys.key.get_mut(..suite.aead().key_len()) {
+            expand_label::<C>(self.alg, &self.key, b"key", &[], out);
+        }
+        expand_label::<C>(self.alg, &self.key, b"iv", &[], keys.iv.as_mut_slice());
+        keys
+    }
+
+    /// The key of the Finished, prepared.
+    #[inline(never)]
+    fn finished_key(&self) -> C::HmacKey {
+        let finished_key = derive_secret::<C>(self.alg, &self.key, b"finished", &[]);
+        C::hmac_key(self.alg, finished_key.bytes())
+    }
+
+    /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of the secret, which is a
+    /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
+    #[inline(never)]
+    pub fn verify_data(&self, transcript: &TranscriptHash) -> Secret<[u8; MAX_HASH_LEN]> {
+        let key = self.finished_key();
         let mut mac = C::hmac_init(&key);
         C::hmac_update(&mut mac, head(self.alg, transcript));
         let mut out = Secret::new([0; MAX_HASH_LEN]);
         C::hmac_final(&mut mac, &mut out);
         out
+    }
+
+    /// The PSK of a ticket (RFC 8446, section 4.6.1), the secret being resumption_master_secret.
+    #[inline(never)]
+    pub fn ticket_psk(&self, nonce: &[u8]) -> TrafficSecret {
+        derive_secret::<C>(self.alg, &self.key, b"resumption", nonce)
     }
 }

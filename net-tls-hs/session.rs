@@ -48,7 +48,7 @@ use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
 use crate::key_exchange::SharedSecret;
 use crate::key_schedule::{
-    EarlySecret, ExporterSecret, HandshakeSecret, MasterSecret, TrafficKeys, TrafficSecret,
+    ExporterSecret, HandshakeSecret, MasterSecret, PreparedSecret, TrafficKeys, TrafficSecret,
     TranscriptHash,
 };
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
@@ -245,6 +245,8 @@ struct Complete {
     server_application: TrafficSecret,
     exporter: ExporterSecret,
     messages: PostHandshake,
+    /// The keys that come of `server_application`, which tickets have needed already.
+    server_keys: TrafficKeys,
     /// Sequence number of the server's next record.
     server_seq: u64,
     /// [`Step::Done`] has been said.
@@ -417,12 +419,11 @@ impl Session {
         let State::Complete(complete) = &self.state else {
             return None;
         };
-        let secret = if sending {
-            &complete.server_application
+        Some(if sending {
+            complete.server_keys.copy()
         } else {
-            &complete.client_application
-        };
-        Some(secret.keys::<C>(self.negotiated.suite))
+            complete.client_application.keys::<C>(self.negotiated.suite)
+        })
     }
 
     /// Replaces the secret of one direction by its next generation and gives the keys that come of
@@ -440,7 +441,11 @@ impl Session {
             &mut complete.client_application
         };
         secret.update::<C>();
-        Some(secret.keys::<C>(suite))
+        let keys = secret.keys::<C>(suite);
+        if sending {
+            complete.server_keys = keys.copy();
+        }
+        Some(keys)
     }
 
     /// The content of a record of type handshake after [`Step::Done`]; see
@@ -496,6 +501,7 @@ impl Session {
             server_application: wait.server_application.take(),
             exporter: wait.exporter.take(),
             messages: PostHandshake::new(),
+            server_keys: wait.server.keys().copy(),
             server_seq: wait.server.seq(),
             done: written == 0,
         };
@@ -650,8 +656,8 @@ impl Session {
         let secret = handshake_secret::<C>(choice.suite, psk, shared.bytes());
         drop(shared);
         let hash = hash_so_far::<C>(transcript);
-        let client = secret.client_traffic(&hash);
-        let server = secret.server_traffic(&hash);
+        let client = secret.client_traffic(&hash).prepare();
+        let server = secret.server_traffic(&hash).prepare();
 
         self.negotiated.max_fragment = choice.record_limit.max_fragment();
         let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
@@ -677,7 +683,7 @@ impl Session {
     #[inline(never)]
     fn wait_finished<C: Crypto>(
         &mut self,
-        client: &TrafficSecret,
+        client: &PreparedSecret<C>,
         secret: HandshakeSecret<C>,
         transcript: &mut C::Hash,
         early_data: usize,
@@ -686,14 +692,14 @@ impl Session {
         let suite = self.negotiated.suite;
         let master = secret.into_master();
         let hash = &hash_so_far::<C>(transcript);
-        let verify_data = client.verify_data::<C>(hash);
+        let verify_data = client.verify_data(hash);
         let resumption = context.map(|context| Resumption {
             secret: resumption_secret::<C>(&master, transcript, suite, &verify_data),
             context: *context,
         });
         let server_application = master.server_traffic(hash);
         self.state = State::WaitFinished(WaitFinished {
-            client: Protection::new(client.keys::<C>(suite)),
+            client: Protection::new(client.keys(suite)),
             server: Protection::new(server_application.keys::<C>(suite)),
             client_application: master.client_traffic(hash),
             server_application,
@@ -956,7 +962,7 @@ fn resume<C: Crypto>(
         alg,
         hello.server_name.unwrap_or(&[]),
         choice.protocol.unwrap_or(&[]),
-        choice.identity.certificate,
+        choice.identity.digest,
     );
     let psk = match &hello.pre_shared_key {
         Some(offered) => {
@@ -992,8 +998,9 @@ fn write_tickets<C: Crypto>(
 ) -> Result<usize, Alert> {
     let lifetime = tickets.lifetime.min(ticket::MAX_LIFETIME);
     let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    let secret = resumption.secret.prepare::<C>();
     for nonce in 0..count {
-        let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
+        let psk = secret.ticket_psk(&[nonce]);
         let ticket = ticket::seal::<C>(tickets, &resumption.context, psk.bytes())
             .ok_or(Alert::InternalError)?;
         let mut age_add = [0; 4];
@@ -1010,22 +1017,21 @@ fn handshake_secret<C: Crypto>(
     psk: Option<&Psk>,
     shared: &[u8],
 ) -> HandshakeSecret<C> {
-    let early = match psk {
-        Some(psk) => psk.early_secret(),
-        None => EarlySecret::<C>::new(suite.hash()),
-    };
-    early.into_handshake(shared)
+    match psk {
+        Some(psk) => psk.early_secret().handshake(shared),
+        None => HandshakeSecret::without_psk(suite.hash(), shared),
+    }
 }
 
 /// Protects the messages that are behind the room for a header. Returns the length of the records.
 #[inline(never)]
 fn seal_flight<C: Crypto>(
-    server: &TrafficSecret,
+    server: &PreparedSecret<C>,
     choice: &Choice<'_>,
     buf: &mut [u8],
     len: usize,
 ) -> Result<usize, Alert> {
-    let mut protection = Protection::new(server.keys::<C>(choice.suite));
+    let mut protection = Protection::new(server.keys(choice.suite));
     protection.limit(choice.record_limit.max_fragment());
     protection.seal::<C>(buf, content_type::HANDSHAKE, len)
 }
@@ -1093,7 +1099,7 @@ fn write_retry(
 fn write_protected_part<C: Crypto>(
     choice: &Choice<'_>,
     resumed: bool,
-    server: &TrafficSecret,
+    server: &PreparedSecret<C>,
     transcript: &mut C::Hash,
     out: &mut [u8],
     scratch: &mut rsa::Scratch,
@@ -1120,7 +1126,7 @@ fn write_protected_part<C: Crypto>(
 
     let start = w.len();
     let hash = hash_so_far::<C>(transcript);
-    let verify_data = server.verify_data::<C>(&hash);
+    let verify_data = server.verify_data(&hash);
     let verify_data = verify_data.get(..alg.len()).ok_or(Alert::InternalError)?;
     flight::write_finished(&mut w, verify_data)?;
     C::hash_update(transcript, w.since(start));

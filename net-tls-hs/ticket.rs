@@ -72,6 +72,23 @@ impl Tickets<'_> {
     }
 }
 
+/// The first 32 bytes of a hash: all of a SHA-256.
+fn first_32(hash: [u8; MAX_HASH_LEN]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (d, h) in digest.iter_mut().zip(hash) {
+        *d = h;
+    }
+    digest
+}
+
+/// What stands for a Certificate message in [`context`]. It is the same for all connections, so it
+/// is made with the identity.
+pub fn certificate_digest<C: Crypto>(certificate: &[u8]) -> [u8; 32] {
+    let mut hash = C::hash_init(HashAlg::Sha256);
+    C::hash_update(&mut hash, certificate);
+    first_32(C::hash_final(hash))
+}
+
 /// Digest of what a connection must have in common with the one that it resumes: the server name
 /// that the client sent, the application protocol, the server's certificates, and the hash of the
 /// cipher suite (RFC 8446, section 4.2.11).
@@ -83,7 +100,7 @@ pub fn context<C: Crypto>(
     alg: HashAlg,
     name: &[u8],
     protocol: &[u8],
-    certificate: &[u8],
+    certificate: &[u8; 32],
 ) -> [u8; 32] {
     let mut hash = C::hash_init(HashAlg::Sha256);
     C::hash_update(&mut hash, &[alg.len() as u8]);
@@ -92,11 +109,7 @@ pub fn context<C: Crypto>(
         C::hash_update(&mut hash, part);
     }
     C::hash_update(&mut hash, certificate);
-    let mut digest = [0; 32];
-    for (d, h) in digest.iter_mut().zip(C::hash_final(hash)) {
-        *d = h;
-    }
-    digest
+    first_32(C::hash_final(hash))
 }
 
 /// The key of one ticket; [`KEY_LEN`] bytes count.

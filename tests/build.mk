@@ -4,7 +4,7 @@ CC ?= cc
 CFLAGS := -O2 -g -Wall -Wextra -I$(OUT)/include
 HEADER := $(OUT)/include/linux/tls.h
 
-all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake
+all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes
 
 $(OUT)/tls_server: $(TOP)/demo/tls_server.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $<
@@ -14,3 +14,6 @@ $(OUT)/tls12_proxy: $(TOP)/demo/tls12_proxy.c
 
 $(OUT)/tls_handshake: $(TOP)/selftests/tls_handshake.c $(TOP)/selftests/tls_handshake_keys.h $(HEADER)
 	$(CC) $(CFLAGS) -Wno-unused-parameter -I$(TREE)/tools/testing/selftests -o $@ $< -lpthread
+
+$(OUT)/handshakes: $(TOP)/tests/bench/handshakes.c $(HEADER)
+	$(CC) $(CFLAGS) -o $@ $< -lssl -lcrypto

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Counts the instructions of cryptographic operations, exactly.
 //!
-//! Each operation is single-stepped on the real CPU, with the trap flag of x86, so that the load of
-//! the machine does not matter and the assembly is what is counted. An iteration of a `rep`
-//! instruction counts as one, a system call as one.
-//!
 //! `cargo run --release --example instructions [part of a name ...]`
 
 use std::hint::black_box;
-#[cfg(target_arch = "x86_64")]
-use std::sync::atomic::{AtomicU64, Ordering};
 use tls_handshake_host::alpn::Protocols;
 use tls_handshake_host::chain::{Authorities, Signatures};
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
+use tls_handshake_host::count::{counted, so_far};
 use tls_handshake_host::der::Der;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::identity::{find_name, select, sort_names, NameEntry, NameIndex};
@@ -125,9 +120,8 @@ fn p256_ecdh() -> Box<dyn FnMut()> {
     let peer = p256_peer();
     Box::new(move || {
         let key = p256::PrivateKey::generate::<HostCrypto>();
-        black_box(key.public_key::<HostCrypto>());
         let mut shared = [0; 32];
-        p256::ecdh::<HostCrypto>(&key, black_box(&peer), &mut shared).unwrap();
+        black_box(p256::ecdh::<HostCrypto>(&key, black_box(&peer), &mut shared).unwrap());
         black_box(shared);
     })
 }
@@ -275,6 +269,7 @@ impl Identities for Names {
         let (_, name_matched) = select(self, wanted)?;
         Ok(Identity {
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
+            digest: &[0; 32],
             name_matched,
             key: SigningKey::P256(&self.key),
         })
@@ -348,36 +343,13 @@ fn main() {
     }
 }
 
-/// How many instructions were stepped over.
-#[cfg(target_arch = "x86_64")]
-static STEPS: AtomicU64 = AtomicU64::new(0);
-
-/// Each instruction that is executed with the trap flag set ends here.
-#[cfg(target_arch = "x86_64")]
-extern "C" fn stepped(_signal: libc::c_int) {
-    STEPS.fetch_add(1, Ordering::Relaxed);
-}
-
 /// The number of instructions of an operation that ran before.
-#[cfg(target_arch = "x86_64")]
 fn count(prepare: Prepare) -> u64 {
-    let handler: extern "C" fn(libc::c_int) = stepped;
-    // SAFETY: The handler only adds to an atomic variable.
-    unsafe { libc::signal(libc::SIGTRAP, handler as libc::sighandler_t) };
     let mut operation = prepare();
     for _ in 0..3 {
         operation();
     }
-    STEPS.store(0, Ordering::Relaxed);
-    // SAFETY: The trap flag has no effect but the signals, for which there is a handler.
-    unsafe { std::arch::asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
-    operation();
-    // SAFETY: As above.
-    unsafe { std::arch::asm!("pushfq", "and qword ptr [rsp], ~0x100", "popfq") };
-    STEPS.load(Ordering::Relaxed)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn count(_prepare: Prepare) -> u64 {
-    unimplemented!("single-stepping on this architecture")
+    let before = so_far();
+    counted(operation);
+    so_far() - before
 }

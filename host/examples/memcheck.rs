@@ -24,7 +24,7 @@ use tls_handshake_host::identity::{self, Payload};
 use tls_handshake_host::memcheck::{self, classify, declassify};
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
-use tls_handshake_host::{ct, mlkem, p256, rsa, zeroed};
+use tls_handshake_host::{ct, mlkem, p256, rsa, ticket, zeroed};
 
 /// Counts what memcheck finds.
 struct Checks {
@@ -145,6 +145,7 @@ fn compare() {
 
 struct One {
     certificate: Vec<u8>,
+    digest: [u8; 32],
     key: p256::PrivateKey,
 }
 
@@ -154,6 +155,7 @@ impl Identities for One {
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &self.certificate,
+            digest: &self.digest,
             name_matched: true,
             key,
         })
@@ -187,6 +189,7 @@ fn handshake(payload: &[u8], suite: u16, group: u16) {
     let mut certificate = vec![0; parsed.certificate_len()];
     parsed.write_certificate(&mut certificate).unwrap();
     let one = One {
+        digest: ticket::certificate_digest::<HostCrypto>(&certificate),
         certificate,
         key: p256::PrivateKey::from_be_bytes(&scalar).unwrap(),
     };

@@ -38,6 +38,7 @@ portable! {
     ticket = "../../net-tls-hs/ticket.rs",
 }
 
+pub mod count;
 pub mod host_crypto;
 pub mod memcheck;
 

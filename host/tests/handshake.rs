@@ -12,13 +12,14 @@ use tls_handshake_host::record::Protection;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::ticket::Tickets;
-use tls_handshake_host::{identity, p256, rsa};
+use tls_handshake_host::{identity, p256, rsa, ticket};
 
 #[path = "resumption/mod.rs"]
 mod resumption;
 
 struct One {
     certificate: Vec<u8>,
+    digest: [u8; 32],
     p256: Option<p256::PrivateKey>,
     rsa: Option<Box<rsa::PrivateKey>>,
 }
@@ -33,6 +34,7 @@ impl Identities for One {
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &self.certificate,
+            digest: &self.digest,
             name_matched: true,
             key,
         })
@@ -60,6 +62,7 @@ fn identity(newkey: &str) -> (One, Vec<u8>) {
     let mut certificate = vec![0; parsed.certificate_len()];
     parsed.write_certificate(&mut certificate).unwrap();
     let mut one = One {
+        digest: ticket::certificate_digest::<HostCrypto>(&certificate),
         certificate,
         p256: None,
         rsa: None,

@@ -39,7 +39,8 @@ fn agreement_with_ring() {
         let key = PrivateKey::generate::<HostCrypto>();
         let shared = twice(|| {
             let mut shared = [0; 32];
-            ecdh::<HostCrypto>(&key, their_public.as_ref(), &mut shared).unwrap();
+            let ours = ecdh::<HostCrypto>(&key, their_public.as_ref(), &mut shared).unwrap();
+            assert_eq!(ours, key.public_key::<HostCrypto>());
             shared
         });
         let ours = UnparsedPublicKey::new(&ECDH_P256, public(&key));

@@ -84,7 +84,8 @@ fn in_range(k: &Limbs) -> bool {
     is_reduced::<N>(k).and(is_zero(k).not()).declassify()
 }
 
-/// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2).
+/// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2). Returns the key's
+/// public key, too, as an ephemeral one is of use once and the two take less time together.
 ///
 /// The peer's key must be an uncompressed point (RFC 8446, section 4.2.8.2) and is validated.
 #[inline(never)]
@@ -92,7 +93,7 @@ pub fn ecdh<C: Crypto>(
     key: &PrivateKey,
     peer: &[u8],
     shared: &mut [u8; 32],
-) -> Result<(), InvalidPublicKey> {
+) -> Result<[u8; 65], InvalidPublicKey> {
     with_backend!(C, B => ecdh_with::<B>(key, peer, shared))
 }
 
@@ -102,11 +103,12 @@ pub(crate) fn ecdh_with<B: Backend>(
     key: &PrivateKey,
     peer: &[u8],
     shared: &mut [u8; 32],
-) -> Result<(), InvalidPublicKey> {
+) -> Result<[u8; 65], InvalidPublicKey> {
     let peer = Affine::<B>::from_uncompressed(peer).ok_or(InvalidPublicKey)?;
+    let (own, product) = Point::mul_both(&peer, &key.0);
     // Not infinity: the order is prime and the key is not zero.
-    *shared = to_be_bytes(&Point::mul(&peer, &key.0).x_coordinate());
-    Ok(())
+    *shared = to_be_bytes(&product.x_coordinate());
+    Ok(own.to_uncompressed())
 }
 
 /// Signs a SHA-256 digest. The nonce is RFC 6979's with fresh randomness as additional data

@@ -103,11 +103,15 @@ impl<B: Backend> Point<B> {
     /// Affine coordinates. The point must not be infinity.
     #[inline(never)]
     pub(crate) fn to_affine(self) -> Affine<B> {
-        let inverse = self.z.invert();
+        self.to_affine_with(&self.z.invert())
+    }
+
+    /// Affine coordinates, given the inverse of Z.
+    fn to_affine_with(&self, inverse: &Fe<B>) -> Affine<B> {
         let square = inverse.square();
         Affine {
             x: self.x.mul(&square),
-            y: self.y.mul(&square).mul(&inverse),
+            y: self.y.mul(&square).mul(inverse),
         }
     }
 
@@ -146,12 +150,14 @@ impl<B: Backend> Point<B> {
         *acc
     }
 
-    /// `k` times a point, for `k` from 1 to the order less 1.
+    /// `k` times the base point, and `k` times a point, for `k` from 1 to the order less 1. They
+    /// share an inversion.
     #[inline(never)]
-    pub(crate) fn mul(point: &Affine<B>, k: &Limbs) -> Self {
+    pub(crate) fn mul_both(point: &Affine<B>, k: &Limbs) -> (Affine<B>, Self) {
+        let base = Secret::new(Self::mul_base(k));
         let mut table = Secret::new([[[0; 4]; 2]; 8]);
-        odd_multiples(point, &mut table);
-        Self::mul_with(&table, k)
+        let inverse = odd_multiples(point, &mut table, &base.z);
+        (base.to_affine_with(&inverse), Self::mul_with(&table, k))
     }
 
     /// `k` times a point of which there are the odd multiples.
@@ -229,17 +235,24 @@ impl<const WIDTH: usize> OddDigits<WIDTH> {
     }
 }
 
-/// 1, 3, up to 15 times a point.
+/// 1, 3, up to 15 times a point. Returns the inverse of `other`, which is not zero.
 ///
 /// Each is twice the point added to the one before. The two have the same Z, so that additions are
 /// cheap (N. Meloni, "New point addition formulae for ECC applications", 2007).
 #[inline(never)]
-fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
+fn odd_multiples<B: Backend>(
+    point: &Affine<B>,
+    table: &mut [[Limbs; 2]; 8],
+    other: &Fe<B>,
+) -> Fe<B> {
     let mut factors = Secret::new([Fe::ZERO; 7]);
     let [first, others @ ..] = table;
     *first = [point.x.into_raw(), point.y.into_raw()];
     let z = odd_multiples_with_z(point, others, &mut factors);
-    divide_by_z(others, &factors, z.invert());
+    // P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization", 1987.
+    let inverse = z.mul(other).invert();
+    divide_by_z(others, &factors, inverse.mul(other));
+    inverse.mul(&z)
 }
 
 /// 3, 5, up to 15 times a point, with the coordinates X and Y only. Returns the last one's Z, and

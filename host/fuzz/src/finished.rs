@@ -13,7 +13,7 @@ use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 use tls_handshake_host::crypto::{Crypto, HashAlg};
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::key_schedule::EarlySecret;
+use tls_handshake_host::key_schedule::HandshakeSecret;
 use tls_handshake_host::names::CipherSuite;
 use tls_handshake_host::record::{Protection, HEADER_LEN};
 use tls_handshake_host::session::{Session, Step};
@@ -91,7 +91,7 @@ fn template(early: bool) -> Template {
     transcript.extend(&server_hello[5..]);
     let peer: [u8; 32] = server_hello[end - 32..].try_into().unwrap();
     let shared = x25519_dalek::x25519(SECRET, peer);
-    let secret = EarlySecret::<HostCrypto>::new(HashAlg::Sha256).into_handshake(&shared);
+    let secret = HandshakeSecret::<HostCrypto>::without_psk(HashAlg::Sha256, &shared);
     let (client, server) = {
         let hash = hash(&transcript);
         (secret.client_traffic(&hash), secret.server_traffic(&hash))
