@@ -101,10 +101,14 @@ struct tls_hs_step {
 	u32 written;
 };
 
-/* A ticket key (RFC 8446, section 4.6.1).  Rust sees the same bytes. */
+/**
+ * struct tls_hs_ticket_key - a key for tickets; Rust sees the same bytes
+ * @name: tells which key a ticket is encrypted with, not secret
+ * @key: a key for HMAC-SHA-256, with zeroes behind it if it is shorter
+ */
 struct tls_hs_ticket_key {
 	u8 name[16];
-	u8 key[32];
+	u8 key[64];
 };
 
 /**

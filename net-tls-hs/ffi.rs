@@ -432,7 +432,7 @@ unsafe fn tickets(tickets: &bindings::tls_hs_tickets) -> Tickets<'_> {
     Tickets {
         keys: match tickets.nr_keys {
             0 => &[],
-            // SAFETY: By the safety requirements of this function; both types are 48 bytes in the
+            // SAFETY: By the safety requirements of this function; both types are 80 bytes in the
             // same order.
             nr => unsafe { core::slice::from_raw_parts(tickets.keys.cast(), nr as usize) },
         },

@@ -23,7 +23,9 @@ struct tls_hs_names;
 /**
  * struct tls_hs_keys - what a keyring held at the last look
  * @set: its identities, or %NULL if there was none
- * @generation: value of tls_hs_identity_generation before the look
+ * @tickets: copies of its ticket keys, the one for new tickets first
+ * @nr_tickets: their number
+ * @generation: value of tls_hs_key_generation before the look
  * @nr_leaves: number of keys in the keyring before the look
  * @hash: of the serials of these keys
  * @unusable: the keyring was revoked or expired, or held too many keys
@@ -31,10 +33,12 @@ struct tls_hs_names;
  *	1970; any reader may write it
  * @rwork: frees the structure
  * @nr: number of @keys
- * @keys: the keys of the identities, referenced
+ * @keys: the keys of the identities and for tickets, referenced
  */
 struct tls_hs_keys {
 	struct tls_hs_identity_set *set;
+	struct tls_hs_ticket_key *tickets;
+	u32 nr_tickets;
 	unsigned int generation;
 	unsigned long nr_leaves;
 	u32 hash;
@@ -194,7 +198,7 @@ struct tls_hs_net {
 
 extern struct workqueue_struct *tls_hs_wq;
 extern unsigned int tls_hs_net_id;
-extern atomic_t tls_hs_identity_generation;
+extern atomic_t tls_hs_key_generation;
 
 static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 {
@@ -235,7 +239,8 @@ int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
 void tls_hs_tickets_net_init(struct tls_hs_net *tn);
 void tls_hs_tickets_net_exit(struct tls_hs_net *tn);
 void tls_hs_tickets_start(const struct net *net);
-void tls_hs_tickets_get(const struct net *net, struct tls_hs_tickets *tickets);
+void tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
+			struct tls_hs_tickets *tickets);
 
 /* sock.c */
 int __init tls_hs_sock_init(void);

@@ -559,7 +559,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
-	tls_hs_tickets_get(sock_net(sk), &tickets);
+	tls_hs_tickets_get(sock_net(sk), keys, &tickets);
 	tls_hs_session_advance(hs->session, &conf->settings,
 			       alpn ? alpn->list : NULL, alpn ? alpn->len : 0,
 			       &tickets, keys->set, cpu->in, have, cpu->out,
