@@ -59,6 +59,7 @@ struct tls_hs_keys {
  * @cred: credentials of who set the keyring, to look into it again
  * @refresh: looks into the keyring again
  * @rwork: frees the structure
+ * @alpn: the name's application protocols, or %NULL for the listener's
  * @name_len: length of @name
  * @name: the server name that these are the settings for, normalized
  */
@@ -70,16 +71,18 @@ struct tls_hs_conf {
 	const struct cred *cred;
 	struct work_struct refresh;
 	struct rcu_work rwork;
+	struct tls_hs_alpn *alpn;
 	u8 name_len;
 	u8 name[TLS_HS_MAX_NAME];
 };
 
 /**
- * struct tls_hs_alpn - application protocols of a listener, immutable
- * @refs: one for the listener and one for each child that is not done yet
+ * struct tls_hs_alpn - application protocols, immutable
+ * @refs: one for the listener or the settings of a name, and one for each child
+ *	of the listener that is not done yet
  * @rcu: tls_hs_clone() looks at it without a reference
  * @len: length of @list
- * @list: as TLS_HS_ALPN has set it, checked
+ * @list: as TLS_HS_ALPN or TLS_HS_SNI has set it, checked
  */
 struct tls_hs_alpn {
 	refcount_t refs;

@@ -538,8 +538,11 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		/* What it has changed. */
 		have = tls_hs_peek(sk, cpu->in, TLS_HS_IN_MAX);
 	}
-	if (hs->name_conf)
+	if (hs->name_conf) {
 		conf = hs->name_conf;
+		if (conf->alpn)
+			alpn = conf->alpn;
+	}
 	if (!hs->answered && tls_hs_conf_is_stale(conf)) {
 		/* A key has been added, replaced or revoked. */
 		queue_work(tls_hs_wq, &conf->refresh);
