@@ -4,6 +4,7 @@
 mod tests {
     use crate::alert::Alert;
     use crate::alpn::Protocols;
+    use crate::certificate::Staples;
     use crate::config::{flag_bits, version_bits};
     use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
     use crate::p256;
@@ -37,6 +38,7 @@ mod tests {
             wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
             Ok(Identity {
                 certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
+                staples: Staples::NONE,
                 name_matched: false,
                 key,
             })

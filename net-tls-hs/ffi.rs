@@ -5,9 +5,11 @@
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
 use crate::alpn::Protocols;
+use crate::certificate::{self, Staples};
 use crate::chain::{Authorities, Signatures};
 use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use crate::crypto::AeadAlg;
+use crate::der::Der;
 use crate::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
 use crate::kcrypto::LibCrypto;
 use crate::key_schedule::TrafficKeys;
@@ -39,8 +41,10 @@ impl OwnedKey {
     }
 }
 
-/// `struct tls_hs_identity`. C holds it as [`Arc::into_raw`] gives it.
-struct OwnedIdentity {
+/// What an identity is without what is stapled to it.
+struct Credentials {
+    /// How long their payload was.
+    payload_len: usize,
     /// The Certificate message.
     certificate: KVec<u8>,
     key: OwnedKey,
@@ -50,18 +54,18 @@ struct OwnedIdentity {
     signatures: Signatures,
 }
 
-impl OwnedIdentity {
-    fn new(payload: &[u8]) -> Result<Self, Failure> {
-        let payload = Payload::parse(payload)?;
-        let key = make_key(&payload)?;
+impl Credentials {
+    fn new(payload: &Payload<'_>) -> Result<Self, Failure> {
+        let key = make_key(payload)?;
         let mut certificate = KVec::new();
         certificate.resize(payload.certificate_len(), 0, GFP_KERNEL)?;
         payload
             .write_certificate(&mut certificate)
             .map_err(|_| IdentityError::Malformed)?;
 
-        let names = names_of(&payload)?;
-        Ok(OwnedIdentity {
+        let names = names_of(payload)?;
+        Ok(Credentials {
+            payload_len: payload.unstapled_len,
             certificate,
             key,
             names,
@@ -79,18 +83,43 @@ impl OwnedIdentity {
         })
     }
 
-    /// The certificates, one behind the other, out of the Certificate message.
+    /// The certificates in their order.
     fn certificates(&self) -> impl Iterator<Item = &[u8]> {
-        // Message header, empty context, length of the list.
-        let mut rest = self.certificate.get(4 + 1 + 3..).unwrap_or(&[]);
-        core::iter::from_fn(move || {
-            let (&[a, b, c], tail) = rest.split_first_chunk()?;
-            let len = u32::from_be_bytes([0, a, b, c]) as usize;
-            let (certificate, tail) = tail.split_at_checked(len)?;
-            // No extensions.
-            rest = tail.get(2..)?;
-            Some(certificate)
+        certificate::certificates(&self.certificate)
+    }
+}
+
+/// `struct tls_hs_identity`. C holds it as [`Arc::into_raw`] gives it.
+struct OwnedIdentity {
+    credentials: Arc<Credentials>,
+    /// An OCSPResponse, or empty.
+    ocsp: KVec<u8>,
+    /// A SignedCertificateTimestampList, or empty.
+    scts: KVec<u8>,
+}
+
+impl OwnedIdentity {
+    fn new(payload: &[u8]) -> Result<Self, Failure> {
+        let payload = Payload::parse(payload)?;
+        let credentials = Arc::new(Credentials::new(&payload)?, GFP_KERNEL)?;
+        Ok(Self::stapled(credentials, &payload.staples)?)
+    }
+
+    fn stapled(credentials: Arc<Credentials>, staples: &Staples<'_>) -> Result<Self, AllocError> {
+        let copy = |bytes: &[u8]| -> Result<KVec<u8>, AllocError> {
+            let mut copy = KVec::new();
+            copy.extend_from_slice(bytes, GFP_KERNEL)?;
+            Ok(copy)
+        };
+        Ok(OwnedIdentity {
+            credentials,
+            ocsp: copy(staples.ocsp)?,
+            scts: copy(staples.scts)?,
         })
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.credentials.key.borrow().scheme()
     }
 }
 
@@ -219,6 +248,60 @@ pub unsafe extern "C" fn tls_hs_identity_parse(
     }
 }
 
+/// Whether a payload holds nothing but what can be stapled to a certificate.
+///
+/// # Safety
+///
+/// `data` must be valid for reads of `len` bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_staples_check(data: *const u8, len: usize) -> bool {
+    // SAFETY: By the safety requirements of this function.
+    let payload = unsafe { core::slice::from_raw_parts(data, len) };
+    Staples::parse(Der::new(payload)).is_ok()
+}
+
+/// Makes an identity like another one with other staples. Returns null without memory, or if
+/// [`tls_hs_staples_check`] does not like the payload.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to, `data` valid for reads of `len`
+/// bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_staple(
+    id: *const bindings::tls_hs_identity,
+    data: *const u8,
+    len: usize,
+) -> *mut bindings::tls_hs_identity {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive; the
+    // rest is by the safety requirements of this function.
+    let (id, payload) = unsafe {
+        (
+            &*id.cast::<OwnedIdentity>(),
+            core::slice::from_raw_parts(data, len),
+        )
+    };
+    Staples::parse(Der::new(payload))
+        .ok()
+        .and_then(|staples| OwnedIdentity::stapled(id.credentials.clone(), &staples).ok())
+        .and_then(|made| Arc::new(made, GFP_KERNEL).ok())
+        .map_or(core::ptr::null_mut(), |arc| {
+            Arc::into_raw(arc).cast_mut().cast()
+        })
+}
+
+/// How long the payload of an identity is without staples.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_size(id: *const bindings::tls_hs_identity) -> usize {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive.
+    let id = unsafe { &*id.cast::<OwnedIdentity>() };
+    id.credentials.payload_len
+}
+
 /// Takes a reference.
 ///
 /// # Safety
@@ -258,7 +341,7 @@ pub unsafe extern "C" fn tls_hs_identity_read(
     // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive.
     let id = unsafe { &*id.cast::<OwnedIdentity>() };
     let mut total = 0;
-    for certificate in id.certificates() {
+    for certificate in id.credentials.certificates() {
         let room = len.saturating_sub(total).min(certificate.len());
         if room > 0 {
             // SAFETY: `buf` is valid for `len` bytes, and `total + room` is at most that.
@@ -286,7 +369,7 @@ impl IdentitySet {
         let mut names = KVVec::new();
         let mut index = KVVec::new();
         for (number, id) in identities.iter().enumerate() {
-            for name in id.names() {
+            for name in id.credentials.names() {
                 index.push(
                     NameEntry {
                         start: names.len() as u32,
@@ -300,9 +383,7 @@ impl IdentitySet {
         }
         identity::sort_names(&names, &mut index);
         let first = Scheme::ALL.map(|scheme| {
-            identities
-                .iter()
-                .position(|id| id.key.borrow().scheme() == scheme)
+            identities.iter().position(|id| id.scheme() == scheme)
         });
         Ok(IdentitySet {
             identities,
@@ -326,7 +407,7 @@ impl NameIndex for IdentitySet {
 
     fn scheme(&self, identity: usize) -> Scheme {
         match self.identities.get(identity) {
-            Some(id) => id.key.borrow().scheme(),
+            Some(id) => id.scheme(),
             None => Scheme::EcdsaSecp256r1Sha256,
         }
     }
@@ -339,14 +420,14 @@ impl NameIndex for IdentitySet {
     fn signatures(&self, identity: usize) -> Signatures {
         self.identities
             .get(identity)
-            .map(|id| id.signatures)
+            .map(|id| id.credentials.signatures)
             .unwrap_or_default()
     }
 
     fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool {
         self.identities
             .get(identity)
-            .is_some_and(|id| authorities.issued(id.certificates()))
+            .is_some_and(|id| authorities.issued(id.credentials.certificates()))
     }
 }
 
@@ -359,9 +440,13 @@ impl Identities for MaybeSet<'_> {
         let (number, name_matched) = identity::select(set, wanted)?;
         let id = set.identities.get(number).ok_or(NoIdentity::Empty)?;
         Ok(Identity {
-            certificate: &id.certificate,
+            certificate: &id.credentials.certificate,
+            staples: Staples {
+                ocsp: &id.ocsp,
+                scts: &id.scts,
+            },
             name_matched,
-            key: id.key.borrow(),
+            key: id.credentials.key.borrow(),
         })
     }
 }

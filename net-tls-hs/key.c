@@ -4,7 +4,9 @@
  * type "tls_ticket": what session tickets are encrypted with.
  *
  * The payload of the former is DER: the chain, leaf first, followed by the
- * PKCS#8 private key.  Nothing but the chain can be read back.  That of the
+ * PKCS#8 private key and by what is stapled to the leaf, an OCSP response and
+ * certificate timestamps.  An update may have the latter only: who fetches them
+ * needs no private key.  Nothing but the chain can be read back.  That of the
  * latter is a name and random bytes, which cannot be read back at all.  A
  * listener names a keyring of such keys; the identities in it are collected
  * into an immutable set that handshakes use under RCU, and so are the ticket
@@ -44,6 +46,9 @@ static int tls_identity_preparse(struct key_preparsed_payload *prep)
 		return -EINVAL;
 	if (prep->datalen > TLS_HS_IDENTITY_MAX)
 		return -EMSGSIZE;
+	prep->quotalen = prep->datalen;
+	if (tls_hs_staples_check(prep->data, prep->datalen))
+		return 0;
 
 	rc = tls_hs_identity_parse(prep->data, prep->datalen, &id, &why);
 	if (rc) {
@@ -51,7 +56,6 @@ static int tls_identity_preparse(struct key_preparsed_payload *prep)
 		return rc;
 	}
 	prep->payload.data[0] = id;
-	prep->quotalen = prep->datalen;
 	return 0;
 }
 
@@ -92,6 +96,33 @@ static int tls_hs_key_update(struct key *key,
 	return 0;
 }
 
+static int tls_identity_instantiate(struct key *key,
+				    struct key_preparsed_payload *prep)
+{
+	/* Nothing but what would be stapled to a certificate. */
+	if (!prep->payload.data[0])
+		return -ENODATA;
+
+	return tls_hs_key_instantiate(key, prep);
+}
+
+static int tls_identity_update(struct key *key,
+			       struct key_preparsed_payload *prep)
+{
+	const struct tls_hs_identity *old = key->payload.data[0];
+
+	if (!prep->payload.data[0]) {
+		prep->quotalen += tls_hs_identity_size(old);
+		if (prep->quotalen > TLS_HS_IDENTITY_MAX)
+			return -EMSGSIZE;
+		prep->payload.data[0] = tls_hs_identity_staple(old, prep->data,
+							       prep->datalen);
+		if (!prep->payload.data[0])
+			return -ENOMEM;
+	}
+	return tls_hs_key_update(key, prep);
+}
+
 static void tls_hs_key_revoke(struct key *key)
 {
 	/* The payload goes with the key. */
@@ -127,8 +158,8 @@ static struct key_type key_type_tls_identity = {
 	.name		= "tls_identity",
 	.preparse	= tls_identity_preparse,
 	.free_preparse	= tls_identity_free_preparse,
-	.instantiate	= tls_hs_key_instantiate,
-	.update		= tls_hs_key_update,
+	.instantiate	= tls_identity_instantiate,
+	.update		= tls_identity_update,
 	.revoke		= tls_hs_key_revoke,
 	.destroy	= tls_identity_destroy,
 	.describe	= tls_hs_key_describe,

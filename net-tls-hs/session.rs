@@ -40,6 +40,7 @@
 //! GREASE among it, are ignored. Early data is skipped (section 4.2.10).
 
 use crate::alert::{self, Alert};
+use crate::certificate;
 use crate::chain::Signatures;
 use crate::client_hello::ClientHello;
 use crate::codec::{move_within, Writer};
@@ -922,11 +923,15 @@ fn choose<'a>(
     for (slot, scheme) in wanted.schemes.iter_mut().zip(schemes) {
         *slot = Some(scheme);
     }
-    let identity = identities.select(&wanted).map_err(|e| match e {
+    let mut identity = identities.select(&wanted).map_err(|e| match e {
         NoIdentity::Empty => Failure::Fallback(Fallback::NoIdentity),
         NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
         NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),
     })?;
+    identity.staples = identity.staples.filter(
+        hello.status_request == Some(true),
+        hello.signed_certificate_timestamp,
+    );
     let protocol = config.protocols.choose(hello.protocols)?;
     Ok(Choice {
         suite,
@@ -1107,7 +1112,8 @@ fn write_protected_part<C: Crypto>(
     };
     flight::write_encrypted_extensions(&mut w, &extensions)?;
     if !resumed {
-        w.put(choice.identity.certificate)?;
+        let identity = &choice.identity;
+        certificate::write_stapled(&mut w, identity.certificate, &identity.staples)?;
     }
     C::hash_update(transcript, w.since(0));
 

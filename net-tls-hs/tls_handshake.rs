@@ -7,8 +7,8 @@
 //! * [`ct`], [`p256`], [`rsa`], [`mlkem`]: constant-time primitives that lib/crypto does not have;
 //!   [`crypto`] stands for what it has, and [`kcrypto`] implements that trait.
 //! * [`codec`], [`der`], [`names`], [`alert`], [`alpn`], [`record`], [`record_limit`],
-//!   [`client_hello`], [`key_exchange`], [`key_schedule`], [`server_flight`], [`session`],
-//!   [`post_handshake`], [`config`], [`identity`]: the engine, which computes in [`scratch`]. It
+//!   [`client_hello`], [`key_exchange`], [`key_schedule`], [`certificate`], [`server_flight`],
+//!   [`session`], [`post_handshake`], [`config`], [`identity`]: the engine, which computes in [`scratch`]. It
 //!   does no I/O, does not allocate and uses nothing but `core`, so that the same files are tested
 //!   and fuzzed on other hosts.
 //! * [`ffi`]: what the C side calls. The only part with `unsafe` besides [`ct`], [`kcrypto`] and
@@ -21,6 +21,7 @@
 
 mod alert;
 mod alpn;
+mod certificate;
 mod chain;
 mod client_hello;
 mod codec;

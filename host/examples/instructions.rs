@@ -12,6 +12,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tls_handshake_host::alpn::Protocols;
 use tls_handshake_host::chain::{Authorities, Signatures};
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::der::Der;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
@@ -275,6 +276,7 @@ impl Identities for Names {
         let (_, name_matched) = select(self, wanted)?;
         Ok(Identity {
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
+            staples: Staples::NONE,
             name_matched,
             key: SigningKey::P256(&self.key),
         })

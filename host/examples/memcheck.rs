@@ -18,6 +18,7 @@ mod common;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::identity::{self, Payload};
@@ -154,6 +155,7 @@ impl Identities for One {
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &self.certificate,
+            staples: Staples::NONE,
             name_matched: true,
             key,
         })

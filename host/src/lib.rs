@@ -13,6 +13,7 @@ macro_rules! portable {
 portable! {
     alert = "../../net-tls-hs/alert.rs",
     alpn = "../../net-tls-hs/alpn.rs",
+    certificate = "../../net-tls-hs/certificate.rs",
     chain = "../../net-tls-hs/chain.rs",
     client_hello = "../../net-tls-hs/client_hello.rs",
     codec = "../../net-tls-hs/codec.rs",

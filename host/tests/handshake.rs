@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use tls_handshake_host::alpn::Protocols;
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::identity::Payload;
@@ -33,6 +34,7 @@ impl Identities for One {
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &self.certificate,
+            staples: Staples::NONE,
             name_matched: true,
             key,
         })

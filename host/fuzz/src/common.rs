@@ -4,6 +4,7 @@
 
 use tls_handshake_host::alert::Alert;
 use tls_handshake_host::alpn::Protocols;
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::p256;
@@ -20,6 +21,7 @@ impl Identities for Any {
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
+            staples: Staples::NONE,
             name_matched: true,
             key,
         })
