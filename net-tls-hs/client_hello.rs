@@ -3,7 +3,7 @@
 //! The ClientHello (RFC 8446, section 4.1.2) and its extensions.
 //!
 //! Parsing checks form: lengths, duplicates, what each known extension may look like. What the
-//! fields mean for the handshake is decided in `session.rs`. Extensions that are not in
+//! fields mean for the handshake is decided in `negotiation.rs`. Extensions that are not in
 //! [`extension_type`](crate::names::extension_type) are skipped, whatever they hold, GREASE
 //! (RFC 8701) among them.
 
