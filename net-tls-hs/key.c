@@ -112,6 +112,9 @@ static int tls_identity_update(struct key *key,
 	const struct tls_hs_identity *old = key->payload.data[0];
 
 	if (!prep->payload.data[0]) {
+		/* Of a negative key. */
+		if (!old)
+			return -ENODATA;
 		prep->quotalen += tls_hs_identity_size(old);
 		if (prep->quotalen > TLS_HS_IDENTITY_MAX)
 			return -EMSGSIZE;

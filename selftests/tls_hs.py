@@ -98,6 +98,11 @@ def add_key(kind, desc, payload, keyring):
                     len(payload) if payload else 0, keyring)
 
 
+def request_key(kind, desc, callout, keyring):
+    """request_key(2), which leaves a negative key if nobody can make one."""
+    return _syscall(_ADD_KEY + 1, kind.encode(), desc.encode(), callout.encode(), keyring)
+
+
 def keyctl(op, *args):
     """keyctl(2)."""
     return _syscall(_KEYCTL, op, *args)

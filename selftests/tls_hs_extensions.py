@@ -505,6 +505,10 @@ def staple_payloads(_env):
             (identity + der(2, b"\1"), "EBADMSG"), (identity + CERTIFICATE, "EBADMSG"),
             (identity + ocsp()[:-1], "EBADMSG"), (identity + ocsp(bytes(32 * 1024)), "EMSGSIZE")):
         eq(error(tls_hs.add_key, "tls_identity", "id", payload, ring), want, payload[-20:].hex())
+    # An update of a negative key.
+    eq(error(tls_hs.request_key, "tls_identity", "negative", "x", ring), "ENOKEY", "request_key()")
+    eq(error(tls_hs.add_key, "tls_identity", "negative", ocsp(), ring), "ENODATA", "negative key")
+    tls_hs.add_key("tls_identity", "negative", identity, ring)
 
 
 # --- Sizes ------------------------------------------------------------------------
