@@ -9,6 +9,7 @@ use crate::kcrypto::LibCrypto as Platform;
 use crate::host_crypto::HostCrypto as Platform;
 
 mod alpn;
+mod certificate;
 mod crypto;
 mod identity;
 mod key_exchange;

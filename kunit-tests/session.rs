@@ -4,6 +4,7 @@
 mod tests {
     use crate::alert::Alert;
     use crate::alpn::Protocols;
+    use crate::certificate::Staples;
     use crate::config::{flag_bits, version_bits};
     use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
     use crate::p256;
@@ -38,6 +39,7 @@ mod tests {
             Ok(Identity {
                 certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
                 digest: &[0; 32],
+                staples: Staples::NONE,
                 name_matched: false,
                 key,
             })
@@ -603,7 +605,9 @@ mod tests {
         };
         let alpn: &[u8] = &[0, 16, 0, 5, 0, 3, 2, b'h', b'2'];
         let limit: &[u8] = &[0, 28, 0, 2, 0, 64];
-        let cases: [(Hello, Option<Alert>); 11] = [
+        let status: &[u8] = &[0, 5, 0, 5, 1, 0, 0, 0, 0];
+        let timestamps: &[u8] = &[0, 18, 0, 0];
+        let cases: [(Hello, Option<Alert>); 13] = [
             (HELLO, None),
             (HELLO.with(4, strange), None),
             (swapped, None),
@@ -611,6 +615,8 @@ mod tests {
             (HELLO.with(4, name), Some(Alert::IllegalParameter)),
             (HELLO.with(4, alpn), Some(Alert::IllegalParameter)),
             (HELLO.with(4, limit), Some(Alert::IllegalParameter)),
+            (HELLO.with(4, status), Some(Alert::IllegalParameter)),
+            (HELLO.with(4, timestamps), Some(Alert::IllegalParameter)),
             (HELLO.with(4, early), Some(Alert::IllegalParameter)),
             (HELLO.with(4, cookie), Some(Alert::IllegalParameter)),
             (other, Some(Alert::IllegalParameter)),

@@ -3,12 +3,13 @@
 //! The ClientHello (RFC 8446, section 4.1.2) and its extensions.
 //!
 //! Parsing checks form: lengths, duplicates, what each known extension may look like. What the
-//! fields mean for the handshake is decided in `session.rs`. Extensions that are not in
+//! fields mean for the handshake is decided in `negotiation.rs`. Extensions that are not in
 //! [`extension_type`](crate::names::extension_type) are skipped, whatever they hold, GREASE
 //! (RFC 8701) among them.
 
 use crate::alert::Alert;
 use crate::alpn::Protocols;
+use crate::certificate::STATUS_TYPE_OCSP;
 use crate::chain::Authorities;
 use crate::codec::{Reader, U16List};
 use crate::names::{extension_type as ext, PSK_DHE_KE};
@@ -39,6 +40,10 @@ pub struct ClientHello<'a> {
     pub signature_algorithms: Option<U16List<'a>>,
     /// application_layer_protocol_negotiation.
     pub protocols: Option<Protocols<'a>>,
+    /// status_request: whether it asks for OCSP.
+    pub status_request: Option<bool>,
+    /// signed_certificate_timestamp is there.
+    pub signed_certificate_timestamp: bool,
     /// max_fragment_length.
     pub max_fragment_length: Option<u8>,
     /// record_size_limit.
@@ -135,6 +140,21 @@ fn parse_server_name(mut body: Reader<'_>) -> Result<&[u8], Alert> {
     Ok(host.unwrap_or(&[]))
 }
 
+/// Whether a status_request (RFC 6066, section 8) is for OCSP. Whose signature the client would
+/// like on the response does not count: there is one response at most.
+fn parse_status_request(mut body: Reader<'_>) -> Result<bool, Alert> {
+    if body.u8()? != STATUS_TYPE_OCSP {
+        return Ok(false);
+    }
+    let mut responders = body.vec16(0, 0xffff)?;
+    body.vec16(0, 0xffff)?;
+    body.finish()?;
+    while !responders.is_empty() {
+        responders.vec16(1, 0xffff)?;
+    }
+    Ok(true)
+}
+
 fn parse_u16_list(mut body: Reader<'_>) -> Result<U16List<'_>, Alert> {
     let list = body.vec16(2, 0xfffe)?;
     body.finish()?;
@@ -170,6 +190,8 @@ impl<'a> ClientHello<'a> {
             signature_algorithms_cert: None,
             certificate_authorities: None,
             protocols: None,
+            status_request: None,
+            signed_certificate_timestamp: false,
             max_fragment_length: None,
             record_size_limit: None,
             psk_modes: false,
@@ -222,6 +244,8 @@ impl<'a> ClientHello<'a> {
             ext::SUPPORTED_GROUPS => self.supported_groups.is_some(),
             ext::SIGNATURE_ALGORITHMS => self.signature_algorithms.is_some(),
             ext::ALPN => self.protocols.is_some(),
+            ext::STATUS_REQUEST => self.status_request.is_some(),
+            ext::SIGNED_CERTIFICATE_TIMESTAMP => self.signed_certificate_timestamp,
             ext::MAX_FRAGMENT_LENGTH => self.max_fragment_length.is_some(),
             ext::RECORD_SIZE_LIMIT => self.record_size_limit.is_some(),
             ext::SIGNATURE_ALGORITHMS_CERT => self.signature_algorithms_cert.is_some(),
@@ -249,6 +273,11 @@ impl<'a> ClientHello<'a> {
                 self.certificate_authorities = Some(Authorities::parse(body)?);
             }
             ext::SUPPORTED_VERSIONS => self.supported_versions = Some(parse_versions(body)?),
+            ext::STATUS_REQUEST => self.status_request = Some(parse_status_request(body)?),
+            ext::SIGNED_CERTIFICATE_TIMESTAMP => {
+                body.finish()?;
+                self.signed_certificate_timestamp = true;
+            }
             ext::MAX_FRAGMENT_LENGTH => {
                 self.max_fragment_length = Some(body.u8()?);
                 body.finish()?;
@@ -306,6 +335,8 @@ pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert
                 | ext::SIGNATURE_ALGORITHMS_CERT
                 | ext::CERTIFICATE_AUTHORITIES
                 | ext::ALPN
+                | ext::STATUS_REQUEST
+                | ext::SIGNED_CERTIFICATE_TIMESTAMP
                 | ext::MAX_FRAGMENT_LENGTH
                 | ext::RECORD_SIZE_LIMIT
                 | ext::SUPPORTED_VERSIONS

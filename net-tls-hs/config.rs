@@ -3,6 +3,7 @@
 //! What a listener has been told to do, and the identities it may use.
 
 use crate::alpn::Protocols;
+use crate::certificate::Staples;
 use crate::chain::{Authorities, Signatures};
 use crate::names::{CipherSuite, Group, Scheme};
 use crate::ticket::Tickets;
@@ -166,10 +167,13 @@ impl SigningKey<'_> {
 /// An identity to prove to a client.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {
-    /// The complete Certificate message (RFC 8446, section 4.4.2) with its header.
+    /// The complete Certificate message (RFC 8446, section 4.4.2) with its header, without
+    /// extensions.
     pub certificate: &'a [u8],
     /// [`crate::ticket::certificate_digest`] of it.
     pub digest: &'a [u8; 32],
+    /// What goes with the leaf if the client wants it.
+    pub staples: Staples<'a>,
     /// Whether the identity has been found by the name that the client sent.
     pub name_matched: bool,
     /// The private key of the first certificate.

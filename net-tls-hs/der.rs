@@ -19,6 +19,8 @@ pub mod tag {
     pub const OBJECT_IDENTIFIER: u8 = 0x06;
     /// BOOLEAN.
     pub const BOOLEAN: u8 = 0x01;
+    /// ENUMERATED.
+    pub const ENUMERATED: u8 = 0x0a;
     /// SEQUENCE.
     pub const SEQUENCE: u8 = 0x30;
     /// `[n]`, constructed.

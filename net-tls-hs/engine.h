@@ -101,10 +101,14 @@ struct tls_hs_step {
 	u32 written;
 };
 
-/* A ticket key (RFC 8446, section 4.6.1).  Rust sees the same bytes. */
+/**
+ * struct tls_hs_ticket_key - a key for tickets; Rust sees the same bytes
+ * @name: tells which key a ticket is encrypted with, not secret
+ * @key: a key for HMAC-SHA-256, with zeroes behind it if it is shorter
+ */
 struct tls_hs_ticket_key {
 	u8 name[16];
-	u8 key[32];
+	u8 key[64];
 };
 
 /**
@@ -127,9 +131,19 @@ int tls_hs_settings_check(const struct tls_hs_settings *conf);
 /* Checks a list of TLS_HS_ALPN: 0, or -EINVAL. */
 int tls_hs_alpn_check(const u8 *list, size_t len);
 
-/* Identities.  _parse() and _set_new() may sleep, the rest runs anywhere. */
+/*
+ * Identities.  _parse(), _staple() and _set_new() may sleep, the rest runs
+ * anywhere.  _staple() makes a new one that has the certificates and the private
+ * key of @id, and of a payload without these what is stapled to the leaf.
+ */
 int tls_hs_identity_parse(const u8 *data, size_t len,
 			  struct tls_hs_identity **id, const char **why);
+bool tls_hs_staples_check(const u8 *data, size_t len);
+struct tls_hs_identity *
+tls_hs_identity_staple(const struct tls_hs_identity *id, const u8 *data,
+		       size_t len);
+/* Length of the payload without what is stapled to the leaf. */
+size_t tls_hs_identity_size(const struct tls_hs_identity *id);
 void tls_hs_identity_get(struct tls_hs_identity *id);
 void tls_hs_identity_put(struct tls_hs_identity *id);
 size_t tls_hs_identity_read(const struct tls_hs_identity *id, u8 *buf,

@@ -7,6 +7,7 @@
 
 #include <linux/tracepoint.h>
 #include <net/sock.h>
+#include <net/tls.h>
 
 /* For user space, which does not know the enum. */
 TRACE_DEFINE_ENUM(TLS_HS_FB_NOT_SUPPORTED);
@@ -45,15 +46,47 @@ DEFINE_EVENT(tls_handshake_class, tls_handshake_start,
 	     TP_ARGS(sk)
 );
 
-/* The client has gone before the handshake was complete. */
-DEFINE_EVENT(tls_handshake_class, tls_handshake_reset,
-	     TP_PROTO(const struct sock *sk),
-	     TP_ARGS(sk)
+/* Suite and group are 0 where none has been chosen, the duration where nothing
+ * has been received.
+ */
+DECLARE_EVENT_CLASS(tls_handshake_end_class,
+		    TP_PROTO(const struct sock *sk,
+			     const struct tls_hs_info *info, u64 duration),
+
+		    TP_ARGS(sk, info, duration),
+
+		    TP_STRUCT__entry(__field(const void *, skaddr)
+				     __field(u64, duration)
+				     __field(u16, sport)
+				     __field(u16, dport)
+				     __field(u16, suite)
+				     __field(u16, group)
+		    ),
+
+		    TP_fast_assign(__entry->skaddr = sk;
+				   __entry->duration = duration;
+				   __entry->sport = sk->sk_num;
+				   __entry->dport = ntohs(sk->sk_dport);
+				   __entry->suite = info->cipher_suite;
+				   __entry->group = info->group;
+		    ),
+
+		    TP_printk("sk=%p sport=%u dport=%u suite=0x%04x group=0x%04x ns=%llu",
+			      __entry->skaddr, __entry->sport, __entry->dport,
+			      __entry->suite, __entry->group, __entry->duration)
 );
 
-DEFINE_EVENT(tls_handshake_class, tls_handshake_timeout,
-	     TP_PROTO(const struct sock *sk),
-	     TP_ARGS(sk)
+/* The client has gone before the handshake was complete. */
+DEFINE_EVENT(tls_handshake_end_class, tls_handshake_reset,
+	     TP_PROTO(const struct sock *sk, const struct tls_hs_info *info,
+		      u64 duration),
+	     TP_ARGS(sk, info, duration)
+);
+
+DEFINE_EVENT(tls_handshake_end_class, tls_handshake_timeout,
+	     TP_PROTO(const struct sock *sk, const struct tls_hs_info *info,
+		      u64 duration),
+	     TP_ARGS(sk, info, duration)
 );
 
 TRACE_EVENT(tls_handshake_done,
@@ -92,23 +125,25 @@ TRACE_EVENT(tls_handshake_done,
 );
 
 TRACE_EVENT(tls_handshake_fallback,
-	    TP_PROTO(const struct sock *sk, u8 reason),
+	    TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
 
-	    TP_ARGS(sk, reason),
+	    TP_ARGS(sk, reason, duration),
 
 	    TP_STRUCT__entry(__field(const void *, skaddr)
+			     __field(u64, duration)
 			     __field(u16, sport)
 			     __field(u16, dport)
 			     __field(u8, reason)
 	    ),
 
 	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->duration = duration;
 			   __entry->sport = sk->sk_num;
 			   __entry->dport = ntohs(sk->sk_dport);
 			   __entry->reason = reason;
 	    ),
 
-	    TP_printk("sk=%p sport=%u dport=%u reason=%s",
+	    TP_printk("sk=%p sport=%u dport=%u reason=%s ns=%llu",
 		      __entry->skaddr, __entry->sport, __entry->dport,
 		      __print_symbolic(__entry->reason,
 				       { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
@@ -120,31 +155,43 @@ TRACE_EVENT(tls_handshake_fallback,
 				       { TLS_HS_FB_HELLO_SIZE, "hello_size" },
 				       { TLS_HS_FB_RESOURCES, "resources" },
 				       { TLS_HS_FB_URGENT, "urgent" },
-				       { TLS_HS_FB_CLIENT_CERT, "client_cert" }))
+				       { TLS_HS_FB_CLIENT_CERT, "client_cert" }),
+		      __entry->duration)
 );
 
+/* On a connection whose handshake was complete the duration is that of the
+ * handshake.
+ */
 TRACE_EVENT(tls_handshake_alert,
-	    TP_PROTO(const struct sock *sk, u8 description, bool sent),
+	    TP_PROTO(const struct sock *sk, const struct tls_hs_info *info,
+		     u64 duration, u8 description, bool sent),
 
-	    TP_ARGS(sk, description, sent),
+	    TP_ARGS(sk, info, duration, description, sent),
 
 	    TP_STRUCT__entry(__field(const void *, skaddr)
+			     __field(u64, duration)
 			     __field(u16, sport)
 			     __field(u16, dport)
+			     __field(u16, suite)
+			     __field(u16, group)
 			     __field(u8, description)
 			     __field(bool, sent)
 	    ),
 
 	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->duration = duration;
 			   __entry->sport = sk->sk_num;
 			   __entry->dport = ntohs(sk->sk_dport);
+			   __entry->suite = info->cipher_suite;
+			   __entry->group = info->group;
 			   __entry->description = description;
 			   __entry->sent = sent;
 	    ),
 
-	    TP_printk("sk=%p sport=%u dport=%u %s alert=%u",
+	    TP_printk("sk=%p sport=%u dport=%u %s alert=%u suite=0x%04x group=0x%04x ns=%llu",
 		      __entry->skaddr, __entry->sport, __entry->dport,
-		      __entry->sent ? "sent" : "received", __entry->description)
+		      __entry->sent ? "sent" : "received", __entry->description,
+		      __entry->suite, __entry->group, __entry->duration)
 );
 
 #endif /* _NET_TLS_HANDSHAKE_EVENTS_H */

@@ -23,7 +23,9 @@ struct tls_hs_names;
 /**
  * struct tls_hs_keys - what a keyring held at the last look
  * @set: its identities, or %NULL if there was none
- * @generation: value of tls_hs_identity_generation before the look
+ * @tickets: copies of its ticket keys, the one for new tickets first
+ * @nr_tickets: their number
+ * @generation: value of tls_hs_key_generation before the look
  * @nr_leaves: number of keys in the keyring before the look
  * @hash: of the serials of these keys
  * @unusable: the keyring was revoked or expired, or held too many keys
@@ -31,10 +33,12 @@ struct tls_hs_names;
  *	1970; any reader may write it
  * @rwork: frees the structure
  * @nr: number of @keys
- * @keys: the keys of the identities, referenced
+ * @keys: the keys of the identities and for tickets, referenced
  */
 struct tls_hs_keys {
 	struct tls_hs_identity_set *set;
+	struct tls_hs_ticket_key *tickets;
+	u32 nr_tickets;
 	unsigned int generation;
 	unsigned long nr_leaves;
 	u32 hash;
@@ -55,6 +59,7 @@ struct tls_hs_keys {
  * @cred: credentials of who set the keyring, to look into it again
  * @refresh: looks into the keyring again
  * @rwork: frees the structure
+ * @alpn: the name's application protocols, or %NULL for the listener's
  * @name_len: length of @name
  * @name: the server name that these are the settings for, normalized
  */
@@ -66,16 +71,18 @@ struct tls_hs_conf {
 	const struct cred *cred;
 	struct work_struct refresh;
 	struct rcu_work rwork;
+	struct tls_hs_alpn *alpn;
 	u8 name_len;
 	u8 name[TLS_HS_MAX_NAME];
 };
 
 /**
- * struct tls_hs_alpn - application protocols of a listener, immutable
- * @refs: one for the listener and one for each child that is not done yet
+ * struct tls_hs_alpn - application protocols, immutable
+ * @refs: one for the listener or the settings of a name, and one for each child
+ *	of the listener that is not done yet
  * @rcu: tls_hs_clone() looks at it without a reference
  * @len: length of @list
- * @list: as TLS_HS_ALPN has set it, checked
+ * @list: as TLS_HS_ALPN or TLS_HS_SNI has set it, checked
  */
 struct tls_hs_alpn {
 	refcount_t refs;
@@ -196,7 +203,7 @@ struct tls_hs_net {
 
 extern struct workqueue_struct *tls_hs_wq;
 extern unsigned int tls_hs_net_id;
-extern atomic_t tls_hs_identity_generation;
+extern atomic_t tls_hs_key_generation;
 
 static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 {
@@ -220,6 +227,7 @@ int tls_hs_names_set(struct tls_hs_names __rcu **names, struct sock *sk,
 /* stats.c */
 void tls_hs_count_fallback(struct net *net, u8 reason);
 void tls_hs_count_alert(struct net *net, u8 description);
+void tls_hs_count_bytes(struct net *net, u32 received, u32 sent);
 
 /* key.c */
 int __init tls_hs_key_init(void);
@@ -237,7 +245,8 @@ int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
 void tls_hs_tickets_net_init(struct tls_hs_net *tn);
 void tls_hs_tickets_net_exit(struct tls_hs_net *tn);
 void tls_hs_tickets_start(const struct net *net);
-void tls_hs_tickets_get(const struct net *net, struct tls_hs_tickets *tickets);
+void tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
+			struct tls_hs_tickets *tickets);
 
 /* sock.c */
 int __init tls_hs_sock_init(void);

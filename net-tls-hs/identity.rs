@@ -2,17 +2,17 @@
 
 //! Server identities: what is in the payload of a "tls_identity" key, and how they are found.
 //!
-//! The payload is DER: certificates (RFC 5280), leaf first, and a PrivateKeyInfo (PKCS#8, RFC
-//! 5208), each a SEQUENCE behind the other. Of the leaf only what concerns this side is read: the
+//! The payload is DER: certificates (RFC 5280), leaf first, a PrivateKeyInfo (PKCS#8, RFC 5208),
+//! and what is stapled to the leaf, see [`Staples`], each behind the other. Of the leaf only what concerns this side is read: the
 //! public key, to see that the private key belongs to it, keyUsage, and the DNS names. Whether the
 //! chain is any good is for clients to find out.
 
 use crate::alert::Alert;
+use crate::certificate::{self, Staples};
 use crate::chain::{Authorities, Signatures};
-use crate::codec::Writer;
 use crate::config::{NoIdentity, Wanted};
 use crate::der::{tag, Der, Malformed};
-use crate::names::{handshake_type, Scheme};
+use crate::names::Scheme;
 use crate::rsa;
 
 /// The most certificates in a chain.
@@ -32,7 +32,7 @@ pub enum IdentityError {
     TooManyCertificates,
     /// No private key.
     NoKey,
-    /// Something behind the private key.
+    /// Something behind the private key that cannot be stapled to the leaf.
     TrailingData,
     /// Neither P-256 nor RSA.
     UnsupportedAlgorithm,
@@ -60,7 +60,7 @@ impl IdentityError {
             IdentityError::NoCertificate => c"no certificate",
             IdentityError::TooManyCertificates => c"too many certificates",
             IdentityError::NoKey => c"no private key",
-            IdentityError::TrailingData => c"data behind the private key",
+            IdentityError::TrailingData => c"bad OCSP response or timestamps, or other data",
             IdentityError::UnsupportedAlgorithm => c"key is neither P-256 nor RSA",
             IdentityError::UnsupportedSize => c"RSA key of unsupported length",
             IdentityError::Mismatch => c"private key does not match the certificate",
@@ -117,12 +117,16 @@ pub struct Payload<'a> {
     pub chain: &'a [u8],
     /// Their number.
     pub certificates: usize,
+    /// Length of certificates and private key.
+    pub unstapled_len: usize,
     /// The public key of the leaf.
     pub public: PublicKey<'a>,
     /// The private key.
     pub private: PrivateKey<'a>,
     /// What the certificates are signed with.
     pub signatures: Signatures,
+    /// What goes with the leaf.
+    pub staples: Staples<'a>,
     /// GeneralNames of the leaf, see [`Payload::dns_names`].
     names: &'a [u8],
 }
@@ -150,7 +154,7 @@ impl<'a> Payload<'a> {
             // A Certificate begins with a SEQUENCE, a PrivateKeyInfo with an INTEGER.
             match Der::new(element.content).peek() {
                 Some(tag::SEQUENCE) => (),
-                Some(tag::INTEGER) => break element.content,
+                Some(tag::INTEGER) => break element,
                 _ => return Err(IdentityError::Malformed),
             }
             if certificates == MAX_CERTIFICATES {
@@ -161,17 +165,17 @@ impl<'a> Payload<'a> {
             chain_len += element.whole.len();
             leaf.get_or_insert(element.content);
         };
-        if !rest.is_empty() {
-            return Err(IdentityError::TrailingData);
-        }
+        let staples = Staples::parse(rest).map_err(|_| IdentityError::TrailingData)?;
         let (public, names) = parse_certificate(leaf.ok_or(IdentityError::NoCertificate)?)?;
-        let private = parse_private_key(key)?;
+        let private = parse_private_key(key.content)?;
         Ok(Payload {
             chain: payload.get(..chain_len).ok_or(IdentityError::Malformed)?,
             certificates,
+            unstapled_len: chain_len + key.whole.len(),
             public,
             private,
             signatures,
+            staples,
             names,
         })
     }
@@ -190,24 +194,12 @@ impl<'a> Payload<'a> {
 
     /// Length of [`Payload::write_certificate`]'s message.
     pub fn certificate_len(&self) -> usize {
-        4 + 1 + 3 + self.chain.len() + 5 * self.certificates
+        certificate::len(self.chain, self.certificates)
     }
 
-    /// Writes the Certificate message (RFC 8446, section 4.4.2).
+    /// Writes the Certificate message without what is stapled to the leaf.
     pub fn write_certificate(&self, out: &mut [u8]) -> Result<(), Alert> {
-        let mut w = Writer::new(out);
-        w.u8(handshake_type::CERTIFICATE)?;
-        w.vec(3, |w| {
-            w.u8(0)?;
-            w.vec(3, |w| {
-                let mut chain = Der::new(self.chain);
-                while let Ok(certificate) = chain.element() {
-                    w.vec(3, |w| w.put(certificate.whole))?;
-                    w.u16(0)?;
-                }
-                Ok(())
-            })
-        })
+        certificate::write(self.chain, out)
     }
 }
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keys of type "tls_identity": a certificate chain and its private key.
+ * Keys of type "tls_identity": a certificate chain and its private key; and of
+ * type "tls_ticket": what session tickets are encrypted with.
  *
- * The payload is DER: the chain, leaf first, followed by the PKCS#8 private
- * key.  Nothing but the chain can be read back.  A listener names a keyring of
- * such keys; the identities in it are collected into an immutable set that
- * handshakes use under RCU.
+ * The payload of the former is DER: the chain, leaf first, followed by the
+ * PKCS#8 private key and by what is stapled to the leaf, an OCSP response and
+ * certificate timestamps.  An update may have the latter only: who fetches them
+ * needs no private key.  Nothing but the chain can be read back.  That of the
+ * latter is a name and random bytes, which cannot be read back at all.  A
+ * listener names a keyring of such keys; the identities in it are collected
+ * into an immutable set that handshakes use under RCU, and so are the ticket
+ * keys.
  */
 
 #include <linux/cred.h>
@@ -19,11 +24,17 @@
 
 #include "handshake.h"
 
-/* Identities that one listener can have. */
-#define TLS_HS_MAX_IDENTITIES	4096
+/* Keys that one listener can have. */
+#define TLS_HS_MAX_KEYS		4096
+/* Ticket keys among them that count: a ClientHello is compared with each. */
+#define TLS_HS_MAX_TICKET_KEYS	16
 
-/* Grows with each change of an identity, for listeners to look again. */
-atomic_t tls_hs_identity_generation = ATOMIC_INIT(0);
+/* Name and key with 32 bytes; the other length is with 64. */
+#define TLS_HS_TICKET_KEY_SHORT	48
+static_assert(sizeof(struct tls_hs_ticket_key) == 80);
+
+/* Grows with each change of a key, for listeners to look again. */
+atomic_t tls_hs_key_generation = ATOMIC_INIT(0);
 
 static int tls_identity_preparse(struct key_preparsed_payload *prep)
 {
@@ -35,6 +46,9 @@ static int tls_identity_preparse(struct key_preparsed_payload *prep)
 		return -EINVAL;
 	if (prep->datalen > TLS_HS_IDENTITY_MAX)
 		return -EMSGSIZE;
+	prep->quotalen = prep->datalen;
+	if (tls_hs_staples_check(prep->data, prep->datalen))
+		return 0;
 
 	rc = tls_hs_identity_parse(prep->data, prep->datalen, &id, &why);
 	if (rc) {
@@ -42,7 +56,6 @@ static int tls_identity_preparse(struct key_preparsed_payload *prep)
 		return rc;
 	}
 	prep->payload.data[0] = id;
-	prep->quotalen = prep->datalen;
 	return 0;
 }
 
@@ -55,41 +68,76 @@ static void tls_identity_free_preparse(struct key_preparsed_payload *prep)
 		tls_hs_identity_put(id);
 }
 
-static int tls_identity_instantiate(struct key *key,
-				    struct key_preparsed_payload *prep)
+static int tls_hs_key_instantiate(struct key *key,
+				  struct key_preparsed_payload *prep)
 {
 	int rc = generic_key_instantiate(key, prep);
 
 	if (!rc)
-		atomic_inc(&tls_hs_identity_generation);
+		atomic_inc(&tls_hs_key_generation);
 	return rc;
 }
 
-static int tls_identity_update(struct key *key,
-			       struct key_preparsed_payload *prep)
+static int tls_hs_key_update(struct key *key,
+			     struct key_preparsed_payload *prep)
 {
-	struct tls_hs_identity *old;
 	int rc;
 
 	rc = key_payload_reserve(key, prep->quotalen);
 	if (rc)
 		return rc;
 
-	old = key->payload.data[0];
-	key->payload.data[0] = prep->payload.data[0];
-	prep->payload.data[0] = NULL;
+	/* The old one goes with free_preparse(): readers hold only references,
+	 * or the semaphore.
+	 */
+	swap(key->payload.data[0], prep->payload.data[0]);
 	key->expiry = prep->expiry;
-	atomic_inc(&tls_hs_identity_generation);
-	if (old)
-		tls_hs_identity_put(old);
+	atomic_inc(&tls_hs_key_generation);
 	return 0;
 }
 
-static void tls_identity_revoke(struct key *key)
+static int tls_identity_instantiate(struct key *key,
+				    struct key_preparsed_payload *prep)
 {
-	/* The payload goes with the key: readers hold only references. */
+	/* Nothing but what would be stapled to a certificate. */
+	if (!prep->payload.data[0])
+		return -ENODATA;
+
+	return tls_hs_key_instantiate(key, prep);
+}
+
+static int tls_identity_update(struct key *key,
+			       struct key_preparsed_payload *prep)
+{
+	const struct tls_hs_identity *old = key->payload.data[0];
+
+	if (!prep->payload.data[0]) {
+		/* Of a negative key. */
+		if (!old)
+			return -ENODATA;
+		prep->quotalen += tls_hs_identity_size(old);
+		if (prep->quotalen > TLS_HS_IDENTITY_MAX)
+			return -EMSGSIZE;
+		prep->payload.data[0] = tls_hs_identity_staple(old, prep->data,
+							       prep->datalen);
+		if (!prep->payload.data[0])
+			return -ENOMEM;
+	}
+	return tls_hs_key_update(key, prep);
+}
+
+static void tls_hs_key_revoke(struct key *key)
+{
+	/* The payload goes with the key. */
 	key_payload_reserve(key, 0);
-	atomic_inc(&tls_hs_identity_generation);
+	atomic_inc(&tls_hs_key_generation);
+}
+
+static void tls_hs_key_describe(const struct key *key, struct seq_file *m)
+{
+	seq_puts(m, key->description);
+	if (key_is_positive(key))
+		seq_printf(m, ": %u", key->datalen);
 }
 
 static void tls_identity_destroy(struct key *key)
@@ -98,13 +146,6 @@ static void tls_identity_destroy(struct key *key)
 
 	if (id)
 		tls_hs_identity_put(id);
-}
-
-static void tls_identity_describe(const struct key *key, struct seq_file *m)
-{
-	seq_puts(m, key->description);
-	if (key_is_positive(key))
-		seq_printf(m, ": %u", key->datalen);
 }
 
 /* The chain, never the private key. */
@@ -122,10 +163,50 @@ static struct key_type key_type_tls_identity = {
 	.free_preparse	= tls_identity_free_preparse,
 	.instantiate	= tls_identity_instantiate,
 	.update		= tls_identity_update,
-	.revoke		= tls_identity_revoke,
+	.revoke		= tls_hs_key_revoke,
 	.destroy	= tls_identity_destroy,
-	.describe	= tls_identity_describe,
+	.describe	= tls_hs_key_describe,
 	.read		= tls_identity_read,
+};
+
+static int tls_ticket_preparse(struct key_preparsed_payload *prep)
+{
+	struct tls_hs_ticket_key *ticket;
+
+	if (prep->datalen != sizeof(*ticket) &&
+	    prep->datalen != TLS_HS_TICKET_KEY_SHORT)
+		return -EINVAL;
+
+	ticket = kzalloc_obj(*ticket, GFP_KERNEL);
+	if (!ticket)
+		return -ENOMEM;
+	memcpy(ticket, prep->data, prep->datalen);
+	prep->payload.data[0] = ticket;
+	prep->quotalen = prep->datalen;
+	return 0;
+}
+
+static void tls_ticket_free_preparse(struct key_preparsed_payload *prep)
+{
+	kfree_sensitive(prep->payload.data[0]);
+	prep->payload.data[0] = NULL;
+}
+
+static void tls_ticket_destroy(struct key *key)
+{
+	kfree_sensitive(key->payload.data[0]);
+}
+
+/* There is no read(): not even who has added a key gets it back. */
+static struct key_type key_type_tls_ticket = {
+	.name		= "tls_ticket",
+	.preparse	= tls_ticket_preparse,
+	.free_preparse	= tls_ticket_free_preparse,
+	.instantiate	= tls_hs_key_instantiate,
+	.update		= tls_hs_key_update,
+	.revoke		= tls_hs_key_revoke,
+	.destroy	= tls_ticket_destroy,
+	.describe	= tls_hs_key_describe,
 };
 
 /**
@@ -163,6 +244,7 @@ static void tls_hs_keys_free(struct tls_hs_keys *keys)
 		tls_hs_identity_set_free(keys->set);
 	for (i = 0; i < keys->nr; i++)
 		key_put(keys->keys[i]);
+	kfree_sensitive(keys->tickets);
 	kvfree(keys);
 }
 
@@ -206,7 +288,7 @@ static key_serial_t *tls_hs_keyring_list(struct key *keyring, size_t *nr)
 		up_read(&keyring->sem);
 		if (len < 0)
 			return ERR_PTR(len);
-		if (len > TLS_HS_MAX_IDENTITIES * sizeof(*serials))
+		if (len > TLS_HS_MAX_KEYS * sizeof(*serials))
 			return ERR_PTR(-E2BIG);
 
 		serials = kvmalloc(len + sizeof(*serials), GFP_KERNEL);
@@ -225,12 +307,13 @@ static key_serial_t *tls_hs_keyring_list(struct key *keyring, size_t *nr)
 	}
 }
 
+/* A key and, unless it is for tickets, its identity. */
 struct tls_hs_found {
 	struct key *key;
 	struct tls_hs_identity *id;
 };
 
-/* By description, so that the default identity does not depend on serials. */
+/* By description, so that the order does not depend on serials. */
 static int tls_hs_found_cmp(const void *a, const void *b)
 {
 	const struct tls_hs_found *x = a, *y = b;
@@ -238,25 +321,28 @@ static int tls_hs_found_cmp(const void *a, const void *b)
 	return strcmp(x->key->description, y->key->description);
 }
 
-/* The identity in a key, with a reference, if it is one and usable. */
-static struct tls_hs_identity *tls_hs_key_identity(struct key *key)
+/* Is the key one of ours, and usable?  Takes a reference to an identity. */
+static bool tls_hs_key_take(struct tls_hs_found *found)
 {
-	struct tls_hs_identity *id = NULL;
+	struct key *key = found->key;
+	bool usable;
 
-	if (key->type != &key_type_tls_identity)
-		return NULL;
+	if (key->type != &key_type_tls_identity &&
+	    key->type != &key_type_tls_ticket)
+		return false;
 
 	down_read(&key->sem);
-	if (!key_validate(key) && key_is_positive(key)) {
-		id = key->payload.data[0];
-		if (id)
-			tls_hs_identity_get(id);
+	usable = !key_validate(key) && key_is_positive(key) &&
+		 key->payload.data[0];
+	if (usable && key->type == &key_type_tls_identity) {
+		found->id = key->payload.data[0];
+		tls_hs_identity_get(found->id);
 	}
 	up_read(&key->sem);
-	return id;
+	return usable;
 }
 
-/* The identities among the keys, sorted; their number. */
+/* The keys that are ours, sorted; their number. */
 static size_t tls_hs_collect(const key_serial_t *serials, size_t nr,
 			     struct tls_hs_found *found)
 {
@@ -268,25 +354,47 @@ static size_t tls_hs_collect(const key_serial_t *serials, size_t nr,
 		if (IS_ERR(key))
 			continue;
 		/* Search permission on the keyring extends to what it holds. */
-		found[n].id = tls_hs_key_identity(key);
-		if (!found[n].id) {
+		found[n].key = key;
+		if (tls_hs_key_take(&found[n]))
+			n++;
+		else
 			key_put(key);
-			continue;
-		}
-		found[n++].key = key;
 	}
 	sort(found, n, sizeof(*found), tls_hs_found_cmp, NULL);
 	return n;
 }
 
-/* The keys with these serials that are identities. */
+/* Copy the ticket keys among those that were found, the last one first. */
+static int tls_hs_keys_add_tickets(struct tls_hs_keys *keys,
+				   const struct tls_hs_found *found, size_t n)
+{
+	struct key *key;
+
+	keys->tickets = kcalloc(TLS_HS_MAX_TICKET_KEYS, sizeof(*keys->tickets),
+				GFP_KERNEL);
+	if (!keys->tickets)
+		return -ENOMEM;
+	while (n-- && keys->nr_tickets < TLS_HS_MAX_TICKET_KEYS) {
+		if (found[n].id)
+			continue;
+		key = found[n].key;
+		down_read(&key->sem);
+		memcpy(&keys->tickets[keys->nr_tickets++], key->payload.data[0],
+		       sizeof(*keys->tickets));
+		up_read(&key->sem);
+	}
+	return 0;
+}
+
+/* The keys with these serials that are ours. */
 static struct tls_hs_keys *tls_hs_keys_new(const key_serial_t *serials,
 					   size_t nr)
 {
 	struct tls_hs_identity **ids = NULL;
 	struct tls_hs_found *found = NULL;
+	size_t n = 0, nr_ids = 0, i;
 	struct tls_hs_keys *keys;
-	size_t n = 0, i;
+	int rc = 0;
 
 	if (nr) {
 		found = kvcalloc(nr, sizeof(*found), GFP_KERNEL);
@@ -304,20 +412,25 @@ static struct tls_hs_keys *tls_hs_keys_new(const key_serial_t *serials,
 		INIT_RCU_WORK(&keys->rwork, tls_hs_keys_free_work);
 	}
 	for (i = 0; i < n; i++) {
-		ids[i] = found[i].id;
+		if (found[i].id)
+			ids[nr_ids++] = found[i].id;
 		if (keys)
 			keys->keys[i] = found[i].key;
 		else
 			key_put(found[i].key);
 	}
-	if (keys && n) {
-		keys->set = tls_hs_identity_set_new(ids, n);
-		if (!keys->set) {
-			tls_hs_keys_free(keys);
-			keys = NULL;
-		}
+	if (keys && nr_ids) {
+		keys->set = tls_hs_identity_set_new(ids, nr_ids);
+		if (!keys->set)
+			rc = -ENOMEM;
 	}
-	for (i = 0; i < n; i++)
+	if (keys && !rc && nr_ids < n)
+		rc = tls_hs_keys_add_tickets(keys, found, n);
+	if (keys && rc) {
+		tls_hs_keys_free(keys);
+		keys = NULL;
+	}
+	for (i = 0; i < nr_ids; i++)
 		tls_hs_identity_put(ids[i]);
 out:
 	kvfree(ids);
@@ -326,7 +439,7 @@ out:
 }
 
 /**
- * tls_hs_conf_load - take the identities that the keyring holds
+ * tls_hs_conf_load - take the identities and ticket keys that the keyring holds
  * @conf: the settings
  *
  * A keyring that is revoked, expired or holds too many keys leaves none: what
@@ -346,7 +459,7 @@ int tls_hs_conf_load(struct tls_hs_conf *conf)
 	u32 hash;
 	int rc;
 
-	generation = atomic_read(&tls_hs_identity_generation);
+	generation = atomic_read(&tls_hs_key_generation);
 	nr_leaves = READ_ONCE(conf->keyring->keys.nr_leaves_on_tree);
 	/* Before the look, so that a change during it is seen by the next. */
 	smp_rmb();
@@ -414,7 +527,7 @@ bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
 	stale = keys->generation !=
-		(unsigned int)atomic_read(&tls_hs_identity_generation) ||
+		(unsigned int)atomic_read(&tls_hs_key_generation) ||
 		keys->nr_leaves !=
 		READ_ONCE(conf->keyring->keys.nr_leaves_on_tree);
 	if (!stale && READ_ONCE(keys->checked) != now) {
@@ -431,10 +544,19 @@ bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 
 int __init tls_hs_key_init(void)
 {
-	return register_key_type(&key_type_tls_identity);
+	int rc;
+
+	rc = register_key_type(&key_type_tls_identity);
+	if (rc)
+		return rc;
+	rc = register_key_type(&key_type_tls_ticket);
+	if (rc)
+		unregister_key_type(&key_type_tls_identity);
+	return rc;
 }
 
 void tls_hs_key_exit(void)
 {
+	unregister_key_type(&key_type_tls_ticket);
 	unregister_key_type(&key_type_tls_identity);
 }

@@ -29,7 +29,7 @@
 /* First version of struct tls_hs_settings: up to signature_schemes. */
 #define TLS_HS_SETTINGS_SIZE_VER0	96
 static_assert(sizeof(struct tls_hs_settings) == TLS_HS_SETTINGS_SIZE_VER0);
-#define TLS_HS_SNI_SIZE_VER0		(256 + TLS_HS_SETTINGS_SIZE_VER0)
+#define TLS_HS_SNI_SIZE_VER0		(256 + 256 + TLS_HS_SETTINGS_SIZE_VER0)
 static_assert(sizeof(struct tls_hs_sni) == TLS_HS_SNI_SIZE_VER0);
 
 enum {
@@ -50,6 +50,43 @@ static int tls_hs_family(const struct sock *sk)
 	return sk->sk_family == AF_INET6 ? TLS_HS_V6 : TLS_HS_V4;
 }
 
+/* A list of application protocols, checked; %NULL if it is empty. */
+static struct tls_hs_alpn *tls_hs_alpn_new(sockptr_t list, unsigned int len)
+{
+	struct tls_hs_alpn *alpn;
+	int rc;
+
+	if (!len)
+		return NULL;
+	if (len > TLS_HS_ALPN_MAX)
+		return ERR_PTR(-EINVAL);
+	alpn = kzalloc_flex(*alpn, list, len, GFP_KERNEL_ACCOUNT);
+	if (!alpn)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&alpn->refs, 1);
+	alpn->len = len;
+	rc = -EFAULT;
+	if (!copy_from_sockptr(alpn->list, list, len))
+		rc = tls_hs_alpn_check(alpn->list, len);
+	if (rc) {
+		kfree(alpn);
+		return ERR_PTR(rc);
+	}
+	return alpn;
+}
+
+/**
+ * tls_hs_alpn_put - drop a reference to a list of application protocols
+ * @alpn: the list or %NULL
+ *
+ * Context: any.
+ */
+void tls_hs_alpn_put(struct tls_hs_alpn *alpn)
+{
+	if (alpn && refcount_dec_and_test(&alpn->refs))
+		kfree_rcu(alpn, rcu);
+}
+
 static void tls_hs_conf_free(struct work_struct *work)
 {
 	struct tls_hs_conf *conf = container_of(to_rcu_work(work),
@@ -57,6 +94,7 @@ static void tls_hs_conf_free(struct work_struct *work)
 
 	cancel_work_sync(&conf->refresh);
 	tls_hs_conf_close_keyring(conf);
+	tls_hs_alpn_put(conf->alpn);
 	kfree(conf);
 }
 
@@ -148,6 +186,45 @@ static int tls_hs_set_settings(struct sock *sk, sockptr_t optval,
 	return 0;
 }
 
+/* The application protocols of a server name: a zero is an empty name, which
+ * ends the list.
+ */
+static struct tls_hs_alpn *tls_hs_sni_alpn(struct tls_hs_sni *sni)
+{
+	unsigned int len = 0;
+
+	while (len < sizeof(sni->alpn) && sni->alpn[len])
+		len += 1 + sni->alpn[len];
+	if (len >= sizeof(sni->alpn) ||
+	    memchr_inv(sni->alpn + len, 0, sizeof(sni->alpn) - len))
+		return ERR_PTR(-EINVAL);
+	return tls_hs_alpn_new(KERNEL_SOCKPTR(sni->alpn), len);
+}
+
+/* What a server name is to have, but for the name. */
+static struct tls_hs_conf *tls_hs_sni_conf(struct sock *sk,
+					   struct tls_hs_sni *sni)
+{
+	struct tls_hs_alpn *alpn;
+	struct tls_hs_conf *conf;
+	int rc;
+
+	rc = tls_hs_settings_check(&sni->settings);
+	if (rc)
+		return ERR_PTR(rc);
+	alpn = tls_hs_sni_alpn(sni);
+	if (IS_ERR(alpn))
+		return ERR_CAST(alpn);
+	if (!(sni->settings.flags & TLS_HS_F_NO_TICKETS))
+		tls_hs_tickets_start(sock_net(sk));
+	conf = tls_hs_conf_new(&sni->settings);
+	if (IS_ERR(conf))
+		tls_hs_alpn_put(alpn);
+	else
+		conf->alpn = alpn;
+	return conf;
+}
+
 /* Settings for a server name, or none any more. */
 static int tls_hs_set_sni(struct sock *sk, sockptr_t optval,
 			  unsigned int optlen)
@@ -169,12 +246,7 @@ static int tls_hs_set_sni(struct sock *sk, sockptr_t optval,
 		goto out;
 	len = rc;
 	if (sni->settings.keyring) {
-		rc = tls_hs_settings_check(&sni->settings);
-		if (rc)
-			goto out;
-		if (!(sni->settings.flags & TLS_HS_F_NO_TICKETS))
-			tls_hs_tickets_start(sock_net(sk));
-		conf = tls_hs_conf_new(&sni->settings);
+		conf = tls_hs_sni_conf(sk, sni);
 		rc = PTR_ERR_OR_ZERO(conf);
 		if (rc)
 			goto out;
@@ -220,41 +292,15 @@ static int tls_hs_get_settings(struct sock *sk, char __user *optval,
 	return 0;
 }
 
-/**
- * tls_hs_alpn_put - drop a reference to a list of application protocols
- * @alpn: the list or %NULL
- *
- * Context: any.
- */
-void tls_hs_alpn_put(struct tls_hs_alpn *alpn)
-{
-	if (alpn && refcount_dec_and_test(&alpn->refs))
-		kfree_rcu(alpn, rcu);
-}
-
 static int tls_hs_set_alpn(struct sock *sk, sockptr_t optval,
 			   unsigned int optlen)
 {
-	struct tls_hs_alpn *alpn = NULL, *old;
+	struct tls_hs_alpn *alpn, *old;
 	struct tls_context *ctx;
-	int rc;
 
-	if (optlen > TLS_HS_ALPN_MAX)
-		return -EINVAL;
-	if (optlen) {
-		alpn = kzalloc_flex(*alpn, list, optlen, GFP_KERNEL_ACCOUNT);
-		if (!alpn)
-			return -ENOMEM;
-		refcount_set(&alpn->refs, 1);
-		alpn->len = optlen;
-		rc = -EFAULT;
-		if (!copy_from_sockptr(alpn->list, optval, optlen))
-			rc = tls_hs_alpn_check(alpn->list, optlen);
-		if (rc) {
-			kfree(alpn);
-			return rc;
-		}
-	}
+	alpn = tls_hs_alpn_new(optval, optlen);
+	if (IS_ERR(alpn))
+		return PTR_ERR(alpn);
 
 	lock_sock(sk);
 	ctx = tls_get_ctx(sk);

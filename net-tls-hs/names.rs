@@ -54,12 +54,16 @@ pub mod extension_type {
     pub const SERVER_NAME: u16 = 0;
     /// max_fragment_length (RFC 6066).
     pub const MAX_FRAGMENT_LENGTH: u16 = 1;
+    /// status_request (RFC 6066).
+    pub const STATUS_REQUEST: u16 = 5;
     /// supported_groups.
     pub const SUPPORTED_GROUPS: u16 = 10;
     /// signature_algorithms.
     pub const SIGNATURE_ALGORITHMS: u16 = 13;
     /// application_layer_protocol_negotiation (RFC 7301).
     pub const ALPN: u16 = 16;
+    /// signed_certificate_timestamp (RFC 6962).
+    pub const SIGNED_CERTIFICATE_TIMESTAMP: u16 = 18;
     /// record_size_limit (RFC 8449).
     pub const RECORD_SIZE_LIMIT: u16 = 28;
     /// pre_shared_key.

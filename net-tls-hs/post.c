@@ -87,6 +87,15 @@ static bool tls_hs_can_send(const struct sock *sk)
 	       !(sk->sk_shutdown & SEND_SHUTDOWN);
 }
 
+static void tls_hs_trace_alert(const struct sock *sk,
+			       const struct tls_context *ctx, u8 description,
+			       bool sent)
+{
+	trace_tls_handshake_alert(sk, &ctx->hs_info,
+				  (u64)ctx->hs_info.duration_us * NSEC_PER_USEC,
+				  description, sent);
+}
+
 /* With tx_lock and the socket lock held. */
 static void tls_hs_send_alert(struct sock *sk, struct tls_context *ctx)
 {
@@ -103,7 +112,7 @@ static void tls_hs_send_alert(struct sock *sk, struct tls_context *ctx)
 		if (err)
 			WRITE_ONCE(sk->sk_err, err);
 		tls_hs_count_alert(sock_net(sk), ctx->hs_alert);
-		trace_tls_handshake_alert(sk, ctx->hs_alert, true);
+		tls_hs_trace_alert(sk, ctx, ctx->hs_alert, true);
 	}
 	/* Behind a record that is stuck it would cut that off. */
 	if (tls_hs_can_send(sk) && list_empty(&tls_sw_ctx_tx(ctx)->tx_list)) {
@@ -287,7 +296,7 @@ static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
 		return 0;
 	default:
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
-		trace_tls_handshake_alert(sk, alert[1], false);
+		tls_hs_trace_alert(sk, ctx, alert[1], false);
 		tls_hs_break(sk, ctx, -ECONNRESET);
 		return -ECONNRESET;
 	}

@@ -7,6 +7,7 @@
 //! anew for the transcript.
 
 use crate::alert::Alert;
+use crate::client_finished::MAX_CHANGE_CIPHER_SPEC;
 use crate::client_hello::{self, ClientHello};
 use crate::codec::Writer;
 use crate::crypto::{Crypto, HashAlg};
@@ -17,9 +18,6 @@ use crate::server_flight as flight;
 
 /// Room for a HelloRetryRequest with the longest session id.
 const MAX_LEN: usize = 96;
-
-/// ChangeCipherSpec records that are dropped.
-const MAX_CHANGE_CIPHER_SPEC: u8 = 16;
 
 /// What is remembered of a ClientHello that has been answered with a HelloRetryRequest.
 pub struct Retry {

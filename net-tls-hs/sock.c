@@ -145,6 +145,20 @@ void tls_hs_stop(struct tls_hs *hs)
 		tls_hs_put(hs);
 }
 
+/* Since its first byte, in ns. */
+static u64 tls_hs_duration(const struct tls_hs *hs)
+{
+	return hs->start ? ktime_get_ns() - hs->start : 0;
+}
+
+/* The client's end of the connection has ended the handshake. */
+static void tls_hs_count_reset(struct tls_hs *hs,
+			       const struct tls_hs_info *info)
+{
+	TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSRESET);
+	trace_tls_handshake_reset(hs->sk, info, tls_hs_duration(hs));
+}
+
 static void tls_hs_data_ready(struct sock *sk)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
@@ -162,6 +176,7 @@ static void tls_hs_data_ready(struct sock *sk)
 static void tls_hs_state_change(struct sock *sk)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_hs_info info;
 	struct tls_hs *hs;
 
 	if (!ctx || !ctx->hs)
@@ -169,12 +184,11 @@ static void tls_hs_state_change(struct sock *sk)
 
 	hs = ctx->hs;
 	if (sk->sk_state == TCP_CLOSE) {
-		/* Our reference, as this destroys the socket. */
+		/* Our reference, as this destroys the socket and the context. */
 		refcount_inc(&hs->refs);
-		if (inet_csk_hold_closed(&hs->hold)) {
-			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
-			trace_tls_handshake_reset(sk);
-		}
+		info = ctx->hs_info;
+		if (inet_csk_hold_closed(&hs->hold))
+			tls_hs_count_reset(hs, &info);
 		tls_hs_put(hs);
 	} else if (sk->sk_shutdown & RCV_SHUTDOWN) {
 		tls_hs_queue(hs);
@@ -284,6 +298,7 @@ static void tls_hs_consume(struct tls_hs *hs, u32 len)
 	if (!len)
 		return;
 	hs->consumed = true;
+	tls_hs_count_bytes(sock_net(hs->sk), len, 0);
 	tcp_read_done(hs->sk, len);
 }
 
@@ -337,6 +352,7 @@ static int tls_hs_send(struct sock *sk, u8 *buf, u32 len)
 			return n;
 		sent += n;
 	}
+	tls_hs_count_bytes(sock_net(sk), 0, sent);
 	return sent;
 }
 
@@ -426,7 +442,8 @@ static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 	if (len && !hs->unsent)
 		tls_hs_send(sk, cpu->out, len);
 	tls_hs_count_alert(sock_net(sk), description);
-	trace_tls_handshake_alert(sk, description, true);
+	trace_tls_handshake_alert(sk, &tls_get_ctx(sk)->hs_info,
+				  tls_hs_duration(hs), description, true);
 	tls_hs_close(hs);
 }
 
@@ -441,7 +458,7 @@ static void tls_hs_fallback(struct tls_hs *hs, u8 reason)
 	}
 
 	tls_hs_count_fallback(sock_net(sk), reason);
-	trace_tls_handshake_fallback(sk, reason);
+	trace_tls_handshake_fallback(sk, reason, tls_hs_duration(hs));
 	hs->accepting = true;
 	tls_hs_stop(hs);
 	tls_hs_restore(hs);
@@ -449,16 +466,34 @@ static void tls_hs_fallback(struct tls_hs *hs, u8 reason)
 	inet_csk_hold_release(&hs->hold);
 }
 
-/* noinline for the sake of the stack: the status has room for a name. */
+/* Take note of what has been negotiated so far. */
+static void tls_hs_learn(struct tls_hs *hs, struct tls_hs_status *status)
+{
+	struct tls_hs_info *info = &tls_get_ctx(hs->sk)->hs_info;
+
+	tls_hs_session_status(hs->session, status);
+	info->cipher_suite = status->cipher_suite;
+	info->group = status->group;
+	info->signature_scheme = status->signature_scheme;
+	info->flags = status->flags;
+}
+
+/* An answer is on its way.  noinline for the sake of the stack, like the next:
+ * the status has room for a name.
+ */
+static noinline void tls_hs_answered(struct tls_hs *hs)
+{
+	struct tls_hs_status status = {};
+
+	tls_hs_learn(hs, &status);
+}
+
 static noinline void tls_hs_report(struct tls_hs *hs, u64 duration)
 {
 	struct tls_hs_info *info = &tls_get_ctx(hs->sk)->hs_info;
 	struct tls_hs_status status = {};
 
-	tls_hs_session_status(hs->session, &status);
-	info->group = status.group;
-	info->signature_scheme = status.signature_scheme;
-	info->flags = status.flags;
+	tls_hs_learn(hs, &status);
 	info->duration_us = min(div_u64(duration, NSEC_PER_USEC), U32_MAX);
 	TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSDONE);
 	if (status.flags & TLS_HS_S_RESUMED)
@@ -468,7 +503,7 @@ static noinline void tls_hs_report(struct tls_hs *hs, u64 duration)
 
 static void tls_hs_done(struct tls_hs *hs)
 {
-	tls_hs_report(hs, ktime_get_ns() - hs->start);
+	tls_hs_report(hs, tls_hs_duration(hs));
 	hs->accepting = true;
 	tls_hs_stop(hs);
 	tls_hs_restore(hs);
@@ -480,7 +515,8 @@ static void tls_hs_timeout(struct tls_hs *hs)
 	struct sock *sk = hs->sk;
 
 	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSTIMEOUT);
-	trace_tls_handshake_timeout(sk);
+	trace_tls_handshake_timeout(sk, &tls_get_ctx(sk)->hs_info,
+				    tls_hs_duration(hs));
 	hs->closing = true;
 	inet_csk_hold_forget(&hs->hold);
 }
@@ -525,8 +561,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	}
 	if (have < hs->need) {
 		if (sk->sk_shutdown & RCV_SHUTDOWN) {
-			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
-			trace_tls_handshake_reset(sk);
+			tls_hs_count_reset(hs, &tls_get_ctx(sk)->hs_info);
 			tls_hs_close(hs);
 		} else if (have && tls_hs_is_stuck(sk, have)) {
 			tls_hs_fallback(hs, TLS_HS_FB_HELLO_SIZE);
@@ -539,8 +574,11 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		/* What it has changed. */
 		have = tls_hs_peek(sk, cpu->in, TLS_HS_IN_MAX);
 	}
-	if (hs->name_conf)
+	if (hs->name_conf) {
 		conf = hs->name_conf;
+		if (conf->alpn)
+			alpn = conf->alpn;
+	}
 	if (!hs->answered && tls_hs_conf_is_stale(conf)) {
 		/* A key has been added, replaced or revoked. */
 		queue_work(tls_hs_wq, &conf->refresh);
@@ -560,7 +598,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
-	tls_hs_tickets_get(sock_net(sk), &tickets);
+	tls_hs_tickets_get(sock_net(sk), keys, &tickets);
 	tls_hs_session_advance(hs->session, &conf->settings,
 			       alpn ? alpn->list : NULL, alpn ? alpn->len : 0,
 			       &tickets, keys->set, cpu->in, have, cpu->out,
@@ -581,8 +619,9 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		hs->need = 0;
 		if (step.retry)
 			TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRETRY);
-		else
-			hs->answered = true;
+		if (!hs->answered)
+			tls_hs_answered(hs);
+		hs->answered = !step.retry;
 		sent = tls_hs_send(sk, cpu->out, step.written);
 		if (sent < 0) {
 			tls_hs_close(hs);
@@ -607,7 +646,9 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		return false;
 	case TLS_HS_PEER_ALERT:
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
-		trace_tls_handshake_alert(sk, step.alert, false);
+		trace_tls_handshake_alert(sk, &tls_get_ctx(sk)->hs_info,
+					  tls_hs_duration(hs), step.alert,
+					  false);
 		tls_hs_close(hs);
 		return false;
 	case TLS_HS_ALERT:

@@ -86,3 +86,21 @@ void tls_hs_count_alert(struct net *net, u8 description)
 	if (mib)
 		TLS_INC_STATS(net, mib);
 }
+
+/**
+ * tls_hs_count_bytes - count what handshakes take
+ * @net: the network namespace of the connection
+ * @received: bytes that have been taken out of a receive queue
+ * @sent: bytes that have been given to TCP
+ *
+ * Context: any.
+ */
+void tls_hs_count_bytes(struct net *net, u32 received, u32 sent)
+{
+	if (received)
+		SNMP_ADD_STATS(net->mib.tls_statistics, LINUX_MIB_TLSHSBYTESRX,
+			       received);
+	if (sent)
+		SNMP_ADD_STATS(net->mib.tls_statistics, LINUX_MIB_TLSHSBYTESTX,
+			       sent);
+}

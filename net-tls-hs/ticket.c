@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The keys that session tickets are encrypted with: one for new tickets and the
- * one before it, for each network namespace.  They are nowhere else.
+ * The keys that session tickets are encrypted with where the keyring has none,
+ * see key.c: one for new tickets and the one before it, for each network
+ * namespace.  They are nowhere else.
  */
 
 #include <linux/random.h>
@@ -68,19 +69,27 @@ void tls_hs_tickets_start(const struct net *net)
 /**
  * tls_hs_tickets_get - what a session needs for tickets
  * @net: its network namespace
+ * @keys: what there is in the keyring
  * @tickets: zeroed; valid until the end of the RCU read-side section
  *
  * Context: any, under rcu_read_lock().
  */
-void tls_hs_tickets_get(const struct net *net, struct tls_hs_tickets *tickets)
+void tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
+			struct tls_hs_tickets *tickets)
 {
 	const struct tls_hs_net *tn = tls_hs_net(net);
-	const struct tls_hs_ticket_keys *keys = rcu_dereference(tn->ticket_keys);
+	const struct tls_hs_ticket_keys *own;
 
-	if (!keys)
-		return;
-	tickets->keys = keys->keys;
-	tickets->nr_keys = keys->nr;
+	if (keys->nr_tickets) {
+		tickets->keys = keys->tickets;
+		tickets->nr_keys = keys->nr_tickets;
+	} else {
+		own = rcu_dereference(tn->ticket_keys);
+		if (!own)
+			return;
+		tickets->keys = own->keys;
+		tickets->nr_keys = own->nr;
+	}
 	tickets->lifetime = READ_ONCE(tn->ticket_lifetime);
 	tickets->now = ktime_get_real_seconds();
 }

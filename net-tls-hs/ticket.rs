@@ -18,8 +18,12 @@ use crate::ct::Secret;
 /// Length of a ticket key's name.
 pub const NAME_LEN: usize = 16;
 
-/// Length of a ticket key.
-pub const KEY_LEN: usize = 32;
+/// Length of a ticket key, the block of HMAC-SHA-256: a shorter one has zeroes behind it, which HMAC
+/// would add (RFC 2104, section 2).
+pub const KEY_LEN: usize = 64;
+
+/// Length of a key of AES-256.
+const AES_KEY_LEN: usize = 32;
 
 const SALT_LEN: usize = 32;
 
@@ -112,7 +116,7 @@ pub fn context<C: Crypto>(
     first_32(C::hash_final(hash))
 }
 
-/// The key of one ticket; [`KEY_LEN`] bytes count.
+/// The key of one ticket; [`AES_KEY_LEN`] bytes count.
 #[inline(never)]
 fn derive<C: Crypto>(
     key: &TicketKey,
@@ -134,7 +138,7 @@ fn encrypt<C: Crypto>(
     name: &[u8; NAME_LEN],
     inner: &mut [u8],
 ) -> Option<[u8; TAG_LEN]> {
-    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..KEY_LEN)?)?;
+    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..AES_KEY_LEN)?)?;
     Some(C::aead_seal(&key, &NONCE, name, inner))
 }
 
@@ -146,7 +150,7 @@ fn decrypt<C: Crypto>(
     inner: &mut [u8],
     tag: &[u8; TAG_LEN],
 ) -> Option<()> {
-    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..KEY_LEN)?)?;
+    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..AES_KEY_LEN)?)?;
     C::aead_open(&key, &NONCE, name, inner, tag).ok()
 }
 

@@ -10,6 +10,7 @@ not look at certificates, and checks the server's Finished. Section numbers are 
 RFC 8446 unless said otherwise.
 """
 
+import collections
 import hashlib
 import hmac
 import os
@@ -29,6 +30,7 @@ FINISHED, KEY_UPDATE = 20, 24
 # ExtensionType, section 4.2.
 SERVER_NAME, SUPPORTED_GROUPS, SIGNATURE_ALGORITHMS = 0, 10, 13
 MAX_FRAGMENT_LENGTH, ALPN, RECORD_SIZE_LIMIT = 1, 16, 28
+STATUS_REQUEST, SIGNED_CERTIFICATE_TIMESTAMP = 5, 18
 PADDING, PRE_SHARED_KEY, EARLY_DATA, SUPPORTED_VERSIONS = 21, 41, 42, 43
 COOKIE, PSK_MODES, KEY_SHARE = 44, 45, 51
 
@@ -318,6 +320,10 @@ def records(ctype, data, size, version=0x0301):
     return b"".join(record(ctype, data[i:i + size], version) for i in range(0, len(data), size))
 
 
+# What a client keeps of a NewSessionTicket, section 4.6.1.
+Ticket = collections.namedtuple("Ticket", "ticket psk age_add lifetime")
+
+
 class Hello:
     """A ClientHello, section 4.1.2, whose fields may be anything."""
 
@@ -330,6 +336,8 @@ class Hello:
         self.compression = b"\0"
         self.keys = {g: KeyPair(g) for g in (groups if shares is None else shares)}
         self.exts = []
+        self.ticket = None
+        self.before = b""       # the transcript before this one
         if name is not None:
             self.exts.append((SERVER_NAME, vec(2, b"\0" + vec(2, name.encode()))))
         if versions:
@@ -356,6 +364,11 @@ class Hello:
         self.exts = [e for e in self.exts if e[0] != ext]
         return self
 
+    def offer(self, ticket):
+        """Offers a ticket, section 4.2.11, or none, but takes some if there are any."""
+        self.ticket = ticket
+        return self.set(PSK_MODES, b"\1\1")
+
     def head(self):
         """All before the extensions."""
         return (u16s(self.legacy_version) + self.random + vec(1, self.session_id) +
@@ -367,7 +380,18 @@ class Hello:
 
     def message(self):
         """The handshake message."""
-        return message(CLIENT_HELLO, self.head() + vec(2, self.ext_block()))
+        if self.ticket is None:
+            return message(CLIENT_HELLO, self.head() + vec(2, self.ext_block()))
+        # The binder, section 4.2.11.2, is the last thing in the message.
+        identity = vec(2, self.ticket.ticket) + self.ticket.age_add
+        psk = vec(2, vec(2, identity) + vec(2, vec(1, bytes(32))))
+        whole = message(CLIENT_HELLO, self.head() + vec(2, self.ext_block() +
+                                                        u16s(PRE_SHARED_KEY) + psk))
+        early = _extract(bytes(32), self.ticket.psk)
+        key = expand_label(early, b"res binder", hashlib.sha256(b"").digest(), 32)
+        key = expand_label(key, b"finished", b"", 32)
+        digest = hashlib.sha256(self.before + whole[:-35]).digest()
+        return whole[:-32] + hmac.new(key, digest, hashlib.sha256).digest()
 
     def record(self):
         """The handshake message in one record."""
@@ -384,11 +408,11 @@ class Client:
         self.rx = self.tx = None
         self.hs = b""
         self.server = {}
-        self.retried = False
+        self.retried = self.resumed = False
         self.messages = []
         self.app_rx = self.app_tx = None
         self.early = b""
-        self.longest = 0
+        self.longest = self.flight_len = 0
 
     # Records in.
     def _fill(self, n):
@@ -408,6 +432,7 @@ class Client:
         ctype, _, length = struct.unpack(">BHH", header)
         self._fill(5 + length)
         body, self.buf = self.buf[5:5 + length], self.buf[5 + length:]
+        self.flight_len += 0 if self.app_rx else 5 + length
         encrypted = self.rx is not None and ctype == APPDATA
         if encrypted:
             ctype, body = self.rx.open(header, body)
@@ -461,6 +486,7 @@ class Client:
             self.retried = True
             # The first hello is replaced by its hash, section 4.4.1.
             self.transcript = message(254, self._hash()) + msg
+            self.hello.before = self.transcript
             if auto_retry:
                 self.retry_hello(int.from_bytes(exts[KEY_SHARE], "big"))
                 self.send_hello()
@@ -477,12 +503,13 @@ class Client:
     def retry_hello(self, group):
         """Changes the hello as a HelloRetryRequest for group asks, section 4.1.2."""
         self.hello.keys = {group: KeyPair(group)}
-        self.hello.set(KEY_SHARE, vec(2, self.hello.shares()))
+        self.hello.set(KEY_SHARE, vec(2, self.hello.shares())).drop(EARLY_DATA)
 
     def schedule(self, shared):
         """Handshake traffic keys, section 7.1."""
         empty = hashlib.sha256(b"").digest()
-        early = _extract(bytes(32), bytes(32))
+        self.resumed = PRE_SHARED_KEY in self.server["exts"]
+        early = _extract(bytes(32), self.hello.ticket.psk if self.resumed else bytes(32))
         self.master = _extract(expand_label(early, b"derived", empty, 32), shared)
         self.c_hs = expand_label(self.master, b"c hs traffic", self._hash(), 32)
         self.s_hs = expand_label(self.master, b"s hs traffic", self._hash(), 32)
@@ -506,6 +533,7 @@ class Client:
                 # certificate_request_context, list length, first entry's length.
                 n = int.from_bytes(msg[8:11], "big")
                 self.server["cert"] = msg[11:11 + n]
+                self.server["chain"] = parse_chain(msg[8:])
             if msg[0] == ENCRYPTED_EXTENSIONS:
                 self.server["encrypted_exts"] = parse_exts(msg[4:])
             if msg[0] == CERTIFICATE_VERIFY:
@@ -522,6 +550,8 @@ class Client:
 
     def switch(self):
         """From handshake keys to application keys."""
+        whole = hashlib.sha256(self.transcript + self.finished()).digest()
+        self.resumption_master = expand_label(self.master, b"res master", whole, 32)
         self.rx, self.tx = self.app_rx, self.app_tx
 
     def handshake(self, data=b"", chunk=0, ccs=True):
@@ -536,6 +566,30 @@ class Client:
             out += self.tx.seal(APPDATA, data)
         send_chunks(self.sock, out, chunk)
         return self.server
+
+    def tickets(self, data):
+        """The tickets before that application data."""
+        messages = b""
+        while True:
+            ctype, body = self.read_record()
+            if ctype == APPDATA:
+                break
+            messages += body
+        if body != data:
+            raise ValueError(f"{body!r} instead of {data!r}")
+        out = []
+        while messages:
+            size = 4 + int.from_bytes(messages[1:4], "big")
+            msg, messages = messages[:size], messages[size:]
+            if msg[0] != NEW_SESSION_TICKET:
+                raise ValueError(f"message {msg[0]} instead of NewSessionTicket")
+            nonce = msg[13:13 + msg[12]]
+            at = 13 + msg[12]
+            size = int.from_bytes(msg[at:at + 2], "big")
+            psk = expand_label(self.resumption_master, b"resumption", nonce, 32)
+            out.append(Ticket(msg[at + 2:at + 2 + size], psk, msg[8:12],
+                              int.from_bytes(msg[4:8], "big")))
+        return out
 
     def export(self, label, context, length):
         """TLS-Exporter, section 7.5, of up to 32 bytes."""
@@ -569,6 +623,17 @@ class Client:
                 raise Closed("close_notify")
             out += data
         return out
+
+
+def parse_chain(entries):
+    """Certificates and their extensions, section 4.4.2."""
+    out = []
+    while entries:
+        n = 3 + int.from_bytes(entries[:3], "big")
+        end = n + 2 + int.from_bytes(entries[n:n + 2], "big")
+        out.append((entries[3:n], parse_exts(entries[n:end])))
+        entries = entries[end:]
+    return out
 
 
 def parse_exts(block):

@@ -10,6 +10,7 @@ of keys that must be refused uses openssl if there is one.
 import errno
 import hashlib
 import os
+import re
 import select
 import shutil
 import socket
@@ -919,7 +920,7 @@ def sni_settings(env):
 
 
 class Counters:
-    """Expects that counters grow by so much, and others of handshakes do not."""
+    """Expects that counters grow by so much, and others of handshakes but bytes do not."""
 
     def __init__(self, **want):
         self.want = {f"TlsHs{name}": n for name, n in want.items()}
@@ -932,7 +933,7 @@ class Counters:
     def _grown(self):
         after = tls_hs.counters()
         return {name: n - self.before[name] for name, n in after.items()
-                if name.startswith("TlsHs") and n != self.before[name]}
+                if name.startswith("TlsHs") and n != self.before[name] and "Bytes" not in name}
 
     def __exit__(self, kind, *_):
         deadline = time.monotonic() + 5
@@ -961,6 +962,20 @@ def counters_done(env):
             expect_end(client, (None,))
     with env.listen(timeout_ms=100) as lsk, Counters(Timeout=1):
         expect_end(connect(lsk), (None,))
+
+
+@test
+def counters_bytes(env):
+    """/proc/net/tls_stat: bytes of handshakes, not of what comes after them."""
+    with env.listen() as lsk:
+        before = tls_hs.counters()
+        client, conn = pair(lsk, data=b"data of the client")
+        hello, finished = len(client.hello.record()), 5 + 4 + 32 + 1 + 16
+        for _ in range(3):
+            ping(client, conn)
+        after = tls_hs.counters()
+        eq(after["TlsHsBytesRx"] - before["TlsHsBytesRx"], hello + 6 + finished, "received")
+        eq(after["TlsHsBytesTx"] - before["TlsHsBytesTx"], client.flight_len, "sent")
 
 
 @test
@@ -1032,6 +1047,100 @@ def counters_alerts(env):
         h.drop(tls13.SUPPORTED_VERSIONS), "suites", b"\xc0\x2b\x56\0"))
     refused("missing_extension", lambda h: h.drop(tls13.KEY_SHARE))
     refused("unrecognized_name", flags=tls_hs.F_SNI_STRICT)
+
+
+class Trace:
+    """The events of the trace system tls_handshake."""
+
+    FOLDER = "/sys/kernel/tracing/"
+
+    def __init__(self):
+        if not os.path.exists(self.FOLDER + "events/tls_handshake"):
+            raise Skip("no trace events")
+
+    def _write(self, name, text):
+        with open(self.FOLDER + name, "w", encoding="ascii") as file:
+            file.write(text)
+
+    def __enter__(self):
+        self._write("trace", "")
+        self._write("events/tls_handshake/enable", "1")
+        return self
+
+    def __exit__(self, *_):
+        self._write("events/tls_handshake/enable", "0")
+
+    def wait(self, port, count):
+        """Events of a listener's port, in order, without pointers and ports."""
+        deadline = time.monotonic() + 5
+        found = []
+        while len(found) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+            with open(self.FOLDER + "trace", encoding="ascii") as file:
+                lines = [line for line in file if f"sport={port} " in line]
+            found = [re.sub(r"sk=\S+ sport=\d+ dport=\d+ ?", "",
+                            line[line.index("tls_handshake_"):].strip()) for line in lines]
+        return found
+
+
+@test
+def trace_events(env):
+    """Events tell how each handshake begins and ends, with suite, group and duration."""
+    chosen = r"suite=0x1303 group=0x001d ns=([1-9]\d*)$"
+    none = r"suite=0x0000 group=0x0000 ns=([1-9]\d*)$"
+    start = "tls_handshake_start:$"
+
+    def check(what, run, *want, **kwargs):
+        with env.listen(**kwargs) as lsk, Trace() as trace:
+            run(lsk)
+            got = trace.wait(lsk.getsockname()[1], len(want))
+            eq(len(got), len(want), f"{what}: {got}")
+            for line, pattern in zip(got, want):
+                assert re.match(pattern, line), f"{what}: {line!r} is not {pattern!r}"
+
+    def hello(change=lambda h: None, more=lambda c: None, **kwargs):
+        def run(lsk):
+            client = connect(lsk, **kwargs)
+            change(client.hello)
+            client.send_hello()
+            more(client)
+        return run
+
+    def answered(then):
+        def run(client):
+            client.server_hello()
+            client.server_flight()
+            then(client)
+        return run
+
+    check("done", pair, start, "tls_handshake_done: suite=0x1303 group=0x001d scheme=0x0403 flags= "
+          r"ns=([1-9]\d*)$")
+    check("retried", lambda lsk: pair(lsk, shares=()), start,
+          "tls_handshake_done: suite=0x1303 group=0x001d scheme=0x0403 flags=retried ns=")
+    check("fallback", hello(lambda h: h.drop(tls13.SUPPORTED_VERSIONS)), start,
+          r"tls_handshake_fallback: reason=version ns=([1-9]\d*)$")
+    check("alert", hello(lambda h: h.drop(tls13.KEY_SHARE)), start,
+          "tls_handshake_alert: sent alert=109 " + none)
+    check("later alert", hello(more=answered(lambda c: c.sock.sendall(tls13.record(22, b"x")))),
+          start, "tls_handshake_alert: sent alert=10 " + chosen)
+    check("client's alert", hello(more=answered(lambda c: c.sock.sendall(
+        c.tx.seal(tls13.ALERT, b"\2\52")))), start,
+        "tls_handshake_alert: received alert=42 " + chosen)
+    check("reset", hello(more=answered(lambda c: c.sock.close())), start,
+          "tls_handshake_reset: " + chosen)
+    check("timeout", hello(more=answered(lambda c: time.sleep(0.2))), start,
+          "tls_handshake_timeout: " + chosen, timeout_ms=100)
+    check("alert after it", lambda lsk: late_alert(*pair(lsk)), start, "tls_handshake_done: ",
+          "tls_handshake_alert: sent alert=10 " + chosen)
+
+
+def late_alert(client, conn):
+    """Has a connection end with an alert after its handshake."""
+    client.send(b"\x01\0\0\0", tls13.HANDSHAKE)
+    try:
+        conn.recv(1)
+    except OSError as err:
+        eq(err.errno, errno.EPROTO)
 
 
 @test

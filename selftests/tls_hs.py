@@ -98,6 +98,11 @@ def add_key(kind, desc, payload, keyring):
                     len(payload) if payload else 0, keyring)
 
 
+def request_key(kind, desc, callout, keyring):
+    """request_key(2), which leaves a negative key if nobody can make one."""
+    return _syscall(_ADD_KEY + 1, kind.encode(), desc.encode(), callout.encode(), keyring)
+
+
 def keyctl(op, *args):
     """keyctl(2)."""
     return _syscall(_KEYCTL, op, *args)
@@ -173,10 +178,11 @@ def status(sock):
             "duration_us": v[5], "name": v[6].split(b"\0")[0].decode("ascii", "replace")}
 
 
-def set_sni(sock, name, keyring, **kwargs):
+def set_sni(sock, name, keyring, alpn=(), **kwargs):  # pylint: disable=redefined-outer-name
     """Settings for a server name; a keyring of 0 takes them away."""
+    protocols = alpn if isinstance(alpn, bytes) else b"".join(bytes([len(n)]) + n for n in alpn)
     sock.setsockopt(SOL_TLS, TLS_HS_SNI, name.encode().ljust(256, b"\0") +
-                    settings(keyring, **kwargs))
+                    protocols.ljust(256, b"\0") + settings(keyring, **kwargs))
 
 
 def listener(keyring, family=socket.AF_INET, addr=None, backlog=64, **kwargs):

@@ -6,6 +6,7 @@
 use std::hint::black_box;
 use tls_handshake_host::alpn::Protocols;
 use tls_handshake_host::chain::{Authorities, Signatures};
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::count::{counted, so_far};
 use tls_handshake_host::der::Der;
@@ -270,6 +271,7 @@ impl Identities for Names {
         Ok(Identity {
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
             digest: &[0; 32],
+            staples: Staples::NONE,
             name_matched,
             key: SigningKey::P256(&self.key),
         })

@@ -18,6 +18,7 @@ mod common;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::identity::{self, Payload};
@@ -156,6 +157,7 @@ impl Identities for One {
         Ok(Identity {
             certificate: &self.certificate,
             digest: &self.digest,
+            staples: Staples::NONE,
             name_matched: true,
             key,
         })

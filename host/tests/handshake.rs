@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 use tls_handshake_host::alpn::Protocols;
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::identity::Payload;
@@ -20,6 +21,7 @@ mod resumption;
 struct One {
     certificate: Vec<u8>,
     digest: [u8; 32],
+    ocsp: Vec<u8>,
     p256: Option<p256::PrivateKey>,
     rsa: Option<Box<rsa::PrivateKey>>,
 }
@@ -35,6 +37,10 @@ impl Identities for One {
         Ok(Identity {
             certificate: &self.certificate,
             digest: &self.digest,
+            staples: Staples {
+                ocsp: &self.ocsp,
+                scts: &[],
+            },
             name_matched: true,
             key,
         })
@@ -64,6 +70,7 @@ fn identity(newkey: &str) -> (One, Vec<u8>) {
     let mut one = One {
         digest: ticket::certificate_digest::<HostCrypto>(&certificate),
         certificate,
+        ocsp: Vec::new(),
         p256: None,
         rsa: None,
     };
@@ -323,6 +330,82 @@ fn application_protocols() {
                 assert_eq!(c.alpn_protocol().unwrap_or(b""), want);
                 assert_eq!(session.negotiated().retried, groups.len() == 2);
             }
+        }
+    }
+}
+
+/// Verifies as ever, and keeps the OCSP response that came along.
+#[derive(Debug)]
+struct Verifier(
+    Arc<rustls::client::WebPkiServerVerifier>,
+    std::sync::Mutex<Vec<u8>>,
+);
+
+mod verifier {
+    use super::Verifier;
+    use rustls::client::danger::*;
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+
+    impl ServerCertVerifier for Verifier {
+        fn verify_server_cert(
+            &self,
+            leaf: &CertificateDer<'_>,
+            others: &[CertificateDer<'_>],
+            name: &ServerName<'_>,
+            ocsp: &[u8],
+            now: UnixTime,
+        ) -> Result<ServerCertVerified, Error> {
+            *self.1.lock().unwrap() = ocsp.to_vec();
+            self.0.verify_server_cert(leaf, others, name, ocsp, now)
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            leaf: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.0.verify_tls12_signature(message, leaf, signed)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            leaf: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            self.0.verify_tls13_signature(message, leaf, signed)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.0.supported_verify_schemes()
+        }
+    }
+}
+
+/// rustls asks for OCSP, and gets what is stapled, with a Certificate of one record and of more.
+#[test]
+fn ocsp_response() {
+    let (mut one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    for len in [0, 1, 1000, 30_000] {
+        one.ocsp = (0..len).map(|i| (i * 7) as u8).collect();
+        for groups in [&[29][..], &[24, 29]] {
+            let mut config = client_config(&root, 0x1301, groups, &[]);
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(root.clone().into()).unwrap();
+            let inner = rustls::client::WebPkiServerVerifier::builder_with_provider(
+                Arc::new(roots),
+                config.crypto_provider().clone(),
+            );
+            let verifier = Arc::new(Verifier(inner.build().unwrap(), Default::default()));
+            config
+                .dangerous()
+                .set_certificate_verifier(verifier.clone());
+            let name = "example.org".try_into().unwrap();
+            let mut client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+            run(&one, &mut client, usize::MAX);
+            assert_eq!(*verifier.1.lock().unwrap(), one.ocsp);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use tls_handshake_host::alert::Alert;
 use tls_handshake_host::alpn::Protocols;
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::p256;
@@ -21,6 +22,7 @@ impl Identities for Any {
         Ok(Identity {
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
             digest: &[0; 32],
+            staples: Staples::NONE,
             name_matched: true,
             key,
         })

@@ -3,6 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use tls_handshake_host::certificate::write_stapled;
+use tls_handshake_host::codec::Writer;
 use tls_handshake_host::identity::{Name, Payload, PrivateKey};
 use tls_handshake_host::{p256, rsa};
 
@@ -12,6 +14,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let mut message = vec![0; payload.certificate_len()];
     payload.write_certificate(&mut message).unwrap();
+    let mut stapled = vec![0; message.len() + data.len() + 12];
+    write_stapled(&mut Writer::new(&mut stapled), &message, &payload.staples).unwrap();
     for mut name in payload.dns_names().filter_map(Name::new) {
         assert!(!name.as_bytes().is_empty());
         name.make_wildcard();

@@ -17,11 +17,11 @@ const LIFETIME: u32 = 7200;
 const KEYS: [TicketKey; 2] = [
     TicketKey {
         name: [1; 16],
-        key: [2; 32],
+        key: [2; 64],
     },
     TicketKey {
         name: [3; 16],
-        key: [4; 32],
+        key: [4; 64],
     },
 ];
 

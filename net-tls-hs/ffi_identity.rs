@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Identities that own their memory, and what the C side calls for them.
+//!
+//! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
+
+use crate::certificate::{self, Staples};
+use crate::chain::{Authorities, Signatures};
+use crate::config::{Identities, Identity, NoIdentity, SigningKey, Wanted};
+use crate::der::Der;
+use crate::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
+use crate::kcrypto::LibCrypto;
+use crate::names::Scheme;
+use crate::ticket;
+use crate::{p256, rsa};
+use kernel::alloc::AllocError;
+use kernel::bindings;
+use kernel::ffi::{c_char, c_int};
+use kernel::prelude::*;
+use kernel::sync::Arc;
+
+/// A private key that owns its memory.
+enum OwnedKey {
+    P256(p256::PrivateKey),
+    Rsa(KBox<rsa::PrivateKey>),
+}
+
+impl OwnedKey {
+    fn borrow(&self) -> SigningKey<'_> {
+        match self {
+            OwnedKey::P256(key) => SigningKey::P256(key),
+            OwnedKey::Rsa(key) => SigningKey::Rsa(key),
+        }
+    }
+}
+
+/// What an identity is without what is stapled to it.
+struct Credentials {
+    /// How long their payload was.
+    payload_len: usize,
+    /// The Certificate message.
+    certificate: KVec<u8>,
+    /// [`ticket::certificate_digest`] of it.
+    digest: [u8; 32],
+    key: OwnedKey,
+    /// The DNS names, each with its length in front.
+    names: KVec<u8>,
+    /// What the certificates are signed with.
+    signatures: Signatures,
+}
+
+impl Credentials {
+    fn new(payload: &Payload<'_>) -> Result<Self, Failure> {
+        let key = make_key(payload)?;
+        let mut certificate = KVec::new();
+        certificate.resize(payload.certificate_len(), 0, GFP_KERNEL)?;
+        payload
+            .write_certificate(&mut certificate)
+            .map_err(|_| IdentityError::Malformed)?;
+
+        let names = names_of(payload)?;
+        Ok(Credentials {
+            payload_len: payload.unstapled_len,
+            digest: ticket::certificate_digest::<LibCrypto>(&certificate),
+            certificate,
+            key,
+            names,
+            signatures: payload.signatures,
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.names.as_slice();
+        core::iter::from_fn(move || {
+            let (len, tail) = rest.split_first()?;
+            let (name, tail) = tail.split_at_checked(usize::from(*len))?;
+            rest = tail;
+            Some(name)
+        })
+    }
+
+    /// The certificates in their order.
+    fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        certificate::certificates(&self.certificate)
+    }
+}
+
+/// `struct tls_hs_identity`. C holds it as [`Arc::into_raw`] gives it.
+struct OwnedIdentity {
+    credentials: Arc<Credentials>,
+    /// An OCSPResponse, or empty.
+    ocsp: KVec<u8>,
+    /// A SignedCertificateTimestampList, or empty.
+    scts: KVec<u8>,
+}
+
+impl OwnedIdentity {
+    fn new(payload: &[u8]) -> Result<Self, Failure> {
+        let payload = Payload::parse(payload)?;
+        let credentials = Arc::new(Credentials::new(&payload)?, GFP_KERNEL)?;
+        Ok(Self::stapled(credentials, &payload.staples)?)
+    }
+
+    fn stapled(credentials: Arc<Credentials>, staples: &Staples<'_>) -> Result<Self, AllocError> {
+        let copy = |bytes: &[u8]| -> Result<KVec<u8>, AllocError> {
+            let mut copy = KVec::new();
+            copy.extend_from_slice(bytes, GFP_KERNEL)?;
+            Ok(copy)
+        };
+        Ok(OwnedIdentity {
+            credentials,
+            ocsp: copy(staples.ocsp)?,
+            scts: copy(staples.scts)?,
+        })
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.credentials.key.borrow().scheme()
+    }
+}
+
+/// The DNS names of the leaf, each with its length in front.
+#[inline(never)]
+fn names_of(payload: &Payload<'_>) -> Result<KVec<u8>, AllocError> {
+    let mut names = KVec::new();
+    for name in payload.dns_names().filter_map(identity::Name::new) {
+        let name = name.as_bytes();
+        names.push(name.len() as u8, GFP_KERNEL)?;
+        names.extend_from_slice(name, GFP_KERNEL)?;
+    }
+    Ok(names)
+}
+
+/// Makes the private key and checks that it is the leaf's.
+#[inline(never)]
+fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
+    match (&payload.private, &payload.public) {
+        (identity::PrivateKey::P256(scalar), identity::PublicKey::P256(point)) => {
+            let key = p256::PrivateKey::from_be_bytes(scalar).ok_or(IdentityError::BadKey)?;
+            if key.public_key::<LibCrypto>() != **point {
+                return Err(IdentityError::Mismatch.into());
+            }
+            Ok(OwnedKey::P256(key))
+        }
+        (identity::PrivateKey::Rsa(components), identity::PublicKey::Rsa { n, e }) => {
+            let key = KBox::<rsa::PrivateKey>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+            // SAFETY: The memory is zeroed, and zeroes are a valid `rsa::PrivateKey`.
+            let mut key = unsafe { key.assume_init() };
+            key.init(components).map_err(|e| match e {
+                rsa::KeyError::UnsupportedSize => IdentityError::UnsupportedSize,
+                rsa::KeyError::Inconsistent => IdentityError::BadKey,
+            })?;
+            if components.n != *n || components.e != *e {
+                return Err(IdentityError::Mismatch.into());
+            }
+            check_rsa(&key)?;
+            Ok(OwnedKey::Rsa(key))
+        }
+        _ => Err(IdentityError::Mismatch.into()),
+    }
+}
+
+/// Signs something: a signature that does not verify never leaves [`rsa::sign_pss`].
+#[inline(never)]
+fn check_rsa(key: &rsa::PrivateKey) -> Result<(), Failure> {
+    let scratch = KBox::<rsa::Scratch>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    // SAFETY: The memory is zeroed, and zeroes are a valid `rsa::Scratch`.
+    let mut scratch = unsafe { scratch.assume_init() };
+    let mut signature = [0; 512];
+    rsa::sign_pss::<LibCrypto>(key, &[0; 32], &mut scratch, &mut signature)
+        .map_err(|_| IdentityError::BadKey)?;
+    Ok(())
+}
+
+/// Why an identity cannot be made.
+enum Failure {
+    Payload(IdentityError),
+    Errno(Error),
+}
+
+impl From<IdentityError> for Failure {
+    fn from(e: IdentityError) -> Self {
+        Failure::Payload(e)
+    }
+}
+
+impl From<AllocError> for Failure {
+    fn from(e: AllocError) -> Self {
+        Failure::Errno(e.into())
+    }
+}
+
+impl Failure {
+    fn errno(&self) -> c_int {
+        match self {
+            Failure::Errno(e) => e.to_errno(),
+            Failure::Payload(e) => match e {
+                IdentityError::UnsupportedAlgorithm | IdentityError::UnsupportedSize => {
+                    -(bindings::ENOPKG as c_int)
+                }
+                IdentityError::Mismatch | IdentityError::BadKey | IdentityError::KeyUsage => {
+                    -(bindings::EKEYREJECTED as c_int)
+                }
+                IdentityError::NoKey | IdentityError::NoCertificate => {
+                    -(bindings::ENODATA as c_int)
+                }
+                IdentityError::TooManyCertificates => -(bindings::EMSGSIZE as c_int),
+                IdentityError::Malformed | IdentityError::TrailingData => {
+                    -(bindings::EBADMSG as c_int)
+                }
+            },
+        }
+    }
+}
+
+/// Parses the payload of a key.
+///
+/// # Safety
+///
+/// `data` must be valid for reads of `len` bytes, `id` and `why` valid for writes.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_parse(
+    data: *const u8,
+    len: usize,
+    id: *mut *mut bindings::tls_hs_identity,
+    why: *mut *const c_char,
+) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let payload = unsafe { core::slice::from_raw_parts(data, len) };
+    let made = OwnedIdentity::new(payload).and_then(|i| Ok(Arc::new(i, GFP_KERNEL)?));
+    match made {
+        Ok(arc) => {
+            // SAFETY: By the safety requirements of this function.
+            unsafe { *id = Arc::into_raw(arc).cast_mut().cast() };
+            0
+        }
+        Err(failure) => {
+            if let Failure::Payload(e) = &failure {
+                // SAFETY: By the safety requirements of this function.
+                unsafe { *why = e.as_str().as_char_ptr() };
+            }
+            failure.errno()
+        }
+    }
+}
+
+/// Whether a payload holds nothing but what can be stapled to a certificate.
+///
+/// # Safety
+///
+/// `data` must be valid for reads of `len` bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_staples_check(data: *const u8, len: usize) -> bool {
+    // SAFETY: By the safety requirements of this function.
+    let payload = unsafe { core::slice::from_raw_parts(data, len) };
+    Staples::parse(Der::new(payload)).is_ok()
+}
+
+/// Makes an identity like another one with other staples. Returns null without memory, or if
+/// [`tls_hs_staples_check`] does not like the payload.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to, `data` valid for reads of `len`
+/// bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_staple(
+    id: *const bindings::tls_hs_identity,
+    data: *const u8,
+    len: usize,
+) -> *mut bindings::tls_hs_identity {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive; the
+    // rest is by the safety requirements of this function.
+    let (id, payload) = unsafe {
+        (
+            &*id.cast::<OwnedIdentity>(),
+            core::slice::from_raw_parts(data, len),
+        )
+    };
+    Staples::parse(Der::new(payload))
+        .ok()
+        .and_then(|staples| OwnedIdentity::stapled(id.credentials.clone(), &staples).ok())
+        .and_then(|made| Arc::new(made, GFP_KERNEL).ok())
+        .map_or(core::ptr::null_mut(), |arc| {
+            Arc::into_raw(arc).cast_mut().cast()
+        })
+}
+
+/// How long the payload of an identity is without staples.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_size(id: *const bindings::tls_hs_identity) -> usize {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive.
+    let id = unsafe { &*id.cast::<OwnedIdentity>() };
+    id.credentials.payload_len
+}
+
+/// Takes a reference.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_get(id: *mut bindings::tls_hs_identity) {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive;
+    // both this handle and its clone are leaked.
+    let arc = core::mem::ManuallyDrop::new(unsafe { Arc::<OwnedIdentity>::from_raw(id.cast()) });
+    core::mem::forget(Arc::clone(&arc));
+}
+
+/// Drops a reference.
+///
+/// # Safety
+///
+/// `id` must be an identity whose reference the caller gives up.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_put(id: *mut bindings::tls_hs_identity) {
+    // SAFETY: The pointer comes from `Arc::into_raw`, and the reference is the caller's to give.
+    drop(unsafe { Arc::<OwnedIdentity>::from_raw(id.cast()) });
+}
+
+/// Copies the certificates. Returns their length, whatever `len` is.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to, `buf` valid for writes of `len`
+/// bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_read(
+    id: *const bindings::tls_hs_identity,
+    buf: *mut u8,
+    len: usize,
+) -> usize {
+    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive.
+    let id = unsafe { &*id.cast::<OwnedIdentity>() };
+    let mut total = 0;
+    for certificate in id.credentials.certificates() {
+        let room = len.saturating_sub(total).min(certificate.len());
+        if room > 0 {
+            // SAFETY: `buf` is valid for `len` bytes, and `total + room` is at most that.
+            unsafe {
+                core::ptr::copy_nonoverlapping(certificate.as_ptr(), buf.add(total), room);
+            }
+        }
+        total += certificate.len();
+    }
+    total
+}
+
+/// `struct tls_hs_identity_set`.
+pub struct IdentitySet {
+    identities: KVVec<Arc<OwnedIdentity>>,
+    names: KVVec<u8>,
+    /// Sorted by [`identity::sort_names`].
+    index: KVVec<NameEntry>,
+    /// The first identity for each of [`Scheme::ALL`].
+    first: [Option<usize>; Scheme::ALL.len()],
+}
+
+impl IdentitySet {
+    fn new(identities: KVVec<Arc<OwnedIdentity>>) -> Result<Self, AllocError> {
+        let mut names = KVVec::new();
+        let mut index = KVVec::new();
+        for (number, id) in identities.iter().enumerate() {
+            for name in id.credentials.names() {
+                index.push(
+                    NameEntry {
+                        start: names.len() as u32,
+                        len: name.len() as u8,
+                        identity: number as u32,
+                    },
+                    GFP_KERNEL,
+                )?;
+                names.extend_from_slice(name, GFP_KERNEL)?;
+            }
+        }
+        identity::sort_names(&names, &mut index);
+        let first =
+            Scheme::ALL.map(|scheme| identities.iter().position(|id| id.scheme() == scheme));
+        Ok(IdentitySet {
+            identities,
+            names,
+            index,
+            first,
+        })
+    }
+}
+
+impl NameIndex for IdentitySet {
+    fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
+        identity::find_name(&self.names, &self.index, name)
+            .iter()
+            .map(|e| e.identity as usize)
+    }
+
+    fn count(&self) -> usize {
+        self.identities.len()
+    }
+
+    fn scheme(&self, identity: usize) -> Scheme {
+        match self.identities.get(identity) {
+            Some(id) => id.scheme(),
+            None => Scheme::EcdsaSecp256r1Sha256,
+        }
+    }
+
+    fn first(&self, scheme: Scheme) -> Option<usize> {
+        let at = Scheme::ALL.iter().position(|s| *s == scheme)?;
+        *self.first.get(at)?
+    }
+
+    fn signatures(&self, identity: usize) -> Signatures {
+        self.identities
+            .get(identity)
+            .map(|id| id.credentials.signatures)
+            .unwrap_or_default()
+    }
+
+    fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool {
+        self.identities
+            .get(identity)
+            .is_some_and(|id| authorities.issued(id.credentials.certificates()))
+    }
+}
+
+/// The set that the C side gave, if any.
+pub struct MaybeSet<'a>(pub Option<&'a IdentitySet>);
+
+impl Identities for MaybeSet<'_> {
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let set = self.0.ok_or(NoIdentity::Empty)?;
+        let (number, name_matched) = identity::select(set, wanted)?;
+        let id = set.identities.get(number).ok_or(NoIdentity::Empty)?;
+        Ok(Identity {
+            certificate: &id.credentials.certificate,
+            digest: &id.credentials.digest,
+            staples: Staples {
+                ocsp: &id.ocsp,
+                scts: &id.scts,
+            },
+            name_matched,
+            key: id.credentials.key.borrow(),
+        })
+    }
+}
+
+/// Makes a set of identities, or returns null.
+///
+/// # Safety
+///
+/// `ids` must be valid for reads of `nr` pointers to identities that the caller has references to.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_set_new(
+    ids: *const *mut bindings::tls_hs_identity,
+    nr: usize,
+) -> *mut bindings::tls_hs_identity_set {
+    // SAFETY: By the safety requirements of this function.
+    let ids = unsafe { core::slice::from_raw_parts(ids, nr) };
+    let make = || -> Result<KBox<IdentitySet>, AllocError> {
+        let mut identities = KVVec::with_capacity(nr, GFP_KERNEL)?;
+        for id in ids {
+            // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it
+            // alive; it is not dropped here.
+            let arc = core::mem::ManuallyDrop::new(unsafe {
+                Arc::<OwnedIdentity>::from_raw((*id).cast())
+            });
+            identities.push(Arc::clone(&arc), GFP_KERNEL)?;
+        }
+        KBox::new(IdentitySet::new(identities)?, GFP_KERNEL)
+    };
+    make().map_or(core::ptr::null_mut(), |set| KBox::into_raw(set).cast())
+}
+
+/// Frees a set.
+///
+/// # Safety
+///
+/// `set` must come from [`tls_hs_identity_set_new`] and not be used any more.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_set_free(set: *mut bindings::tls_hs_identity_set) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { KBox::<IdentitySet>::from_raw(set.cast()) });
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ClientHello in the records at the beginning of a connection (RFC 8446, section 5.1).
+
+use crate::alert::{self, Alert};
+use crate::client_hello::ClientHello;
+use crate::codec::move_within;
+use crate::names::{content_type, handshake_type};
+use crate::record::{Header, HEADER_LEN};
+use crate::session::{Failure, Fallback};
+
+/// Longest ClientHello that is read, in bytes of its body.
+pub const MAX_HELLO: usize = 1 << 14;
+
+/// Longest body that the fields of a ClientHello can fill: what is longer is malformed.
+const MAX_HELLO_BY_FORM: usize = 2 + 32 + 1 + 32 + 2 + 0xfffe + 1 + 0xff + 2 + 0xffff;
+
+/// Length of a handshake message's header.
+pub const MESSAGE_HEADER_LEN: usize = 4;
+
+/// What there is at the beginning of a connection.
+pub enum Framing {
+    /// Not enough yet.
+    More {
+        /// Bytes without which nothing more can be done.
+        need: usize,
+    },
+    /// A ClientHello: `input[HEADER_LEN..][..len]` is the message.
+    Hello {
+        /// Length of the message.
+        len: usize,
+        /// Length of its records.
+        consumed: usize,
+    },
+}
+
+/// Finds the ClientHello in the records at the beginning of `input` and makes it contiguous there.
+#[inline(never)]
+pub fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
+    let mut pos = 0;
+    let mut end = HEADER_LEN;
+    loop {
+        let rest = input.get(pos..).unwrap_or(&[]);
+        let Some(header) = Header::parse(rest)? else {
+            return Ok(Framing::More {
+                need: pos + Header::need(rest),
+            });
+        };
+        match header.content_type {
+            content_type::HANDSHAKE => (),
+            content_type::ALERT if pos == 0 => return plain_alert(rest, &header),
+            _ => return Err(Alert::UnexpectedMessage.into()),
+        }
+        // Section 5.1: no fragments of length 0.
+        if header.len == 0 {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+        // What it begins with is looked at before all of it is here.
+        if rest.len() == HEADER_LEN {
+            return Ok(Framing::More {
+                need: pos + HEADER_LEN + 1,
+            });
+        }
+        if pos == 0
+            && !matches!(
+                rest.get(HEADER_LEN),
+                None | Some(&handshake_type::CLIENT_HELLO)
+            )
+        {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+        if rest.len() < header.record_len() {
+            return Ok(Framing::More {
+                need: pos + header.record_len(),
+            });
+        }
+
+        let fragment = pos + HEADER_LEN;
+        pos += header.record_len();
+        if !move_within(input, fragment, pos, end) {
+            return Err(Alert::InternalError.into());
+        }
+        end += header.len;
+
+        let message = input.get(HEADER_LEN..end).unwrap_or(&[]);
+        let Some(&[_, a, b, c]) = message.first_chunk() else {
+            continue;
+        };
+        let len = u32::from_be_bytes([0, a, b, c]) as usize;
+        if len > MAX_HELLO_BY_FORM {
+            return Err(Alert::DecodeError.into());
+        }
+        if len > MAX_HELLO {
+            return Err(Failure::Fallback(Fallback::HelloSize));
+        }
+        let len = MESSAGE_HEADER_LEN + len;
+        if message.len() == len {
+            return Ok(Framing::Hello { len, consumed: pos });
+        }
+        // Section 5.1: nothing may follow in the record, as keys change.
+        if message.len() > len {
+            return Err(Alert::UnexpectedMessage.into());
+        }
+    }
+}
+
+/// The name of the server that a ClientHello is for, empty if it names none. `None` if it is not
+/// complete or malformed. Changes `input`.
+pub fn server_name(input: &mut [u8]) -> Option<&[u8]> {
+    let Ok(Framing::Hello { len, .. }) = frame_hello(input) else {
+        return None;
+    };
+    let body = input.get(HEADER_LEN + MESSAGE_HEADER_LEN..HEADER_LEN + len)?;
+    let hello = ClientHello::parse(body).ok()?;
+    Some(hello.server_name.unwrap_or(&[]))
+}
+
+/// An alert without protection: the client does not want to go on.
+fn plain_alert(record: &[u8], header: &Header) -> Result<Framing, Failure> {
+    if header.len != alert::LEN {
+        return Err(Alert::DecodeError.into());
+    }
+    match record.get(HEADER_LEN + 1) {
+        Some(description) => Err(Failure::PeerAlert(*description)),
+        None => Ok(Framing::More {
+            need: header.record_len(),
+        }),
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a ClientHello and the settings of a listener lead to; see `session.rs` for the rules.
+
+use crate::alert::Alert;
+use crate::chain::Signatures;
+use crate::client_hello::ClientHello;
+use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted};
+use crate::names::{CipherSuite, Group, SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV};
+use crate::record_limit::RecordLimit;
+use crate::session::{Failure, Fallback};
+
+/// What the ClientHello and the settings lead to.
+pub struct Choice<'a> {
+    pub suite: CipherSuite,
+    pub group: Group,
+    /// The client's public key; `None` if there is none for a common group.
+    pub peer: Option<&'a [u8]>,
+    pub identity: Identity<'a>,
+    /// The application protocol.
+    pub protocol: Option<&'a [u8]>,
+    pub record_limit: RecordLimit,
+}
+
+/// Whether the client has what TLS 1.3 needs, or where else it is to go.
+fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Failure> {
+    // Appendix D.5: SSL 3.0 is refused even if it is only in legacy_version.
+    if hello.legacy_version <= SSL_3_0 {
+        return Err(Alert::ProtocolVersion.into());
+    }
+    let offers = |version| match &hello.supported_versions {
+        Some(versions) => versions.contains(version),
+        // Section 4.2.1: without the extension it is legacy_version, TLS 1.2 at most.
+        None => version == TLS_1_2 && hello.legacy_version >= TLS_1_2,
+    };
+    if config.versions & version_bits::TLS_1_3 != 0 && offers(TLS_1_3) {
+        return Ok(());
+    }
+    if config.versions & version_bits::TLS_1_2 == 0 || !offers(TLS_1_2) {
+        return Err(Alert::ProtocolVersion.into());
+    }
+    if config.versions & version_bits::TLS_1_3 != 0
+        && hello.cipher_suites.contains(TLS_FALLBACK_SCSV)
+    {
+        return Err(Alert::InappropriateFallback.into());
+    }
+    let served = config.tls12_suites();
+    if !served.is_empty() && !served.iter().any(|s| hello.cipher_suites.contains(*s)) {
+        return Err(Alert::HandshakeFailure.into());
+    }
+    Err(Failure::Fallback(Fallback::Version))
+}
+
+/// What a ClientHello of TLS 1.3 must have or must not have (sections 4.1.2, 4.2 and 9.2).
+fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
+    if hello.compression_methods != [0] || hello.cookie {
+        return Err(Alert::IllegalParameter.into());
+    }
+    if hello.early_data && hello.pre_shared_key.is_none() {
+        return Err(Alert::IllegalParameter.into());
+    }
+    if hello.pre_shared_key.is_some() && !hello.psk_modes {
+        return Err(Alert::MissingExtension.into());
+    }
+    if hello.supported_groups.is_some() != hello.key_share.is_some() {
+        return Err(Alert::MissingExtension.into());
+    }
+    if hello.supported_groups.is_none() || hello.signature_algorithms.is_none() {
+        // A PSK would do without, but not here.
+        return Err(if hello.pre_shared_key.is_some() {
+            Failure::Fallback(Fallback::NotSupported)
+        } else {
+            Alert::MissingExtension.into()
+        });
+    }
+    Ok(())
+}
+
+/// Chooses all parameters of the handshake.
+#[inline(never)]
+pub fn choose<'a>(
+    hello: &ClientHello<'a>,
+    config: &Config<'a>,
+    identities: &'a impl Identities,
+) -> Result<Choice<'a>, Failure> {
+    check_version(hello, config)?;
+    check_extensions(hello)?;
+    let record_limit = RecordLimit::new(hello.record_size_limit, hello.max_fragment_length)?;
+    let (Some(groups), Some(shares), Some(algorithms)) = (
+        hello.supported_groups,
+        hello.key_share,
+        hello.signature_algorithms,
+    ) else {
+        return Err(Alert::InternalError.into());
+    };
+    shares.check(&groups)?;
+    if config.flags & flag_bits::CLIENT_CERT != 0 {
+        return Err(Failure::Fallback(Fallback::ClientCertificate));
+    }
+
+    let suite = config
+        .suites()
+        .find(|s| hello.cipher_suites.contains(s.code()))
+        .ok_or(Failure::Fallback(Fallback::Suite))?;
+    // A group with a share saves a round trip.
+    let shared = config
+        .groups()
+        .find_map(|g| Some((g, shares.get(g.code())?)));
+    let (group, peer) = match shared {
+        Some((group, peer)) => (group, Some(peer)),
+        None => config
+            .groups()
+            .find(|g| groups.contains(g.code()))
+            .map(|g| (g, None))
+            .ok_or(Failure::Fallback(Fallback::Group))?,
+    };
+
+    let name = hello.server_name.filter(|name| !name.is_empty());
+    let strict = config.flags & flag_bits::SNI_STRICT != 0;
+    let mut wanted = Wanted {
+        name,
+        strict,
+        schemes: Default::default(),
+        // Section 4.2.3: one list for both if there is only one.
+        signatures: Signatures::accepted(&hello.signature_algorithms_cert.unwrap_or(algorithms)),
+        authorities: hello.certificate_authorities.unwrap_or_default(),
+    };
+    let schemes = config.schemes().filter(|s| algorithms.contains(s.code()));
+    for (slot, scheme) in wanted.schemes.iter_mut().zip(schemes) {
+        *slot = Some(scheme);
+    }
+    let mut identity = identities.select(&wanted).map_err(|e| match e {
+        NoIdentity::Empty => Failure::Fallback(Fallback::NoIdentity),
+        NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
+        NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),
+    })?;
+    identity.staples = identity.staples.filter(
+        hello.status_request == Some(true),
+        hello.signed_certificate_timestamp,
+    );
+    let protocol = config.protocols.choose(hello.protocols)?;
+    Ok(Choice {
+        suite,
+        group,
+        peer,
+        identity,
+        protocol,
+        record_limit,
+    })
+}

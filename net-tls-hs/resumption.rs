@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Resumption with tickets (RFC 8446, sections 2.2 and 4.6.1): which one a client comes back with,
+//! and what it gets.
+
+use crate::alert::Alert;
+use crate::answer::hash_so_far;
+use crate::client_hello::ClientHello;
+use crate::codec::Writer;
+use crate::config::Config;
+use crate::crypto::{Crypto, MAX_HASH_LEN};
+use crate::key_schedule::{MasterSecret, TrafficSecret};
+use crate::names::{handshake_type, CipherSuite};
+use crate::negotiation::Choice;
+use crate::psk::Psk;
+use crate::record::HEADER_LEN;
+use crate::server_flight as flight;
+use crate::ticket::{self, Tickets};
+
+/// Tickets for a client after a full handshake, so that it can make two connections at a time as
+/// browsers do.
+pub const TICKETS: u8 = 2;
+
+/// Tickets after a resumption, for the one that is used up.
+pub const TICKETS_RESUMED: u8 = 1;
+
+/// What the ClientHello and the settings lead to as to tickets.
+pub struct Resume {
+    /// See [`ticket::context`].
+    pub context: [u8; 32],
+    /// The connection that is resumed.
+    pub psk: Option<Psk>,
+}
+
+/// What a client's tickets are made of.
+pub struct Resumption {
+    /// resumption_master_secret.
+    pub secret: TrafficSecret,
+    /// See [`ticket::context`].
+    pub context: [u8; 32],
+}
+
+/// Looks for a ticket in the ClientHello. `None` if the client can have and use none; else there is
+/// a PSK if the handshake is a resumption. `transcript` is what comes before `message`.
+#[inline(never)]
+pub fn resume<C: Crypto>(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    config: &Config<'_>,
+    transcript: &C::Hash,
+    message: &[u8],
+) -> Result<Option<Resume>, Alert> {
+    if !hello.psk_dhe_ke || !config.resumes() {
+        return Ok(None);
+    }
+    let alg = choice.suite.hash();
+    let context = ticket::context::<C>(
+        alg,
+        hello.server_name.unwrap_or(&[]),
+        choice.protocol.unwrap_or(&[]),
+        choice.identity.digest,
+    );
+    let psk = match &hello.pre_shared_key {
+        Some(offered) => {
+            Psk::select::<C>(offered, &config.tickets, alg, &context, transcript, message)?
+        }
+        None => None,
+    };
+    Ok(Some(Resume { context, psk }))
+}
+
+/// resumption_master_secret. Its transcript ends with the client's Finished, of which all is known
+/// before it comes. `transcript` is of what is before it.
+#[inline(never)]
+pub fn resumption_secret<C: Crypto>(
+    master: &MasterSecret<C>,
+    transcript: &mut C::Hash,
+    suite: CipherSuite,
+    verify_data: &[u8; MAX_HASH_LEN],
+) -> TrafficSecret {
+    let len = suite.hash().len();
+    C::hash_update(transcript, &[handshake_type::FINISHED, 0, 0, len as u8]);
+    C::hash_update(transcript, verify_data.get(..len).unwrap_or(&[]));
+    master.resumption(&hash_so_far::<C>(transcript))
+}
+
+/// Writes NewSessionTicket messages, leaving room for a header. Returns their length.
+#[inline(never)]
+pub fn write_tickets<C: Crypto>(
+    resumption: &Resumption,
+    tickets: &Tickets<'_>,
+    count: u8,
+    out: &mut [u8],
+) -> Result<usize, Alert> {
+    let lifetime = tickets.lifetime.min(ticket::MAX_LIFETIME);
+    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    let secret = resumption.secret.prepare::<C>();
+    for nonce in 0..count {
+        let psk = secret.ticket_psk(&[nonce]);
+        let ticket = ticket::seal::<C>(tickets, &resumption.context, psk.bytes())
+            .ok_or(Alert::InternalError)?;
+        let mut age_add = [0; 4];
+        C::random(&mut age_add);
+        flight::write_new_session_ticket(&mut w, lifetime, &age_add, &[nonce], &ticket)?;
+    }
+    Ok(w.len())
+}
