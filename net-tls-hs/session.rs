@@ -48,8 +48,7 @@ use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
 use crate::key_exchange::SharedSecret;
 use crate::key_schedule::{
-    ExporterSecret, HandshakeSecret, MasterSecret, PreparedSecret, TrafficKeys, TrafficSecret,
-    TranscriptHash,
+    ExporterSecret, HandshakeSecret, MasterSecret, TrafficKeys, TrafficSecret, TranscriptHash,
 };
 use crate::names::{content_type, handshake_type, CipherSuite, Group, Scheme};
 use crate::names::{SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV};
@@ -656,8 +655,8 @@ impl Session {
         let secret = handshake_secret::<C>(choice.suite, psk, shared.bytes());
         drop(shared);
         let hash = hash_so_far::<C>(transcript);
-        let client = secret.client_traffic(&hash).prepare();
-        let server = secret.server_traffic(&hash).prepare();
+        let client = secret.client_traffic(&hash);
+        let server = secret.server_traffic(&hash);
 
         self.negotiated.max_fragment = choice.record_limit.max_fragment();
         let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
@@ -683,7 +682,7 @@ impl Session {
     #[inline(never)]
     fn wait_finished<C: Crypto>(
         &mut self,
-        client: &PreparedSecret<C>,
+        client: &TrafficSecret,
         secret: HandshakeSecret<C>,
         transcript: &mut C::Hash,
         early_data: usize,
@@ -692,14 +691,14 @@ impl Session {
         let suite = self.negotiated.suite;
         let master = secret.into_master();
         let hash = &hash_so_far::<C>(transcript);
-        let verify_data = client.verify_data(hash);
+        let verify_data = client.verify_data::<C>(hash);
         let resumption = context.map(|context| Resumption {
             secret: resumption_secret::<C>(&master, transcript, suite, &verify_data),
             context: *context,
         });
         let server_application = master.server_traffic(hash);
         self.state = State::WaitFinished(WaitFinished {
-            client: Protection::new(client.keys(suite)),
+            client: Protection::new(client.keys::<C>(suite)),
             server: Protection::new(server_application.keys::<C>(suite)),
             client_application: master.client_traffic(hash),
             server_application,
@@ -998,9 +997,8 @@ fn write_tickets<C: Crypto>(
 ) -> Result<usize, Alert> {
     let lifetime = tickets.lifetime.min(ticket::MAX_LIFETIME);
     let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
-    let secret = resumption.secret.prepare::<C>();
     for nonce in 0..count {
-        let psk = secret.ticket_psk(&[nonce]);
+        let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
         let ticket = ticket::seal::<C>(tickets, &resumption.context, psk.bytes())
             .ok_or(Alert::InternalError)?;
         let mut age_add = [0; 4];
@@ -1026,12 +1024,12 @@ fn handshake_secret<C: Crypto>(
 /// Protects the messages that are behind the room for a header. Returns the length of the records.
 #[inline(never)]
 fn seal_flight<C: Crypto>(
-    server: &PreparedSecret<C>,
+    server: &TrafficSecret,
     choice: &Choice<'_>,
     buf: &mut [u8],
     len: usize,
 ) -> Result<usize, Alert> {
-    let mut protection = Protection::new(server.keys(choice.suite));
+    let mut protection = Protection::new(server.keys::<C>(choice.suite));
     protection.limit(choice.record_limit.max_fragment());
     protection.seal::<C>(buf, content_type::HANDSHAKE, len)
 }
@@ -1099,7 +1097,7 @@ fn write_retry(
 fn write_protected_part<C: Crypto>(
     choice: &Choice<'_>,
     resumed: bool,
-    server: &PreparedSecret<C>,
+    server: &TrafficSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
     scratch: &mut rsa::Scratch,
@@ -1126,7 +1124,7 @@ fn write_protected_part<C: Crypto>(
 
     let start = w.len();
     let hash = hash_so_far::<C>(transcript);
-    let verify_data = server.verify_data(&hash);
+    let verify_data = server.verify_data::<C>(&hash);
     let verify_data = verify_data.get(..alg.len()).ok_or(Alert::InternalError)?;
     flight::write_finished(&mut w, verify_data)?;
     C::hash_update(transcript, w.since(start));
