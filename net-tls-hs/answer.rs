@@ -8,7 +8,7 @@ use crate::client_hello::ClientHello;
 use crate::codec::Writer;
 use crate::crypto::Crypto;
 use crate::key_exchange::SharedSecret;
-use crate::key_schedule::{HandshakeSecret, PreparedSecret, TranscriptHash};
+use crate::key_schedule::{HandshakeSecret, TrafficSecret, TranscriptHash};
 use crate::names::{content_type, CipherSuite};
 use crate::negotiation::Choice;
 use crate::psk::Psk;
@@ -39,12 +39,12 @@ pub fn handshake_secret<C: Crypto>(
 /// Protects the messages that are behind the room for a header. Returns the length of the records.
 #[inline(never)]
 pub fn seal_flight<C: Crypto>(
-    server: &PreparedSecret<C>,
+    server: &TrafficSecret,
     choice: &Choice<'_>,
     buf: &mut [u8],
     len: usize,
 ) -> Result<usize, Alert> {
-    let mut protection = Protection::new(server.keys(choice.suite));
+    let mut protection = Protection::new(server.keys::<C>(choice.suite));
     protection.limit(choice.record_limit.max_fragment());
     protection.seal::<C>(buf, content_type::HANDSHAKE, len)
 }
@@ -112,7 +112,7 @@ pub fn write_retry(
 pub fn write_protected_part<C: Crypto>(
     choice: &Choice<'_>,
     resumed: bool,
-    server: &PreparedSecret<C>,
+    server: &TrafficSecret,
     transcript: &mut C::Hash,
     out: &mut [u8],
     scratch: &mut rsa::Scratch,
@@ -140,7 +140,7 @@ pub fn write_protected_part<C: Crypto>(
 
     let start = w.len();
     let hash = hash_so_far::<C>(transcript);
-    let verify_data = server.verify_data(&hash);
+    let verify_data = server.verify_data::<C>(&hash);
     let verify_data = verify_data.get(..alg.len()).ok_or(Alert::InternalError)?;
     flight::write_finished(&mut w, verify_data)?;
     C::hash_update(transcript, w.since(start));

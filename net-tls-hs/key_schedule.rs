@@ -374,75 +374,59 @@ impl TrafficSecret {
         }
     }
 
-    /// The secret as a key, for who derives more than one thing of it.
-    #[inline(never)]
-    pub fn prepare<C: Crypto>(&self) -> PreparedSecret<C> {
-        PreparedSecret {
-            alg: self.alg,
-            key: C::hmac_key(self.alg, self.bytes()),
-        }
-    }
-
-    /// [`PreparedSecret::keys`].
+    /// Key and IV for records under this secret.
     #[inline(never)]
     pub fn keys<C: Crypto>(&self, suite: CipherSuite) -> TrafficKeys {
-        self.prepare::<C>().keys(suite)
-    }
-
-    /// [`PreparedSecret::verify_data`].
-    #[inline(never)]
-    pub fn verify_data<C: Crypto>(
-        &self,
-        transcript: &TranscriptHash,
-    ) -> Secret<[u8; MAX_HASH_LEN]> {
-        self.prepare::<C>().verify_data(transcript)
-    }
-}
-
-/// A [`TrafficSecret`], prepared as a key.
-pub struct PreparedSecret<C: Crypto> {
-    alg: HashAlg,
-    key: C::HmacKey,
-}
-
-impl<C: Crypto> PreparedSecret<C> {
-    /// Key and IV for records under the secret.
-    #[inline(never)]
-    pub fn keys(&self, suite: CipherSuite) -> TrafficKeys {
         let mut keys = TrafficKeys {
             suite,
             key: Secret::zeroed(),
             iv: Secret::zeroed(),
         };
+        let prepared = C::hmac_key(self.alg, self.bytes());
         if let Some(out) = keys.key.get_mut(..suite.aead().key_len()) {
-            expand_label::<C>(self.alg, &self.key, b"key", &[], out);
+            expand_label::<C>(self.alg, &prepared, b"key", &[], out);
         }
-        expand_label::<C>(self.alg, &self.key, b"iv", &[], keys.iv.as_mut_slice());
+        expand_label::<C>(self.alg, &prepared, b"iv", &[], keys.iv.as_mut_slice());
         keys
     }
 
     /// The key of the Finished, prepared.
     #[inline(never)]
-    fn finished_key(&self) -> C::HmacKey {
-        let finished_key = derive_secret::<C>(self.alg, &self.key, b"finished", &[]);
-        C::hmac_key(self.alg, finished_key.bytes())
+    fn finished_key<C: Crypto>(&self) -> C::HmacKey {
+        let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
+        let prepared = C::hmac_key(self.alg, self.bytes());
+        if let Some(out) = finished_key.get_mut(..self.alg.len()) {
+            expand_label::<C>(self.alg, &prepared, b"finished", &[], out);
+        }
+        C::hmac_key(self.alg, head(self.alg, &finished_key))
     }
 
-    /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of the secret, which is a
+    /// The PSK of a ticket (RFC 8446, section 4.6.1), this being the resumption_master_secret.
+    #[inline(never)]
+    pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
+        let mut bytes = Secret::new([0; MAX_HASH_LEN]);
+        let prepared = C::hmac_key(self.alg, self.bytes());
+        if let Some(out) = bytes.get_mut(..self.alg.len()) {
+            expand_label::<C>(self.alg, &prepared, b"resumption", nonce, out);
+        }
+        TrafficSecret {
+            alg: self.alg,
+            bytes,
+        }
+    }
+
+    /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a
     /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
     #[inline(never)]
-    pub fn verify_data(&self, transcript: &TranscriptHash) -> Secret<[u8; MAX_HASH_LEN]> {
-        let key = self.finished_key();
+    pub fn verify_data<C: Crypto>(
+        &self,
+        transcript: &TranscriptHash,
+    ) -> Secret<[u8; MAX_HASH_LEN]> {
+        let key = self.finished_key::<C>();
         let mut mac = C::hmac_init(&key);
         C::hmac_update(&mut mac, head(self.alg, transcript));
         let mut out = Secret::new([0; MAX_HASH_LEN]);
         C::hmac_final(&mut mac, &mut out);
         out
-    }
-
-    /// The PSK of a ticket (RFC 8446, section 4.6.1), the secret being resumption_master_secret.
-    #[inline(never)]
-    pub fn ticket_psk(&self, nonce: &[u8]) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, b"resumption", nonce)
     }
 }

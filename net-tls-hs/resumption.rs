@@ -94,9 +94,8 @@ pub fn write_tickets<C: Crypto>(
 ) -> Result<usize, Alert> {
     let lifetime = tickets.lifetime.min(ticket::MAX_LIFETIME);
     let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
-    let secret = resumption.secret.prepare::<C>();
     for nonce in 0..count {
-        let psk = secret.ticket_psk(&[nonce]);
+        let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
         let ticket = ticket::seal::<C>(tickets, &resumption.context, psk.bytes())
             .ok_or(Alert::InternalError)?;
         let mut age_add = [0; 4];

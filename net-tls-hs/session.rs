@@ -50,9 +50,7 @@ use crate::config::{Config, Identities};
 use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::framing::{frame_hello, Framing, MESSAGE_HEADER_LEN};
 use crate::key_exchange::SharedSecret;
-use crate::key_schedule::{
-    ExporterSecret, HandshakeSecret, PreparedSecret, TrafficKeys, TrafficSecret,
-};
+use crate::key_schedule::{ExporterSecret, HandshakeSecret, TrafficKeys, TrafficSecret};
 use crate::names::{content_type, CipherSuite, Group, Scheme};
 use crate::negotiation::{choose, Choice};
 use crate::post_handshake::{Event, PostHandshake};
@@ -581,8 +579,8 @@ impl Session {
         let secret = handshake_secret::<C>(choice.suite, psk, shared.bytes());
         drop(shared);
         let hash = hash_so_far::<C>(transcript);
-        let client = secret.client_traffic(&hash).prepare();
-        let server = secret.server_traffic(&hash).prepare();
+        let client = secret.client_traffic(&hash);
+        let server = secret.server_traffic(&hash);
 
         self.negotiated.max_fragment = choice.record_limit.max_fragment();
         let protected = out.get_mut(start..).ok_or(Alert::InternalError)?;
@@ -608,7 +606,7 @@ impl Session {
     #[inline(never)]
     fn wait_finished<C: Crypto>(
         &mut self,
-        client: &PreparedSecret<C>,
+        client: &TrafficSecret,
         secret: HandshakeSecret<C>,
         transcript: &mut C::Hash,
         early_data: usize,
@@ -617,14 +615,14 @@ impl Session {
         let suite = self.negotiated.suite;
         let master = secret.into_master();
         let hash = &hash_so_far::<C>(transcript);
-        let verify_data = client.verify_data(hash);
+        let verify_data = client.verify_data::<C>(hash);
         let resumption = context.map(|context| Resumption {
             secret: resumption_secret::<C>(&master, transcript, suite, &verify_data),
             context: *context,
         });
         let server_application = master.server_traffic(hash);
         self.state = State::WaitFinished(WaitFinished {
-            client: Protection::new(client.keys(suite)),
+            client: Protection::new(client.keys::<C>(suite)),
             server: Protection::new(server_application.keys::<C>(suite)),
             client_application: master.client_traffic(hash),
             server_application,

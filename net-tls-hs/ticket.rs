@@ -87,6 +87,7 @@ fn first_32(hash: [u8; MAX_HASH_LEN]) -> [u8; 32] {
 
 /// What stands for a Certificate message in [`context`]. It is the same for all connections, so it
 /// is made with the identity.
+#[inline(never)]
 pub fn certificate_digest<C: Crypto>(certificate: &[u8]) -> [u8; 32] {
     let mut hash = C::hash_init(HashAlg::Sha256);
     C::hash_update(&mut hash, certificate);

@@ -10,6 +10,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use tls_handshake_host::certificate::Staples;
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::count::{counted, so_far, uncounted};
 use tls_handshake_host::crypto::*;
@@ -210,6 +211,7 @@ impl Identities for One {
         Ok(Identity {
             certificate: &self.certificate,
             digest: &self.digest,
+            staples: Staples::NONE,
             name_matched: true,
             key,
         })
@@ -279,7 +281,7 @@ fn client(one: &One, suite: u16, group: u16) -> Arc<rustls::ClientConfig> {
 fn handshake(client: &Arc<rustls::ClientConfig>, one: &One, scratch: &mut Scratch) -> bool {
     let keys = [TicketKey {
         name: [1; 16],
-        key: [2; 32],
+        key: [2; 64],
     }];
     let config = Config {
         tickets: Tickets {

@@ -105,10 +105,21 @@ pub(crate) fn ecdh_with<B: Backend>(
     shared: &mut [u8; 32],
 ) -> Result<[u8; 65], InvalidPublicKey> {
     let peer = Affine::<B>::from_uncompressed(peer).ok_or(InvalidPublicKey)?;
-    let (own, product) = Point::mul_both(&peer, &key.0);
-    // Not infinity: the order is prime and the key is not zero.
-    *shared = to_be_bytes(&product.x_coordinate());
-    Ok(own.to_uncompressed())
+    let product = Secret::new(Point::mul(&peer, &key.0));
+    Ok(public_and_shared(key, &product, shared))
+}
+
+/// What is left to do when the shared point is there.
+#[inline(never)]
+fn public_and_shared<B: Backend>(
+    key: &PrivateKey,
+    product: &Point<B>,
+    shared: &mut [u8; 32],
+) -> [u8; 65] {
+    // Neither is infinity: the order is prime and the key is not zero.
+    let (own, x) = Point::mul_base(&key.0).to_affine_and_x(product);
+    *shared = to_be_bytes(&x);
+    own.to_uncompressed()
 }
 
 /// Signs a SHA-256 digest. The nonce is RFC 6979's with fresh randomness as additional data

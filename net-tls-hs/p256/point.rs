@@ -115,6 +115,19 @@ impl<B: Backend> Point<B> {
         }
     }
 
+    /// Affine coordinates, and the affine x coordinate of another point, with one inversion for
+    /// both (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization",
+    /// 1987). Neither must be infinity.
+    #[inline(never)]
+    pub(crate) fn to_affine_and_x(&self, other: &Self) -> (Affine<B>, Limbs) {
+        let inverse = self.z.mul(&other.z).invert();
+        let square = inverse.mul(&self.z).square();
+        (
+            self.to_affine_with(&inverse.mul(&other.z)),
+            other.x.mul(&square).get(),
+        )
+    }
+
     /// The affine x coordinate, as a number. The point must not be infinity.
     #[inline(never)]
     pub(crate) fn x_coordinate(&self) -> Limbs {
@@ -150,14 +163,12 @@ impl<B: Backend> Point<B> {
         *acc
     }
 
-    /// `k` times the base point, and `k` times a point, for `k` from 1 to the order less 1. They
-    /// share an inversion.
+    /// `k` times a point, for `k` from 1 to the order less 1.
     #[inline(never)]
-    pub(crate) fn mul_both(point: &Affine<B>, k: &Limbs) -> (Affine<B>, Self) {
-        let base = Secret::new(Self::mul_base(k));
+    pub(crate) fn mul(point: &Affine<B>, k: &Limbs) -> Self {
         let mut table = Secret::new([[[0; 4]; 2]; 8]);
-        let inverse = odd_multiples(point, &mut table, &base.z);
-        (base.to_affine_with(&inverse), Self::mul_with(&table, k))
+        odd_multiples(point, &mut table);
+        Self::mul_with(&table, k)
     }
 
     /// `k` times a point of which there are the odd multiples.
@@ -235,24 +246,17 @@ impl<const WIDTH: usize> OddDigits<WIDTH> {
     }
 }
 
-/// 1, 3, up to 15 times a point. Returns the inverse of `other`, which is not zero.
+/// 1, 3, up to 15 times a point.
 ///
 /// Each is twice the point added to the one before. The two have the same Z, so that additions are
 /// cheap (N. Meloni, "New point addition formulae for ECC applications", 2007).
 #[inline(never)]
-fn odd_multiples<B: Backend>(
-    point: &Affine<B>,
-    table: &mut [[Limbs; 2]; 8],
-    other: &Fe<B>,
-) -> Fe<B> {
+fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
     let mut factors = Secret::new([Fe::ZERO; 7]);
     let [first, others @ ..] = table;
     *first = [point.x.into_raw(), point.y.into_raw()];
     let z = odd_multiples_with_z(point, others, &mut factors);
-    // P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization", 1987.
-    let inverse = z.mul(other).invert();
-    divide_by_z(others, &factors, inverse.mul(other));
-    inverse.mul(&z)
+    divide_by_z(others, &factors, z.invert());
 }
 
 /// 3, 5, up to 15 times a point, with the coordinates X and Y only. Returns the last one's Z, and
