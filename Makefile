@@ -8,6 +8,10 @@ help:
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
+	@echo 'make dudect        measure whether times depend on secrets (some minutes, a quiet machine)'
+	@echo 'make test-differential  10^6 random inputs, compared with other libraries (an hour)'
+	@echo 'make test-targets  the portable code on s390x, i686 and aarch64, with qemu'
+	@echo 'make test-sanitizer  the tests of test-host under AddressSanitizer'
 	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
@@ -45,6 +49,13 @@ check:
 
 constant-time:
 	@scripts/constant-time
+	@scripts/constant-time --overflow-checks
+
+dudect:
+	@scripts/dudect
+
+test-differential test-targets test-sanitizer:
+	@scripts/test $(@:test-%=%)
 
 fuzz:
 	@scripts/fuzz --time=$(or $(TIME),60)
@@ -72,4 +83,5 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches check constant-time fuzz bench-crypto bench-handshake patches kernel tree clean distclean
+.PHONY: help demo test test-host test-patches test-differential test-targets test-sanitizer \
+	check constant-time dudect fuzz bench-crypto bench-handshake patches kernel tree clean distclean

@@ -201,7 +201,30 @@ mod tests {
         assert!(out == server_public);
         assert!(Platform::x25519(&mut out, &client, &server_public) && out == want);
         assert!(Platform::x25519(&mut out, &server, &client_public) && out == want);
-        // A point of small order.
-        assert!(!Platform::x25519(&mut out, &client, &[0; 32]));
+    }
+
+    /// All points of small order that there are, as Project Wycheproof has them, with and without
+    /// the highest bit, which is ignored (RFC 7748, section 5): they give zeroes.
+    #[test]
+    fn x25519_of_small_order() {
+        const POINTS: [&str; 7] = [
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        ];
+
+        let mut out = [0; 32];
+        for point in &POINTS {
+            let mut point: [u8; 32] = hex(point);
+            for _ in 0..2 {
+                assert!(!Platform::x25519(&mut out, &[0x5a; 32], &point));
+                assert!(out == [0; 32]);
+                point[31] ^= 0x80;
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ mod key_schedule;
 mod mlkem;
 mod mlkem_vector;
 mod p256;
+mod p256_nist;
 mod post_handshake;
 mod record_limit;
 mod rsa;

@@ -2,6 +2,7 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_p256))]
 mod tests {
+    #[cfg(target_arch = "x86_64")]
     use crate::crypto::Crypto;
     #[cfg(target_arch = "x86_64")]
     use crate::p256::adx::Adx;
@@ -9,7 +10,8 @@ mod tests {
     use crate::p256::mont::{
         add_limbs, add_reduced, from_be_bytes, sub_limbs, Limbs, Modulus, Residue, N, P,
     };
-    use crate::p256::{ecdh, ecdh_with, ecdsa_sign_with, public_key_with, PrivateKey};
+    use crate::p256::{ecdh, ecdh_with, ecdsa_sign_with, public_key_with, sign_once, PrivateKey};
+    use crate::tests::p256_nist::{PAIRS, POINTS, SIGNATURES};
     use crate::tests::{hex, Platform};
 
     /// Runs a generic function with the portable backend and with assembly if the CPU has it.
@@ -127,6 +129,56 @@ mod tests {
         ));
         let key = PrivateKey::from_be_bytes(&[1]);
         assert!(key.is_some_and(|k| k.public_key::<Platform>() == g));
+    }
+
+    /// A number of 32 bytes.
+    fn number(digits: &str) -> Limbs {
+        from_be_bytes(&hex(digits))
+    }
+
+    /// An uncompressed point.
+    fn point(x: &str, y: &str) -> [u8; 65] {
+        let mut point = [4; 65];
+        point[1..33].copy_from_slice(&hex::<32>(x));
+        point[33..].copy_from_slice(&hex::<32>(y));
+        point
+    }
+
+    #[test]
+    fn nist_signatures() {
+        fn run<B: Backend>() {
+            for [digest, key, nonce, r, s] in &SIGNATURES {
+                let signature = PrivateKey::from_be_bytes(&hex::<32>(key))
+                    .and_then(|key| sign_once::<B>(&key, &number(digest), &number(nonce)));
+                assert!(signature == Some((number(r), number(s))));
+            }
+        }
+        with_each_backend!(run);
+    }
+
+    #[test]
+    fn nist_key_pairs() {
+        fn run<B: Backend>() {
+            for [key, x, y] in &PAIRS {
+                let key = PrivateKey::from_be_bytes(&hex::<32>(key));
+                assert!(key.is_some_and(|key| public_key_with::<B>(&key) == point(x, y)));
+            }
+        }
+        with_each_backend!(run);
+    }
+
+    #[test]
+    fn nist_public_keys() {
+        fn run<B: Backend>() {
+            let Some(key) = PrivateKey::from_be_bytes(&KEY) else {
+                return;
+            };
+            for (x, y, valid) in &POINTS {
+                let agreed = ecdh_with::<B>(&key, &point(x, y), &mut [0; 32]);
+                assert!(agreed.is_ok() == *valid);
+            }
+        }
+        with_each_backend!(run);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_rsa))]
 mod tests {
+    #[cfg(target_arch = "x86_64")]
     use crate::crypto::Crypto;
     use crate::rsa::mont::{Limbs, Portable};
     use crate::rsa::{
@@ -358,10 +359,12 @@ mod tests {
         m: [u64; 64],
         out: [[u64; 64]; 2],
         t: [[u64; 128]; 2],
+        #[cfg(target_arch = "x86_64")]
         table: [u64; 32 * 64],
     }
 
     /// Numbers that make long carries, and one that looks random.
+    #[cfg(target_arch = "x86_64")]
     fn pattern(number: u64, to: &mut [u64]) {
         let len = to.len();
         let mut state = number;
@@ -388,9 +391,11 @@ mod tests {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
     const PATTERNS: u64 = 16;
 
     /// Compares two implementations on numbers of `len` limbs.
+    #[cfg(target_arch = "x86_64")]
     fn same<L: Limbs>(l: L, len: usize, n: &mut Numbers) -> bool {
         let Numbers {
             a, b, m, out, t, ..

@@ -18,17 +18,23 @@ rust_has_source() {
 	[ -e "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/core/src/lib.rs" ]
 }
 
-# Sets $kmake: what make needs to be told about the tools.
-kernel_tools() {
-	local v clang='' rustc=${RUSTC:-} bindgen=${BINDGEN:-}
-
+# Sets $rustc.
+kernel_rustc() {
+	local v
+	rustc=${RUSTC:-}
 	if [ -z "$rustc" ]; then
 		for v in /usr/bin/rustc rustc; do
 			command -v "$v" >/dev/null && rust_has_source "$v" && rustc=$v && break
 		done
 	fi
 	[ -n "$rustc" ] || die "no rustc with its library's source: run scripts/deps kernel"
+}
 
+# Sets $kmake: what make needs to be told about the tools.
+kernel_tools() {
+	local v clang='' rustc bindgen=${BINDGEN:-}
+
+	kernel_rustc
 	if [ -z "$bindgen" ]; then
 		for v in "$cache/cargo/bin/bindgen" "${CARGO_HOME:-$HOME/.cargo}/bin/bindgen" bindgen; do
 			command -v "$v" >/dev/null || continue

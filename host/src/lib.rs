@@ -48,6 +48,18 @@ pub mod count;
 pub mod host_crypto;
 pub mod memcheck;
 
+/// How many random inputs a test tries, if trying one is as much work as `cost` key exchanges.
+///
+/// `TLS_HS_ROUNDS` says how many for a cost of 1. `make test-differential` sets it to 10^6.
+pub fn rounds(cost: usize) -> usize {
+    let usual = if cfg!(debug_assertions) { 300 } else { 20_000 };
+    let rounds = match std::env::var("TLS_HS_ROUNDS") {
+        Ok(rounds) => rounds.parse().expect("TLS_HS_ROUNDS is a number"),
+        Err(_) => usual,
+    };
+    (rounds / cost).max(1)
+}
+
 /// Zeroed memory for a type that is too large for a stack.
 ///
 /// # Safety

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Whole handshakes with rustls as the client.
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use std::io::{Read, Write};
 use std::sync::Arc;

@@ -18,18 +18,26 @@ use mont::{Limbs, Residue, N};
 use point::{Affine, Point};
 
 /// Calls a generic function with the best backend that the CPU has.
+#[cfg(target_arch = "x86_64")]
 macro_rules! with_backend {
     ($crypto:ty, $backend:ident => $call:expr) => {
-        'found: {
-            #[cfg(target_arch = "x86_64")]
-            if <$crypto>::cpu_has_adx() {
-                type $backend = adx::Adx;
-                break 'found $call;
-            }
+        if <$crypto>::cpu_has_adx() {
+            type $backend = adx::Adx;
+            $call
+        } else {
             type $backend = Portable;
             $call
         }
     };
+}
+
+/// Calls a generic function with the only backend that there is.
+#[cfg(not(target_arch = "x86_64"))]
+macro_rules! with_backend {
+    ($crypto:ty, $backend:ident => $call:expr) => {{
+        type $backend = Portable;
+        $call
+    }};
 }
 
 /// A residue modulo the order of the base point.
@@ -147,7 +155,8 @@ pub fn ecdsa_sign_with<C: Crypto>(
     let mut nonces = Nonces::<C>::new();
     nonces.seed(key, &z, additional);
     loop {
-        if let Some((r, s)) = sign_once::<C>(key, &z, &nonces.next()) {
+        let k = nonces.next();
+        if let Some((r, s)) = with_backend!(C, B => sign_once::<B>(key, &z, &k)) {
             return encode_signature(&r, &s, signature);
         }
     }
@@ -156,8 +165,12 @@ pub fn ecdsa_sign_with<C: Crypto>(
 /// The signature of a reduced digest with a nonce (FIPS 186-5, section 6.4.1). `None` if it takes
 /// another nonce.
 #[inline(never)]
-fn sign_once<C: Crypto>(key: &PrivateKey, z: &Limbs, k: &Limbs) -> Option<(Limbs, Limbs)> {
-    let (x, inverse) = with_backend!(C, B => commit::<B>(k));
+pub(crate) fn sign_once<B: Backend>(
+    key: &PrivateKey,
+    z: &Limbs,
+    k: &Limbs,
+) -> Option<(Limbs, Limbs)> {
+    let (x, inverse) = commit::<B>(k);
     let r = reduced::<N>(&x);
     let rd = Scalar::new(&r).times(&key.0);
     let s = inverse.times(&add_reduced::<N>(z, &rd));

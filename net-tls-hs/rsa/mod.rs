@@ -11,7 +11,7 @@
 pub(crate) mod adx;
 pub(crate) mod blind;
 pub(crate) mod mont;
-mod pss;
+pub(crate) mod pss;
 
 use crate::crypto::Crypto;
 use crate::ct::{self, Mask, Secret, Zeroable};
@@ -191,7 +191,18 @@ pub(crate) fn sign_pss_on<C: Crypto, L: Limbs>(
         return Err(SignError::Fault);
     }
     pss::encode::<C>(digest, salt, signature);
+    sign_encoded::<C, _>(l, key, scratch, signature)?;
+    Ok(len)
+}
 
+/// Replaces an encoded message, a number below the modulus of its length, by the signature (RFC
+/// 8017, section 5.2.1), or by zeroes.
+pub(crate) fn sign_encoded<C: Crypto, L: Limbs>(
+    l: L,
+    key: &PrivateKey,
+    scratch: &mut Scratch,
+    signature: &mut [u8],
+) -> Result<(), SignError> {
     let s = &mut *scratch.secret;
     mont::from_be_bytes(&mut s.message, signature);
     let mut random = [0; 16];
@@ -207,7 +218,7 @@ pub(crate) fn sign_pss_on<C: Crypto, L: Limbs>(
     }
     ct::wipe(core::slice::from_mut(s));
     if right {
-        Ok(len)
+        Ok(())
     } else {
         Err(SignError::Fault)
     }

@@ -21,7 +21,7 @@ fn sha256<C: Crypto>(parts: &[&[u8]]) -> [u8; HASH_LEN] {
 }
 
 /// Encodes a digest for a modulus of `8 * out.len()` bits, so with `emBits` one less.
-pub(super) fn encode<C: Crypto>(digest: &[u8; HASH_LEN], salt: &[u8; SALT_LEN], out: &mut [u8]) {
+pub(crate) fn encode<C: Crypto>(digest: &[u8; HASH_LEN], salt: &[u8; SALT_LEN], out: &mut [u8]) {
     let h = sha256::<C>(&[&[0; 8], digest, salt]);
     let Some((db, tail)) = out.split_last_chunk_mut::<{ HASH_LEN + 1 }>() else {
         return;

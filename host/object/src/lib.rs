@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The engine over a crypto library that is somewhere else, so that all of its generic code is
+//! compiled.
+#![no_std]
+#![allow(dead_code, unreachable_pub, improper_ctypes)]
+
+macro_rules! portable {
+    ($($name:ident = $path:literal,)*) => {
+        $(#[path = $path] pub mod $name;)*
+    };
+}
+
+portable! {
+    alert = "../../../net-tls-hs/alert.rs",
+    alpn = "../../../net-tls-hs/alpn.rs",
+    chain = "../../../net-tls-hs/chain.rs",
+    client_hello = "../../../net-tls-hs/client_hello.rs",
+    codec = "../../../net-tls-hs/codec.rs",
+    config = "../../../net-tls-hs/config.rs",
+    crypto = "../../../net-tls-hs/crypto.rs",
+    ct = "../../../net-tls-hs/ct.rs",
+    der = "../../../net-tls-hs/der.rs",
+    identity = "../../../net-tls-hs/identity.rs",
+    key_exchange = "../../../net-tls-hs/key_exchange.rs",
+    key_schedule = "../../../net-tls-hs/key_schedule.rs",
+    mlkem = "../../../net-tls-hs/mlkem/mod.rs",
+    names = "../../../net-tls-hs/names.rs",
+    p256 = "../../../net-tls-hs/p256/mod.rs",
+    post_handshake = "../../../net-tls-hs/post_handshake.rs",
+    psk = "../../../net-tls-hs/psk.rs",
+    record = "../../../net-tls-hs/record.rs",
+    record_limit = "../../../net-tls-hs/record_limit.rs",
+    retry = "../../../net-tls-hs/retry.rs",
+    rsa = "../../../net-tls-hs/rsa/mod.rs",
+    scratch = "../../../net-tls-hs/scratch.rs",
+    server_flight = "../../../net-tls-hs/server_flight.rs",
+    session = "../../../net-tls-hs/session.rs",
+    ticket = "../../../net-tls-hs/ticket.rs",
+}
+
+use crypto::*;
+
+/// The library, of which only names are known.
+pub struct Elsewhere;
+
+extern "C" {
+    fn any_hash(hash: &mut Context, data: *const u8, len: usize);
+    fn any_random(data: *mut u8, len: usize);
+    fn any_flag() -> bool;
+}
+
+/// What the library keeps.
+#[derive(Clone)]
+pub struct Context([u64; 32]);
+
+impl Context {
+    fn new(data: &[u8]) -> Self {
+        let mut context = Context([0; 32]);
+        context.update(data);
+        context
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        // SAFETY: This is never run.
+        unsafe { any_hash(self, data.as_ptr(), data.len()) }
+    }
+}
+
+fn fill(out: &mut [u8]) {
+    // SAFETY: This is never run.
+    unsafe { any_random(out.as_mut_ptr(), out.len()) }
+}
+
+fn flag() -> bool {
+    // SAFETY: This is never run.
+    unsafe { any_flag() }
+}
+
+impl Crypto for Elsewhere {
+    type Hash = Context;
+    type HmacKey = Context;
+    type Hmac = Context;
+    type AeadKey = Context;
+    type Shake128 = Context;
+
+    fn hash_init(alg: HashAlg) -> Context {
+        Context::new(&[alg.len() as u8])
+    }
+
+    fn hash_update(hash: &mut Context, data: &[u8]) {
+        hash.update(data);
+    }
+
+    fn hash_final(_hash: Context) -> [u8; MAX_HASH_LEN] {
+        let mut out = [0; MAX_HASH_LEN];
+        fill(&mut out);
+        out
+    }
+
+    fn hmac_key(_alg: HashAlg, raw: &[u8]) -> Context {
+        Context::new(raw)
+    }
+
+    fn hmac_init(key: &Context) -> Context {
+        key.clone()
+    }
+
+    fn hmac_update(mac: &mut Context, data: &[u8]) {
+        mac.update(data);
+    }
+
+    fn hmac_final(_mac: &mut Context, out: &mut [u8; MAX_HASH_LEN]) {
+        fill(out);
+    }
+
+    fn aead_key(_alg: AeadAlg, raw: &[u8]) -> Option<Context> {
+        flag().then(|| Context::new(raw))
+    }
+
+    fn aead_seal(_: &Context, _: &[u8; 12], _: &[u8], buf: &mut [u8]) -> [u8; TAG_LEN] {
+        fill(buf);
+        [0; TAG_LEN]
+    }
+
+    fn aead_open(
+        _: &Context,
+        _: &[u8; 12],
+        _: &[u8],
+        buf: &mut [u8],
+        _: &[u8; TAG_LEN],
+    ) -> Result<(), BadTag> {
+        fill(buf);
+        flag().then_some(()).ok_or(BadTag)
+    }
+
+    fn sha3_256(_: &[u8], out: &mut [u8; 32]) {
+        fill(out);
+    }
+
+    fn sha3_512(_: &[u8], out: &mut [u8; 64]) {
+        fill(out);
+    }
+
+    fn shake256(_: &[u8], out: &mut [u8]) {
+        fill(out);
+    }
+
+    fn shake128(data: &[u8]) -> Context {
+        Context::new(data)
+    }
+
+    fn shake128_squeeze(_: &mut Context, out: &mut [u8]) {
+        fill(out);
+    }
+
+    fn x25519_base(public: &mut [u8; 32], _: &[u8; 32]) {
+        fill(public);
+    }
+
+    fn x25519(shared: &mut [u8; 32], _: &[u8; 32], _: &[u8; 32]) -> bool {
+        fill(shared);
+        flag()
+    }
+
+    fn random(buf: &mut [u8]) {
+        fill(buf);
+    }
+
+    fn cpu_has_adx() -> bool {
+        flag()
+    }
+}
+
+/// What the kernel calls, so that it is compiled.
+pub mod entries {
+    use super::*;
+
+    pub fn advance(
+        session: &mut session::Session,
+        config: &config::Config<'_>,
+        identities: &Identity,
+        input: &mut [u8],
+        out: &mut [u8],
+        scratch: &mut scratch::Scratch,
+    ) -> session::Step {
+        session.advance::<Elsewhere>(config, identities, input, out, scratch)
+    }
+
+    pub fn init_rsa(key: &mut rsa::PrivateKey, c: &rsa::Components<'_>) -> bool {
+        key.init(c).is_ok()
+    }
+
+    pub fn public_key(key: &p256::PrivateKey) -> [u8; 65] {
+        key.public_key::<Elsewhere>()
+    }
+
+    pub fn p256_key(bytes: &[u8]) -> Option<p256::PrivateKey> {
+        p256::PrivateKey::from_be_bytes(bytes)
+    }
+}
+
+/// An identity of either kind.
+pub struct Identity {
+    p256: p256::PrivateKey,
+    rsa: rsa::PrivateKey,
+    certificate: [u8; 8],
+}
+
+impl config::Identities for Identity {
+    fn select(
+        &self,
+        wanted: &config::Wanted<'_>,
+    ) -> Result<config::Identity<'_>, config::NoIdentity> {
+        let key = match flag() {
+            true => config::SigningKey::P256(&self.p256),
+            false => config::SigningKey::Rsa(&self.rsa),
+        };
+        wanted
+            .rank(key.scheme())
+            .ok_or(config::NoIdentity::NoScheme)?;
+        Ok(config::Identity {
+            certificate: &self.certificate,
+            name_matched: true,
+            key,
+        })
+    }
+}
