@@ -23,9 +23,7 @@ portable! {
     identity = "../../net-tls-hs/identity.rs",
     key_exchange = "../../net-tls-hs/key_exchange.rs",
     key_schedule = "../../net-tls-hs/key_schedule.rs",
-    mlkem = "../../net-tls-hs/mlkem/mod.rs",
     names = "../../net-tls-hs/names.rs",
-    p256 = "../../net-tls-hs/p256/mod.rs",
     post_handshake = "../../net-tls-hs/post_handshake.rs",
     record = "../../net-tls-hs/record.rs",
     psk = "../../net-tls-hs/psk.rs",
@@ -38,8 +36,18 @@ portable! {
     ticket = "../../net-tls-hs/ticket.rs",
 }
 
+#[cfg(not(feature = "toy"))]
+portable! {
+    mlkem = "../../net-tls-hs/mlkem/mod.rs",
+    p256 = "../../net-tls-hs/p256/mod.rs",
+}
+
 pub mod host_crypto;
 pub mod memcheck;
+#[cfg(feature = "toy")]
+pub mod toy;
+#[cfg(feature = "toy")]
+pub use toy::{mlkem, p256};
 
 /// Zeroed memory for a type that is too large for a stack.
 ///
