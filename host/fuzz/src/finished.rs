@@ -84,12 +84,12 @@ fn template(early: bool) -> Template {
     let Step::Send { written, .. } = engine.advance(&mut session, &mut wire) else {
         panic!("no answer");
     };
-    // ServerHello, which ends with the server's share, and one protected record.
+    // ServerHello, which ends with the share and supported_versions, and one protected record.
     let flight = engine.out[..written].to_vec();
     let end = 5 + usize::from(u16::from_be_bytes([flight[3], flight[4]]));
     let (server_hello, protected) = flight.split_at(end);
     transcript.extend(&server_hello[5..]);
-    let peer: [u8; 32] = server_hello[end - 32..].try_into().unwrap();
+    let peer: [u8; 32] = server_hello[end - 38..end - 6].try_into().unwrap();
     let shared = x25519_dalek::x25519(SECRET, peer);
     let secret = EarlySecret::<HostCrypto>::new(HashAlg::Sha256).into_handshake(&shared);
     let (client, server) = {

@@ -4,6 +4,7 @@
 //! arrive. See README.md.
 #![no_main]
 
+mod hello;
 mod mutate;
 mod peer;
 mod program;
