@@ -9,6 +9,7 @@ help:
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
 	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
+	@echo 'make differential-hello  many ClientHellos for our engine, rustls and OpenSSL'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
@@ -48,6 +49,11 @@ constant-time:
 fuzz:
 	@scripts/fuzz --time=$(or $(TIME),60)
 
+differential-hello:
+	@scripts/deps host
+	@cd host && TLS_HS_HELLOS=$(or $(COUNT),100000) TLS_HS_TABLE=tests/differential.md \
+		CARGO_TARGET_DIR=$(cache)/host cargo test --quiet --release --test differential
+
 bench-crypto:
 	@scripts/deps host
 	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
@@ -68,4 +74,4 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches check constant-time fuzz bench-crypto patches kernel tree clean distclean
+.PHONY: help demo test test-host test-patches check constant-time fuzz differential-hello bench-crypto patches kernel tree clean distclean

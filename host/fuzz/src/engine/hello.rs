@@ -173,11 +173,11 @@ fn extension(rng: &mut Rng, kind: u16, out: &mut Vec<u8>) {
 
 /// A ClientHello in parts that change.
 pub struct Parts {
-    version: [u8; 2],
-    random: [u8; 32],
-    session_id: Vec<u8>,
-    suites: Vec<u8>,
-    compression: Vec<u8>,
+    pub version: [u8; 2],
+    pub random: [u8; 32],
+    pub session_id: Vec<u8>,
+    pub suites: Vec<u8>,
+    pub compression: Vec<u8>,
     pub extensions: Vec<(u16, Vec<u8>)>,
 }
 
