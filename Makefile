@@ -8,7 +8,7 @@ help:
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
-	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
+	@echo 'make fuzz TIME=60  fuzz the engine and the parsers, so many seconds for each'
 	@echo 'make differential-hello  many ClientHellos for our engine, rustls and OpenSSL'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
