@@ -637,6 +637,20 @@ fn findings(body: &[u8]) -> Vec<Finding> {
             &[DECODE, ILLEGAL, FAILURE],
         );
     }
+    let authorities = get(47)
+        .and_then(|b| vectors(only(b, 2)?, 2, 0))
+        .unwrap_or_default();
+    if authorities
+        .iter()
+        .any(|name| openssl::x509::X509Name::from_der(name).is_err())
+    {
+        found(
+            "a certificate authority that is no name",
+            "4.2.4: only compared",
+            &[GO, "falls back: version"],
+            &[DECODE],
+        );
+    }
     if legacy <= 0x0300 {
         found(
             "legacy_version of SSL 3.0 or older",
