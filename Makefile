@@ -12,7 +12,8 @@ help:
 	@echo 'make test-differential  10^6 random inputs, compared with other libraries (an hour)'
 	@echo 'make test-targets  the portable code on s390x, i686 and aarch64, with qemu'
 	@echo 'make test-sanitizer  the tests of test-host under AddressSanitizer'
-	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
+	@echo 'make fuzz TIME=60  fuzz the engine and the parsers, so many seconds for each'
+	@echo 'make differential-hello  many ClientHellos for our engine, rustls and OpenSSL'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
@@ -60,6 +61,11 @@ test-differential test-targets test-sanitizer:
 fuzz:
 	@scripts/fuzz --time=$(or $(TIME),60)
 
+differential-hello:
+	@scripts/deps host
+	@cd host && TLS_HS_HELLOS=$(or $(COUNT),100000) TLS_HS_TABLE=tests/differential.md \
+		CARGO_TARGET_DIR=$(cache)/host cargo test --quiet --release --test differential
+
 bench-crypto:
 	@scripts/deps host
 	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
@@ -84,4 +90,4 @@ distclean: clean
 	rm -rf "$(cache)"
 
 .PHONY: help demo test test-host test-patches test-differential test-targets test-sanitizer \
-	check constant-time dudect fuzz bench-crypto bench-handshake patches kernel tree clean distclean
+	check constant-time dudect fuzz differential-hello bench-crypto bench-handshake patches kernel tree clean distclean

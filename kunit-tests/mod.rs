@@ -19,6 +19,7 @@ mod mlkem_vector;
 mod p256;
 mod p256_nist;
 mod post_handshake;
+mod record;
 mod record_limit;
 mod rsa;
 mod session;

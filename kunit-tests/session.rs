@@ -583,8 +583,8 @@ mod tests {
     const RETRY: [u8; 61] = hex(concat!(
         "1603030038020000340303",
         "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c",
-        "00130100000c002b00020304",
-        "00330002001d"
+        "00130100000c00330002001d",
+        "002b00020304"
     ));
 
     /// A group without a share: HelloRetryRequest, and what becomes of a second hello.

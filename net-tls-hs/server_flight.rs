@@ -32,7 +32,8 @@ fn extension(
 }
 
 /// ServerHello (section 4.1.3). `psk` is the client's identity that is resumed, if any; `share`
-/// writes the key_exchange of the server's share.
+/// writes the key_exchange of the server's share. The order of extensions is that of RFC 8448, so
+/// that its traces can be compared with.
 pub fn write_server_hello(
     w: &mut Writer<'_>,
     random: &[u8; 32],
@@ -49,15 +50,14 @@ pub fn write_server_hello(
         w.u16(suite.code())?;
         w.u8(0)?;
         w.vec(2, |w| {
-            extension(w, ext::SUPPORTED_VERSIONS, |w| w.u16(TLS_1_3))?;
+            if let Some(selected) = psk {
+                extension(w, ext::PRE_SHARED_KEY, |w| w.u16(selected))?;
+            }
             extension(w, ext::KEY_SHARE, |w| {
                 w.u16(group.code())?;
                 w.vec(2, share)
             })?;
-            match psk {
-                Some(selected) => extension(w, ext::PRE_SHARED_KEY, |w| w.u16(selected)),
-                None => Ok(()),
-            }
+            extension(w, ext::SUPPORTED_VERSIONS, |w| w.u16(TLS_1_3))
         })
     })
 }
@@ -82,8 +82,8 @@ pub fn write_hello_retry_request(
         w.u16(suite.code())?;
         w.u8(0)?;
         w.vec(2, |w| {
-            extension(w, ext::SUPPORTED_VERSIONS, |w| w.u16(TLS_1_3))?;
-            extension(w, ext::KEY_SHARE, |w| w.u16(group.code()))
+            extension(w, ext::KEY_SHARE, |w| w.u16(group.code()))?;
+            extension(w, ext::SUPPORTED_VERSIONS, |w| w.u16(TLS_1_3))
         })
     })
 }

@@ -23,6 +23,18 @@ pub fn without_assembly<T>(run: impl FnOnce() -> T) -> T {
     result
 }
 
+std::thread_local! {
+    static RANDOM: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Runs something for which these bytes, one after the other, are the random ones. Panics if it
+/// takes more. What it has not taken is returned.
+pub fn with_random<T>(bytes: &[u8], run: impl FnOnce() -> T) -> (T, Vec<u8>) {
+    let before = RANDOM.replace(Some(bytes.to_vec()));
+    let result = run();
+    (result, RANDOM.replace(before).unwrap_or_default())
+}
+
 /// A running hash.
 #[derive(Clone)]
 pub enum Hash {
@@ -185,7 +197,13 @@ impl Crypto for HostCrypto {
     }
 
     fn random(buf: &mut [u8]) {
-        getrandom::getrandom(buf).unwrap();
+        RANDOM.with_borrow_mut(|given| match given {
+            Some(given) => {
+                let rest = given.split_off(buf.len());
+                buf.copy_from_slice(&std::mem::replace(given, rest));
+            }
+            None => getrandom::getrandom(buf).unwrap(),
+        });
         memcheck::classify(buf);
     }
 

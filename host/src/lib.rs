@@ -27,10 +27,8 @@ portable! {
     identity = "../../net-tls-hs/identity.rs",
     key_exchange = "../../net-tls-hs/key_exchange.rs",
     key_schedule = "../../net-tls-hs/key_schedule.rs",
-    mlkem = "../../net-tls-hs/mlkem/mod.rs",
     names = "../../net-tls-hs/names.rs",
     negotiation = "../../net-tls-hs/negotiation.rs",
-    p256 = "../../net-tls-hs/p256/mod.rs",
     post_handshake = "../../net-tls-hs/post_handshake.rs",
     psk = "../../net-tls-hs/psk.rs",
     record = "../../net-tls-hs/record.rs",
@@ -44,9 +42,19 @@ portable! {
     ticket = "../../net-tls-hs/ticket.rs",
 }
 
+#[cfg(not(feature = "toy"))]
+portable! {
+    mlkem = "../../net-tls-hs/mlkem/mod.rs",
+    p256 = "../../net-tls-hs/p256/mod.rs",
+}
+
 pub mod count;
 pub mod host_crypto;
 pub mod memcheck;
+#[cfg(feature = "toy")]
+pub mod toy;
+#[cfg(feature = "toy")]
+pub use toy::{mlkem, p256};
 
 /// How many random inputs a test tries, if trying one is as much work as `cost` key exchanges.
 ///
