@@ -17,6 +17,7 @@ mod mlkem;
 mod mlkem_vector;
 mod p256;
 mod post_handshake;
+mod record;
 mod record_limit;
 mod rsa;
 mod session;

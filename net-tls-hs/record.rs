@@ -229,14 +229,15 @@ impl Protection {
         C::aead_open(&key, &self.nonce(), header, inner, tag).map_err(|_| Alert::BadRecordMac)?;
         self.advance()?;
 
-        // Section 5.4: the content type is the last byte that is not zero.
+        // Section 5.4: the limit is for content and padding together.
+        if inner.len() > MAX_PLAINTEXT + 1 {
+            return Err(Alert::RecordOverflow);
+        }
+        // The content type is the last byte that is not zero.
         let end = inner
             .iter()
             .rposition(|b| *b != 0)
             .ok_or(Alert::UnexpectedMessage)?;
-        if end > MAX_PLAINTEXT {
-            return Err(Alert::RecordOverflow);
-        }
         let content_type = *inner.get(end).ok_or(Alert::InternalError)?;
         Ok((content_type, end))
     }
