@@ -9,6 +9,8 @@ help:
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
 	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
+	@echo 'make tlsfuzzer     its scripts; TLSFUZZER=DIR names a checkout of it'
+	@echo 'make scanners      testssl.sh, sslyze, sslscan and nmap against the example server'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
@@ -48,6 +50,12 @@ constant-time:
 fuzz:
 	@scripts/fuzz --time=$(or $(TIME),60)
 
+tlsfuzzer:
+	@scripts/tlsfuzzer "$(TLSFUZZER)"
+
+scanners:
+	@scripts/scanners
+
 bench-crypto:
 	@scripts/deps host
 	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
@@ -68,4 +76,4 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches check constant-time fuzz bench-crypto patches kernel tree clean distclean
+.PHONY: help demo test test-host test-patches check constant-time fuzz tlsfuzzer scanners bench-crypto patches kernel tree clean distclean
