@@ -14,6 +14,8 @@ help:
 	@echo 'make test-sanitizer  the tests of test-host under AddressSanitizer'
 	@echo 'make fuzz TIME=60  fuzz the engine and the parsers, so many seconds for each'
 	@echo 'make differential-hello  many ClientHellos for our engine, rustls and OpenSSL'
+	@echo 'make tlsfuzzer     its scripts; TLSFUZZER=DIR names a checkout of it'
+	@echo 'make scanners      testssl.sh, sslyze, sslscan and nmap against the example server'
 	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
 	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
@@ -66,6 +68,12 @@ differential-hello:
 	@cd host && TLS_HS_HELLOS=$(or $(COUNT),100000) TLS_HS_TABLE=tests/differential.md \
 		CARGO_TARGET_DIR=$(cache)/host cargo test --quiet --release --test differential
 
+tlsfuzzer:
+	@scripts/tlsfuzzer "$(TLSFUZZER)"
+
+scanners:
+	@scripts/scanners
+
 bench-crypto:
 	@scripts/deps host
 	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
@@ -90,4 +98,5 @@ distclean: clean
 	rm -rf "$(cache)"
 
 .PHONY: help demo test test-host test-patches test-differential test-targets test-sanitizer \
-	check constant-time dudect fuzz differential-hello bench-crypto bench-handshake patches kernel tree clean distclean
+	check constant-time dudect fuzz differential-hello tlsfuzzer scanners bench-crypto bench-handshake \
+	patches kernel tree clean distclean

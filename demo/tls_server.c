@@ -7,10 +7,11 @@
  * are handed to another program, which gets the connection as file descriptor
  * 3 with the ClientHello still unread and the plain text side as descriptor 4.
  *
- *	tls_server -p PORT -k KEYRING [-t TIMEOUT_MS] [-v] [-- FALLBACK ARG...]
+ *	tls_server -p PORT -k KEYRING [-t TIMEOUT_MS] [-ev] [-- FALLBACK ARG...]
  *
  * GET / says how the client is connected, GET /bytes/N gives N bytes, POST
- * /echo gives back what was sent.
+ * /echo gives back what was sent.  GET /keyupdate is like GET /, under the next
+ * keys of both sides.  With -e it gives back whatever it gets, be it HTTP or not.
  */
 
 #define _GNU_SOURCE
@@ -65,7 +66,7 @@ struct conn {
 
 static int epfd;
 static char **fallback;
-static bool verbose;
+static bool verbose, echo;
 static volatile sig_atomic_t stop;
 
 static void die(const char *what)
@@ -175,11 +176,11 @@ static int hand_over(struct conn *c, int fd, int family)
 		_exit(127);
 	}
 	close(sp[1]);
-	close(fd);
 	if (pid < 0) {
 		close(sp[0]);
 		return -1;
 	}
+	close(fd);
 	fcntl(sp[0], F_SETFL, O_NONBLOCK);
 	c->fd = sp[0];
 	return 0;
@@ -195,8 +196,12 @@ static void watch(struct conn *c, int op, unsigned int events)
 
 static void conn_free(struct conn *c)
 {
-	if (c->fd >= 0)
-		close(c->fd);
+	/*
+	 * Not left to close(): a process that was just forked for another
+	 * connection may have the descriptor, too.
+	 */
+	epoll_ctl(epfd, EPOLL_CTL_DEL, c->fd, NULL);
+	close(c->fd);
 	printf("#%d %s %s requests=%u in=%llu out=%llu\n", c->nr, c->peer, c->how, c->requests,
 	       c->bytes_in, c->bytes_out);
 	fflush(stdout);
@@ -257,10 +262,14 @@ static void respond(struct conn *c, const char *status, const void *body, size_t
 static void serve(struct conn *c, const char *method, const char *path, const char *body,
 		  size_t len)
 {
+	struct tls_hs_key_update update = { .flags = TLS_HS_KEY_UPDATE_REQUEST };
 	char text[2048];
 	size_t i, n;
 	char *data;
 
+	if (c->tls && !strcmp(path, "/keyupdate") &&
+	    setsockopt(c->fd, SOL_TLS, TLS_HS_KEY_UPDATE, &update, sizeof(update)))
+		perror("TLS_HS_KEY_UPDATE");
 	if (!strcmp(method, "POST") && !strcmp(path, "/echo")) {
 		respond(c, "200 OK", body, len);
 	} else if (!strcmp(method, "GET") && sscanf(path, "/bytes/%zu", &n) == 1 && n <= BODY_MAX) {
@@ -271,7 +280,7 @@ static void serve(struct conn *c, const char *method, const char *path, const ch
 			data[i] = i * 167 >> 3;
 		respond(c, "200 OK", data, n);
 		free(data);
-	} else if (!strcmp(method, "GET") && !strcmp(path, "/")) {
+	} else if (!strcmp(method, "GET") && (!strcmp(path, "/") || !strcmp(path, "/keyupdate"))) {
 		n = snprintf(text, sizeof(text), "%s %s\n", c->peer, c->how);
 		respond(c, "200 OK", text, n);
 	} else {
@@ -380,6 +389,10 @@ static bool on_input(struct conn *c)
 			c->told = true;
 		}
 	}
+	if (echo && c->told) {
+		append(&c->out, c->in.data, c->in.len);
+		c->in.len = 0;
+	}
 	for (more = c->told && c->in.len; more && !c->closing;)
 		if (!request(c, &more))
 			return false;
@@ -454,7 +467,7 @@ int main(int argc, char **argv)
 	struct epoll_event ev[64];
 	int port = 4433, opt, i, n;
 
-	while ((opt = getopt(argc, argv, "p:k:t:v")) != -1) {
+	while ((opt = getopt(argc, argv, "p:k:t:ev")) != -1) {
 		switch (opt) {
 		case 'p':
 			port = atoi(optarg);
@@ -465,11 +478,14 @@ int main(int argc, char **argv)
 		case 't':
 			settings.timeout_ms = atoi(optarg);
 			break;
+		case 'e':
+			echo = true;
+			break;
 		case 'v':
 			verbose = true;
 			break;
 		default:
-			fprintf(stderr, "Usage: %s -p PORT -k KEYRING [-t TIMEOUT_MS] [-v] [-- FALLBACK ARG...]\n",
+			fprintf(stderr, "Usage: %s -p PORT -k KEYRING [-t TIMEOUT_MS] [-ev] [-- FALLBACK ARG...]\n",
 				argv[0]);
 			return 2;
 		}

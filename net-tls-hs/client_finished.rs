@@ -155,6 +155,8 @@ impl WaitFinished {
 fn on_alert(content: Option<&[u8]>) -> Failure {
     match content {
         Some(&[_, description]) => Failure::PeerAlert(description),
+        // Section 5.4: no empty ones.
+        Some(&[]) => Failure::Alert(Alert::UnexpectedMessage),
         _ => Failure::Alert(Alert::DecodeError),
     }
 }

@@ -279,7 +279,7 @@ int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len)
 static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
 			     const u8 *alert, u32 len)
 {
-	if (len != 2) {
+	if (len != TLS_HS_ALERT_LEN) {
 		/* Section 5.4 for those that are empty. */
 		tls_hs_fatal(sk, ctx,
 			     len ? TLS_ALERT_DESC_DECODE_ERROR :

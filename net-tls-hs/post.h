@@ -19,6 +19,9 @@
  */
 #define TLS_HS_MAX_RECORDS	0x1000000U
 
+/* Level and description. */
+#define TLS_HS_ALERT_LEN	2U
+
 /* Bits of tls_context::hs_flags. */
 enum {
 	TLS_HS_TX_ANSWER,	/* the client wants a KeyUpdate */
@@ -97,7 +100,7 @@ static inline void tls_hs_write_space(struct tls_context *ctx)
 }
 
 /* Is a decrypted record not just something to be read?  Alerts are for readers
- * that can tell them from data.
+ * that can tell them from data, unless they are malformed.
  */
 static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 				   const struct msghdr *msg,
@@ -111,7 +114,8 @@ static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 		return test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags) ||
 		       tls_hs_key_is_old(ctx, &ctx->rx);
 	case TLS_RECORD_TYPE_ALERT:
-		return !msg || !msg->msg_control;
+		return !msg || !msg->msg_control ||
+		       strp_msg(skb)->full_len != TLS_HS_ALERT_LEN;
 	default:
 		return true;
 	}

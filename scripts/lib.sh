@@ -101,3 +101,19 @@ apt_of_our_own() {
 		-o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" -o APT::Sandbox::User=root
 		-o Acquire::Languages=none)
 }
+
+# venv FILE: prints the Python of a virtual environment with the packages of a
+# requirements file, which pins all of them.
+venv() {
+	local name dir
+	name=$(basename "$(dirname "$1")")
+	dir=$cache/venv/$name
+	if ! cmp -s "$1" "$dir/installed"; then
+		rm -rf "$dir"
+		quietly "$cache/log/venv-$name.log" "installing Python packages of $1" bash -c '
+			python3 -m venv "$1" && "$1/bin/pip" install --no-deps --requirement "$2"' \
+			- "$dir" "$1"
+		cp "$1" "$dir/installed"
+	fi
+	echo "$dir/bin/python"
+}

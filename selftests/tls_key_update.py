@@ -475,8 +475,8 @@ def flood(env):
         expect_end(peer.client, ("unexpected_message",))
 
 
-def refused(env, content, alert, kind=tls13.HANDSHAKE, err=errno.EPROTO, raw=None):
-    """What a record ends in."""
+def refused(env, content, alert, kind=tls13.HANDSHAKE, err=errno.EPROTO, raw=None, room=0):
+    """What a record ends in, for a reader with so much room for control messages."""
     with env.listen() as lsk:
         client, conn = pair(lsk)
         client.send(b"before")
@@ -486,7 +486,7 @@ def refused(env, content, alert, kind=tls13.HANDSHAKE, err=errno.EPROTO, raw=Non
             client.sock.sendall(raw(client))
         eq(recv_exact(conn, 6), b"before")
         for _ in range(3):
-            eq(error(conn.recv, 10), err, f"{content}: recv")
+            eq(error(conn.recvmsg, 10, room), err, f"{content}: recv")
         expect_end(client, (alert,))
         eq(client.rx.seq, 1, "records")
         assert error(conn.send, b"x") in (err, errno.EPIPE)
@@ -629,9 +629,10 @@ def alerts_received(env):
         os.close(rfd)
         os.close(wfd)
         # Alerts that are malformed.
-        refused(env, (b"\1",), "decode_error", tls13.ALERT)
-        refused(env, (b"\1\0\0",), "decode_error", tls13.ALERT)
-        refused(env, (b"",), "unexpected_message", tls13.ALERT)
+        for room in (0, 64):
+            refused(env, (b"\1",), "decode_error", tls13.ALERT, room=room)
+            refused(env, (b"\1\0\0",), "decode_error", tls13.ALERT, room=room)
+            refused(env, (b"",), "unexpected_message", tls13.ALERT, room=room)
 
 
 @test

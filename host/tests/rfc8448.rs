@@ -304,7 +304,7 @@ impl Schedule {
         .unwrap();
         assert_eq!(w.since(0), server);
 
-        let secret = early.into_handshake(&shared);
+        let secret = early.handshake(&shared);
         let so_far = hash(&[&transcript]);
         Schedule {
             client: secret.client_traffic(&so_far),
@@ -412,7 +412,7 @@ fn every_record() {
     for section in ["3", "5", "6", "7"] {
         records(
             &Trace::of_section(section),
-            EarlySecret::new(HashAlg::Sha256),
+            EarlySecret::with_psk(HashAlg::Sha256, &[0; 32]),
         );
     }
 }
@@ -421,7 +421,7 @@ fn every_record() {
 #[test]
 fn resumption() {
     let first = Trace::of_section("3");
-    let psk = records(&first, EarlySecret::new(HashAlg::Sha256)).unwrap();
+    let psk = records(&first, EarlySecret::with_psk(HashAlg::Sha256, &[0; 32])).unwrap();
     let early = || EarlySecret::<HostCrypto>::with_psk(HashAlg::Sha256, psk.bytes());
     let trace = Trace::of_section("4");
 

@@ -440,15 +440,21 @@ later("empty encrypted record", "5.2", {BRM, DE, UM})(
     lambda c: c.sock.sendall(record(APPDATA, b"", 0x0303)))
 later("record of 2^14+257 bytes", "5.2", RO)(
     lambda c: c.sock.sendall(record(APPDATA, bytes(16384 + 257), 0x0303)))
-later("inner plain text of 2^14+2 bytes", "5.2", {RO, UM, DCE, DE},
-      "TLSInnerPlaintext has 2^14+1 at most")(
+later("inner plain text of 2^14+2 bytes", "5.2", RO, "TLSInnerPlaintext has 2^14+1 at most")(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, c.finished() + bytes(16384 + 1 - 36))))
+later("Finished with padding up to 2^14+2 bytes", "5.4", RO, "padding counts as well")(
+    lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, c.finished(), 16384 + 1 - 36)))
+later("padding alone, 2^14+2 bytes", "5.4", {RO, UM})(
+    lambda c: c.sock.sendall(c.tx.seal(None, bytes(16384 + 2))))
 later("no inner content type", "5.4", UM)(
     lambda c: c.sock.sendall(c.tx.seal(None, bytes(20))))
 later("inner type 0 then nothing", "5.4", UM)(
     lambda c: c.sock.sendall(c.tx.seal(None, b"")))
 later("empty inner handshake record", "5.4", {UM, DE})(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, b"")))
+later("empty inner alert record", "5.4", UM)(lambda c: c.sock.sendall(c.tx.seal(ALERT, b"")))
+later("empty inner alert record with padding", "5.4", UM)(
+    lambda c: c.sock.sendall(c.tx.seal(ALERT, b"", 100)))
 later("inner ChangeCipherSpec", "5", UM)(lambda c: c.sock.sendall(c.tx.seal(CCS, b"\1")))
 later("application data before Finished", "5", UM)(
     lambda c: c.sock.sendall(c.tx.seal(APPDATA, b"GET / HTTP/1.0\r\n\r\n")))
