@@ -5,6 +5,7 @@ help:
 	@echo 'make demo          real clients, the kernel does their handshakes (start here)'
 	@echo 'make test          all tests; the last line says how many passed'
 	@echo 'make test-host     only those that need no kernel'
+	@echo 'make interop       every TLS client that can be had; writes tests/matrix/RESULTS.md'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
@@ -35,6 +36,9 @@ test:
 
 test-host:
 	@scripts/test host
+
+interop:
+	@scripts/interop
 
 test-patches:
 	@scripts/test-patches
@@ -68,4 +72,4 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches check constant-time fuzz bench-crypto patches kernel tree clean distclean
+.PHONY: help demo test test-host interop test-patches check constant-time fuzz bench-crypto patches kernel tree clean distclean

@@ -23,6 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(interop.CACHE, "interop")
 FIRST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 SECONDS = 300
+SMALL = 1 << 15
 # What comes from Debian, and what scripts/interop builds or installs; see the methods of Known.
 DEBIAN = ("openssl", "curl", "gnutls", "wget", "nss", "botan", "erlang", "java", "node", "python",
           "mono", "in_c")
@@ -44,6 +45,10 @@ class Client:
     can: frozenset = frozenset()
     # TLS 1.2 only: falls back whatever it is told.
     old: bool = False
+    # Bytes each way, of those that are slow.
+    size: int = 1 << 20
+    # The unpacked Debian that it is of, if any.
+    root: str = ""
     # Odd things of its own: a name, what to do, what the server has to say.
     odd: tuple = ()
 
@@ -76,6 +81,13 @@ def version_of(argv, pattern=r"\d+(\.\d+)+[a-z0-9.-]*"):
     return found[0] if found else None
 
 
+def package_version(root, package):
+    """The upstream version of a package of an unpacked Debian."""
+    with open(os.path.join(CACHE, root, ".packages"), encoding="ascii") as file:
+        versions = dict(line.split() for line in file)
+    return re.sub(r"^\d+:|[-+].*", "", versions[package]) if package in versions else None
+
+
 class Known:
     """All clients that are there, and why others are not."""
 
@@ -86,6 +98,8 @@ class Known:
         self.data = data
         self.port = interop.PORT
         self.plain = {}
+        self.slow = {}
+        self.root = ""
         roots = [root for root in ("bookworm", "trixie", "browsers")
                  if os.path.exists(os.path.join(CACHE, root, ".complete"))]
         enter_roots(roots)
@@ -97,10 +111,14 @@ class Known:
             if root not in roots:
                 self.missing.append((f"programs of Debian's {root}", "could not be fetched"))
                 continue
+            self.root = root
+            # The request in the folder is that of the last one.
+            self.slow[root] = interop.Clients(data[:SMALL], root_prefix(root))
             self.plain[root] = interop.Clients(data, root_prefix(root))
             for family in DEBIAN:
                 if not families or family in families:
                     getattr(self, "_" + family)(root)
+        self.root = ""
         for family in BUILT:
             if not families or family in families:
                 getattr(self, "_" + family)()
@@ -108,7 +126,7 @@ class Known:
     def set_port(self, port):
         """Where the clients shall connect to."""
         self.port = port
-        for plain in self.plain.values():
+        for plain in (*self.plain.values(), *self.slow.values()):
             plain.port = port
 
     def add(self, name, version, call, **kwargs):
@@ -117,7 +135,7 @@ class Known:
             self.missing.append((name, "does not run"))
             return
         name = f"{name} {version}"
-        client = Client(name, version, call, **kwargs)
+        client = Client(name, version, call, root=self.root, **kwargs)
         client.can = frozenset(client.can)
         self.clients.append(client)
         self.known[name] = call
@@ -189,7 +207,8 @@ class Known:
                  can={"twice", "alpn", "1.2"})
 
     def _gnutls(self, root):
-        plain = self.plain[root]
+        # gnutls-cli writes with a system call for every few bytes.
+        plain = self.slow[root]
 
         def call(name, suite="", groups="", version="", alpn="", twice="", more=()):
             more = list(more) + ([f"--alpn={alpn}"] if alpn else [])
@@ -198,7 +217,7 @@ class Known:
             return plain.gnutls(name, suite, groups.replace(":", " "), version, more)
 
         self.add("GnuTLS", version_of(plain.prefix + ["gnutls-cli", "--version"]), call,
-                 can={"twice", "alpn", "1.2"},
+                 can={"twice", "alpn", "1.2"}, size=SMALL,
                  retry={"groups": "secp384r1:secp256r1", "more": ("--single-key-share",)},
                  odd=(("record_size_limit 4097", {"more": ("--recordsize=4096",)}, ()),))
 
@@ -254,10 +273,7 @@ class Known:
             with open("request", "rb") as request:
                 return interop.exchange(argv + list(more), request.read(), None, SECONDS)
 
-        version = os.path.basename(max(glob.glob(os.path.join(
-            CACHE, root, "usr/share/doc/libnss3*")), default=""))
-        if version:
-            version = {"bookworm": "3.87", "trixie": "3.110"}[root]
+        version = package_version(root, "libnss3-tools")
         new = root != "bookworm"
         self.add("NSS", version, call,
                  groups=GROUPS + ((HYBRID,) if new else ()),

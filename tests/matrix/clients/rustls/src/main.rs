@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .with_protocol_versions(versions)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.resumption = Resumption::in_memory_sessions(8);
+    config.resumption = Resumption::in_memory_sessions(256);
     config.enable_early_data = option.contains_key("early");
     config.max_fragment_size = option.get("fragment").and_then(|size| size.parse().ok());
     if let Some(names) = option.get("alpn") {
