@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import typing
 
 import run as interop
@@ -47,6 +48,8 @@ class Client:
     old: bool = False
     # Bytes each way, of those that are slow.
     size: int = 1 << 20
+    # What it gets, if not what it has sent.
+    body: bytes = None
     # The unpacked Debian that it is of, if any.
     root: str = ""
     # Odd things of its own: a name, what to do, what the server has to say.
@@ -86,6 +89,40 @@ def package_version(root, package):
     with open(os.path.join(CACHE, root, ".packages"), encoding="ascii") as file:
         versions = dict(line.split() for line in file)
     return re.sub(r"^\d+:|[-+].*", "", versions[package]) if package in versions else None
+
+
+def patient(argv, request):
+    """As interop.exchange(), with programs that end, or never do, when their input ends."""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as proc:
+        timer = threading.Timer(SECONDS, proc.kill)
+        timer.start()
+        err = []
+        threading.Thread(target=lambda: err.append(proc.stderr.read()), daemon=True).start()
+
+        def feed():
+            try:
+                proc.stdin.write(request)
+                proc.stdin.flush()
+            except OSError:
+                pass
+
+        threading.Thread(target=feed, daemon=True).start()
+        out, want = b"", None
+        while want is None or len(out) < want:
+            data = os.read(proc.stdout.fileno(), 1 << 16)
+            if not data:
+                break
+            out += data
+            found = re.search(rb"HTTP/1.1 200 OK\r\n.*?Content-Length: (\d+).*?\r\n\r\n", out,
+                              re.S)
+            want = found.end() + int(found[1]) if found else None
+        proc.kill()
+        timer.cancel()
+    if want is None:
+        return None, (b"".join(err).decode(errors="replace").strip().splitlines() or
+                      ["no answer"])[-1][:120]
+    return out[found.end():want], ""
 
 
 class Known:
@@ -211,7 +248,7 @@ class Known:
         plain = self.slow[root]
 
         def call(name, suite="", groups="", version="", alpn="", twice="", more=()):
-            more = list(more) + ([f"--alpn={alpn}"] if alpn else [])
+            more = list(more) + [f"--alpn={word}" for word in alpn.split(",") if word]
             if twice:
                 more += ["--resume", "--waitresumption"]
             return plain.gnutls(name, suite, groups.replace(":", " "), version, more)
@@ -240,15 +277,21 @@ class Known:
             return interop.exchange(argv + [f"https://{name}:{plain.port}/echo"], b"")
 
         def wget2(name, **options):
-            argv = plain.prefix + ["wget2", "-q", "-O", "-", "--save-headers", "--tries=1",
-                                   "--ca-certificate=ca.pem", "--post-file=data", "--no-config",
-                                   "--no-ocsp", "--no-hsts", "--no-tls-session-file"]
+            argv = plain.prefix + ["wget2", "-q", "-O", "-", "--tries=1", "--ca-certificate=ca.pem",
+                                   "--no-config", "--no-ocsp", "--no-hsts",
+                                   "--no-tls-session-file"]
             if options:
                 argv.append("--gnutls-options=" + priority(**options))
-            return interop.exchange(argv + [f"https://{name}:{plain.port}/echo"], b"")
+            done = subprocess.run(argv + [f"https://{name}:{plain.port}/bytes/{1 << 20}"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False,
+                                  stderr=subprocess.PIPE, timeout=SECONDS)
+            why = (done.stderr.decode(errors="replace").strip().splitlines() or [""])[-1]
+            return (None, why or "no answer") if done.returncode else (done.stdout, "")
 
         self.add("wget", version_of(plain.prefix + ["wget", "--version"]), wget, can={"1.2"})
-        self.add("wget2", version_of(plain.prefix + ["wget2", "--version"]), wget2, can={"1.2"})
+        self.add("wget2", version_of(plain.prefix + ["wget2", "--version"]), wget2, can={"1.2"},
+                 # Debian 12's sends no more than 16384 bytes.
+                 body=bytes(i * 167 >> 3 & 255 for i in range(1 << 20)))
 
     def _nss(self, root):
         prefix = self.plain[root].prefix
@@ -263,21 +306,19 @@ class Known:
         groups_of = {"x25519": "x25519", "secp256r1": "P256", "secp384r1": "P384",
                      HYBRID: "mlkem768x25519"}
 
-        def call(name, suite="", groups="", version="", twice="", more=()):
+        def call(name, suite="", groups="", version="", more=()):
             versions = "tls1.2:tls1.2" if version else "tls1.3:tls1.3"
             argv = prefix + ["tstclnt", "-4", "-h", name, "-p", str(self.port), "-d",
                              f"sql:{database}", "-V", versions]
             argv += ["-c", suites[suite]] if suite else []
             argv += ["-I", ",".join(groups_of[g] for g in groups.split(":"))] if groups else []
-            argv += ["-u", "-L", "2"] if twice else []
-            with open("request", "rb") as request:
-                return interop.exchange(argv + list(more), request.read(), None, SECONDS)
+            return patient(argv + list(more), self.plain[root].request)
 
         version = package_version(root, "libnss3-tools")
         new = root != "bookworm"
         self.add("NSS", version, call,
                  groups=GROUPS + ((HYBRID,) if new else ()),
-                 retry={"groups": "secp384r1:secp256r1"}, can={"twice", "1.2"},
+                 retry={"groups": "secp384r1:secp256r1"}, can={"1.2"},
                  odd=(("compatibility mode", {"more": ("-e",)}, ()),) + ((
                      ("GREASE, shuffled, ECH grease, delegated credentials", {"more": (
                          "--enable-rfc8701-grease", "--enable-ch-extension-permutation",
@@ -289,8 +330,7 @@ class Known:
         version = version_of(prefix + ["botan", "version"])
         old = (version or "").startswith("2.")
 
-        def call(name, suite="", groups="", version="", alpn="", twice=""):
-            _ = twice
+        def call(name, suite="", groups="", version="", alpn=""):
             lines = ["allow_tls12 = true", "allow_tls13 = true"]
             lines += ["ciphers = " + {SUITES[0]: "AES-128/GCM", SUITES[1]: "AES-256/GCM",
                                       SUITES[2]: "ChaCha20Poly1305"}[suite]] if suite else []
@@ -304,8 +344,7 @@ class Known:
                              f"--tls-version={version or ('1.2' if old else '1.3')}"]
             argv += ["--policy=botan.policy"] if suite or groups else []
             argv += [f"--next-protocols={alpn}"] if alpn else []
-            with open("request", "rb") as request:
-                return interop.exchange(argv, request.read(), None, SECONDS)
+            return patient(argv, self.plain[root].request)
 
         self.add("Botan", version, call, old=old, can={"alpn", "1.2"},
                  retry={"groups": "secp384r1:secp256r1"})

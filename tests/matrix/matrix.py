@@ -83,8 +83,8 @@ class Run(interop.Run):
         """A case of a client."""
         self.grow = grow or {}
         count = self.number
-        self.case(f"{client.name}: {title}", client.name, key, want, self.clients.data[:client.size],
-                  **kwargs)
+        self.case(f"{client.name}: {title}", client.name, key, want,
+                  client.body or self.clients.data[:client.size], **kwargs)
         if self.number != count:
             self.note(client.name, kind, *self.rows[-1])
 
@@ -192,7 +192,8 @@ def identities(ring):
                 f"{name}.key", "-out", f"{name}.pem", "-CA", f"ca-{kind}.pem", "-CAkey",
                 f"ca-{kind}.key", "-config",
                 config(name, "basicConstraints=critical,CA:FALSE", f"subjectAltName=DNS:{name}",
-                       "keyUsage=critical,digitalSignature", "extendedKeyUsage=serverAuth",
+                       "keyUsage=critical,digitalSignature" + (",keyEncipherment" * (kind == "rsa")),
+                       "extendedKeyUsage=serverAuth",
                        "authorityKeyIdentifier=keyid"))
         payload = openssl("x509", "-in", f"{name}.pem", "-outform", "DER")
         payload += openssl("pkcs8", "-topk8", "-nocrypt", "-in", f"{name}.key", "-outform", "DER")

@@ -2,6 +2,8 @@
 %% SPDX-License-Identifier: GPL-2.0
 %% A TLS client with Erlang's own library: client.escript NAME PORT REQUEST [OPTION=VALUE]...
 
+-mode(compile).
+
 main([Name, Port, File | Words]) ->
     Option = maps:from_list([list_to_tuple(string:split(W, "=")) || W <- Words]),
     {ok, _} = application:ensure_all_started(ssl),
