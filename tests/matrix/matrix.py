@@ -41,6 +41,10 @@ COLUMNS = (("P-256", ("p256.test",)), ("RSA-2048", ("rsa2048.test",)),
            ("in records", ("records",)), ("others", ("odd",)), ("TLS 1.2", ("1.2",)))
 EARLY_DATA = 42
 OTHER_PORT = 4440
+# What everybody would ask for.
+NOT_TO_BE_HAD = (("Safari, Edge, Schannel", "not for Linux; BoringSSL imitates the first two"),
+                 (".NET", "no package in Debian, PyPI or npm"),
+                 ("picotls", "no package with a client"))
 FAILURES = ("TlsHsAlertTx", "TlsHsTimeout", "TlsHsReset", "TlsHsOverload", "TlsHsError",
             "TlsDecryptError", "TlsRxRekeyError", "TlsTxRekeyError")
 
@@ -252,7 +256,7 @@ def write_results(path, run, known, sizes):
                     field(line, "version"), field(line, "suite"), field(line, "group"),
                     interop.field(line, "signature"))
         out.write("\n## Not run\n\n")
-        for name, why in known.missing:
+        for name, why in (*known.missing, *NOT_TO_BE_HAD):
             out.write(f"- {name}: {why}\n")
         bad = [(r, client) for client, rows in run.table.items() for r in rows if not r[2]]
         if bad:
