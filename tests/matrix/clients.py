@@ -144,6 +144,9 @@ class Known:
             shutil.copy(source, ".")
         with open("short", "wb") as out:
             out.write(FIRST)
+        with open("small", "wb") as out:
+            out.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                      b"Content-Length: %d\r\n\r\n" % SMALL + data[:SMALL])
         for root in ("bookworm", "trixie"):
             if root not in roots:
                 self.missing.append((f"programs of Debian's {root}", "could not be fetched"))
@@ -177,13 +180,13 @@ class Known:
         self.clients.append(client)
         self.known[name] = call
 
-    def program(self, argv, names=None, env=None):
+    def program(self, argv, names=None, env=None, request="request"):
         """A client of ours: PROGRAM NAME PORT REQUEST OPTION=VALUE..."""
         def call(name, **options):
             if names and options.get("groups"):
                 options["groups"] = ":".join(names[g] for g in options["groups"].split(":"))
             words = [f"{key}={value}" for key, value in options.items() if value]
-            return interop.exchange(argv + [name, str(self.port), "request"] + words, b"", env,
+            return interop.exchange(argv + [name, str(self.port), request] + words, b"", env,
                                     SECONDS)
         return call
 
@@ -341,7 +344,7 @@ class Known:
                 out.write("\n".join(lines) + "\n")
             argv = prefix + ["botan", "tls_client", name, f"--port={self.port}",
                              "--trusted-cas=ca.pem", "--skip-system-cert-store",
-                             f"--tls-version={version or ('1.2' if old else '1.3')}"]
+                             "--tls1.2" if old else f"--tls-version={version or '1.3'}"]
             argv += ["--policy=botan.policy"] if suite or groups else []
             argv += [f"--next-protocols={alpn}"] if alpn else []
             return patient(argv, self.plain[root].request)
@@ -486,7 +489,8 @@ class Known:
         versions = {name.lower().replace("_", "-"): value for name, value in versions.items()}
         if "tlslite-ng" in versions:
             self.add("tlslite-ng", versions["tlslite-ng"],
-                     self.program([python, "tlslite_client.py"]), words=(HYBRID,),
+                     self.program([python, "tlslite_client.py"], request="small"), words=(HYBRID,),
+                     size=SMALL,
                      retry={"groups": "secp384r1:secp256r1"},
                      can={"twice", "update", "alpn", "1.2"})
         if "curl-cffi" in versions:

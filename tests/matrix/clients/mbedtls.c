@@ -86,6 +86,9 @@ static void talk(mbedtls_ssl_config *conf, char **argv, const char *data, size_t
 			out = NULL;
 			continue;
 		}
+		/* A message that was none of the application's. */
+		if (n == MBEDTLS_ERR_SSL_WANT_READ)
+			continue;
 		if (n <= 0)
 			break;
 		if (show)
