@@ -5,6 +5,7 @@ help:
 	@echo 'make demo          real clients, the kernel does their handshakes (start here)'
 	@echo 'make test          all tests; the last line says how many passed'
 	@echo 'make test-host     only those that need no kernel'
+	@echo 'make interop       every TLS client that can be had; writes tests/matrix/RESULTS.md'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
@@ -43,6 +44,9 @@ test:
 
 test-host:
 	@scripts/test host
+
+interop:
+	@scripts/interop
 
 test-patches:
 	@scripts/test-patches
@@ -98,5 +102,5 @@ distclean: clean
 	rm -rf "$(cache)"
 
 .PHONY: help demo test test-host test-patches test-differential test-targets test-sanitizer \
-	check constant-time dudect fuzz differential-hello tlsfuzzer scanners bench-crypto bench-handshake \
+	check constant-time dudect fuzz differential-hello interop tlsfuzzer scanners bench-crypto bench-handshake \
 	patches kernel tree clean distclean

@@ -45,25 +45,6 @@ GNUTLS_GROUP = {"x25519": "GROUP-X25519", "secp256r1": "GROUP-SECP256R1",
 GNUTLS_SUITE = {"TLS_AES_128_GCM_SHA256": "AES-128-GCM", "TLS_AES_256_GCM_SHA384": "AES-256-GCM",
                 "TLS_CHACHA20_POLY1305_SHA256": "CHACHA20-POLY1305"}
 
-PYTHON_CLIENT = """
-import socket, ssl, sys
-name, port, group, version, file = sys.argv[1:]
-ctx = ssl.create_default_context(cafile="ca.pem")
-if version == "1.2":
-    ctx.maximum_version = ssl.TLSVersion.TLSv1_2
-if group:
-    ctx.set_ecdh_curve({"x25519": "X25519", "secp256r1": "prime256v1"}[group])
-data = open(file, "rb").read()
-raw = socket.create_connection(("127.0.0.1", int(port)))
-raw.settimeout(60)
-with ctx.wrap_socket(raw, server_hostname=name) as s:
-    s.sendall(data)
-    out = b""
-    while chunk := s.recv(1 << 16):
-        out += chunk
-sys.stdout.buffer.write(out)
-"""
-
 
 class Server:
     """tls_server and what it says."""
@@ -106,10 +87,10 @@ class Server:
             self.count = max(self.lines, default=0)
 
 
-def exchange(argv, request, env=None):
+def exchange(argv, request, env=None, seconds=120):
     """Runs a client with the request as input; its body of the answer and errors."""
     proc = subprocess.run(argv, input=request, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=120, check=False, env=env)
+                          timeout=seconds, check=False, env=env)
     head, _, body = proc.stdout.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         err = proc.stderr.decode(errors="replace").strip().splitlines()
@@ -118,18 +99,19 @@ def exchange(argv, request, env=None):
 
 
 class Clients:
-    """The clients; each method returns (body, error)."""
+    """The clients; each method returns (body, error). prefix: what runs a program."""
 
-    def __init__(self, data):
+    def __init__(self, data, prefix=()):
         self.data = data
+        self.prefix = list(prefix)
+        self.port = PORT
         self.request = (b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                         b"Content-Length: %d\r\n\r\n" % len(data)) + data
         with open("data", "wb") as out:
             out.write(data)
         with open("request", "wb") as out:
             out.write(self.request)
-        with open("client.py", "w", encoding="ascii") as out:
-            out.write(PYTHON_CLIENT)
+        shutil.copy(os.path.join(HERE, "client.py"), "client.py")
         self.known = {"openssl": self.openssl, "curl": self.curl, "gnutls": self.gnutls,
                       "python": self.python}
         found = subprocess.run([os.path.join(HERE, "../../scripts/newer-openssl"), "--offline"],
@@ -143,8 +125,8 @@ class Clients:
 
     def openssl(self, name, suite="", groups="", version="", more=(), program="openssl"):
         """openssl s_client"""
-        argv = [program, "s_client", "-connect", f"127.0.0.1:{PORT}", "-quiet", "-CAfile",
-                "ca.pem", "-verify_return_error"]
+        argv = self.prefix + [program, "s_client", "-connect", f"127.0.0.1:{self.port}", "-quiet",
+                              "-CAfile", "ca.pem", "-verify_return_error"]
         argv += ["-servername", name] if name else ["-noservername"]
         argv += ["-ciphersuites", suite] if suite else []
         argv += ["-groups", ":".join(OPENSSL_GROUP[g] for g in groups.split())] if groups else []
@@ -153,12 +135,13 @@ class Clients:
 
     def curl(self, name, suite="", groups="", version="", more=()):
         """curl"""
-        argv = ["curl", "-sS", "-i", "--cacert", "ca.pem", "--resolve", f"{name}:{PORT}:127.0.0.1",
-                "-H", "Expect:", "--data-binary", "@data", "--http1.1"]
+        argv = self.prefix + ["curl", "-sS", "-i", "--cacert", "ca.pem", "--resolve",
+                              f"{name}:{self.port}:127.0.0.1", "-H", "Expect:", "--data-binary",
+                              "@data", "--http1.1"]
         argv += ["--tls13-ciphers", suite] if suite else []
         argv += ["--curves", ":".join(OPENSSL_GROUP[g] for g in groups.split())] if groups else []
         argv += ["--tls-max", "1.2"] if version == "1.2" else []
-        return exchange(argv + list(more) + [f"https://{name}:{PORT}/echo"], b"")
+        return exchange(argv + list(more) + [f"https://{name}:{self.port}/echo"], b"")
 
     def gnutls(self, name, suite="", groups="", version="", more=()):
         """gnutls-cli"""
@@ -166,8 +149,9 @@ class Clients:
         prio += ":-CIPHER-ALL:+" + GNUTLS_SUITE[suite] if suite else ""
         if groups:
             prio += ":-GROUP-ALL" + "".join(":+" + GNUTLS_GROUP[g] for g in groups.split())
-        argv = ["gnutls-cli", "--logfile=/dev/null", "--x509cafile=ca.pem", "-p", str(PORT),
-                f"--priority={prio}", f"--sni-hostname={name}", f"--verify-hostname={name}"]
+        argv = self.prefix + ["gnutls-cli", "--logfile=/dev/null", "--x509cafile=ca.pem", "-p",
+                              str(self.port), f"--priority={prio}", f"--sni-hostname={name}",
+                              f"--verify-hostname={name}"]
         return exchange(argv + list(more) + ["127.0.0.1"], self.request)
 
     def python(self, name, suite="", groups="", version="", more=()):
@@ -178,8 +162,10 @@ class Clients:
                 out.write("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
                           f"[c]\nCiphersuites = {suite}\n")
             env["OPENSSL_CONF"] = os.path.abspath("openssl.cnf")
-        return exchange([sys.executable, "client.py", name, str(PORT), groups, version, "request",
-                         *more], b"", env)
+        words = [f"group={groups}"] * bool(groups) + [f"version={version}"] * bool(version)
+        return exchange(self.prefix + [sys.executable if not self.prefix else "python3",
+                                       "client.py", name, str(self.port), "request", *words,
+                                       *more], b"", env)
 
 
 class Run:
@@ -190,12 +176,21 @@ class Run:
         self.number = self.passed = self.failed = 0
         self.rows = []
 
+    def before(self):
+        """What is to be compared after a case."""
+
+    def also(self, line, first):
+        """What else is wrong after a case, but for what the server says of it."""
+        _ = line, first
+        return ""
+
     def case(self, title, client, name, want, data, first=0, **kwargs):
         """One connection, after as many that do not matter. want: words of the server's line, or sets of them: any; or a
         string: the client must fail with an error in which it is."""
         if self.only and self.only not in title:
             return
         self.number += 1
+        self.before()
         start = time.monotonic()
         try:
             body, why = self.clients.known[client](name, **kwargs)
@@ -219,6 +214,7 @@ class Run:
                 words = (word,) if isinstance(word, str) else word
                 if not any(re.search(rf"(^|[ =(]){re.escape(w)}($|[ )])", line) for w in words):
                     why = why or f"no {'/'.join(words)} in: {line}"
+            why = why or self.also(line, first)
         good = body is not None and not why
         self.passed += good
         self.failed += not good
