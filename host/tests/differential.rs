@@ -395,11 +395,23 @@ fn formed(kind: u16, body: &[u8]) -> bool {
                 }
             }
             1 => return (body.len() == 1).then_some(()),
+            5 => match body {
+                [] => return None,
+                [1, tail @ ..] => {
+                    let mut rest = tail;
+                    let responders = vectors(vector(&mut rest, 2)?, 2, 0)?;
+                    only(rest, 2)?;
+                    return (!responders.iter().any(|r| r.is_empty())).then_some(());
+                }
+                // Of another type, which has no form here.
+                _ => (),
+            },
             10 | 13 | 50 => drop(numbers(only(body, 2)?)?),
             16 => {
                 let names = vectors(only(body, 2)?, 1, 0)?;
                 return (!names.is_empty() && names.iter().all(|n| !n.is_empty())).then_some(());
             }
+            18 => return body.is_empty().then_some(()),
             28 => return (body.len() == 2).then_some(()),
             41 => {
                 let mut rest = body;
@@ -438,12 +450,9 @@ fn formed_elsewhere(kind: u16, body: &[u8]) -> bool {
     let good = || {
         let mut rest;
         match kind {
-            // status_request (RFC 6066, section 8).
+            // status_request (RFC 6066, section 8): of no other type.
             5 => {
-                let [1, tail @ ..] = body else { return None };
-                rest = tail;
-                vectors(vector(&mut rest, 2)?, 2, 0)?;
-                only(rest, 2)?;
+                let [1, ..] = body else { return None };
             }
             // ec_point_formats (RFC 8422): the uncompressed one is among them.
             11 => return only(body, 1).filter(|l| l.contains(&0)).map(|_| ()),

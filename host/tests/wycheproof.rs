@@ -20,7 +20,7 @@ fn agree(private_key: &[u8], point: &[u8]) -> Result<[u8; 32], p256::InvalidPubl
     let key = p256::PrivateKey::from_be_bytes(&private_key[zeroes..]).unwrap();
     let run = || {
         let mut shared = [0; 32];
-        p256::ecdh::<HostCrypto>(&key, point, &mut shared).map(|()| shared)
+        p256::ecdh::<HostCrypto>(&key, point, &mut shared).map(|_| shared)
     };
     let got = run();
     assert_eq!(without_assembly(run), got);

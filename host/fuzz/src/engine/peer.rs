@@ -107,7 +107,9 @@ mod real {
             29 if client == ours => {
                 assert!(HostCrypto::x25519(out, &SECRET, server.try_into().ok()?));
             }
-            23 if client == ours => p256::ecdh::<HostCrypto>(&p256(), server, out).unwrap(),
+            23 if client == ours => {
+                p256::ecdh::<HostCrypto>(&p256(), server, out).unwrap();
+            }
             _ => return None,
         }
         Some(32)
