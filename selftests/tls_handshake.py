@@ -1065,6 +1065,7 @@ class Trace:
     def __enter__(self):
         self._write("trace", "")
         self._write("events/tls_handshake/enable", "1")
+        self._write("tracing_on", "1")
         return self
 
     def __exit__(self, *_):
