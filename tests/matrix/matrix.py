@@ -298,7 +298,7 @@ def main():
     other = subprocess.Popen(
         ["openssl", "s_server", "-accept", str(OTHER_PORT), "-cert", "p256.test.pem", "-key",
          "p256.test.key", "-www", "-max_early_data", "16384", "-quiet"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     relay = proxy.Proxy(interop.PORT)
     run = Run(server, known, args.only)
     sizes = {}
