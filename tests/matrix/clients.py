@@ -62,7 +62,7 @@ def root_prefix(root, cwd=None):
 
 
 def enter_roots(roots):
-    """Makes unpacked Debians usable in the guest, whose files are lost anyway."""
+    """Makes what is unpacked usable in the guest, whose files are lost anyway."""
     for root in roots:
         path = os.path.join(CACHE, root)
         for what in ("/proc", "/dev", "/tmp"):
