@@ -15,6 +15,7 @@ import argparse
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -208,6 +209,17 @@ def identities(ring):
                 out.write(file.read())
 
 
+def wait_for(port):
+    """Until somebody listens there."""
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.2)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
 def field(line, name):
     """One field of the server's line, briefly."""
     value = interop.field(line, name)
@@ -298,7 +310,8 @@ def main():
     other = subprocess.Popen(
         ["openssl", "s_server", "-accept", str(OTHER_PORT), "-cert", "p256.test.pem", "-key",
          "p256.test.key", "-www", "-max_early_data", "16384", "-quiet"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(OTHER_PORT)
     relay = proxy.Proxy(interop.PORT)
     run = Run(server, known, args.only)
     sizes = {}

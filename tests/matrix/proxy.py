@@ -12,16 +12,24 @@ import time
 SHAPES = ("whole", "segments", "bytes", "records")
 
 
+def is_complete(message):
+    """Whether it is all there."""
+    return len(message) >= 4 and len(message) >= 4 + int.from_bytes(message[1:4], "big")
+
+
 def read_hello(sock):
     """The ClientHello message, all that was read, and how much of it the message was."""
     raw, message, at = b"", b"", 0
-    while len(message) < 4 or len(message) < 4 + int.from_bytes(message[1:4], "big"):
+    while not is_complete(message):
         data = sock.recv(65536)
         if not data:
             return None, raw, at
         raw += data
-        while len(raw) >= at + 5 and len(raw) >= at + 5 + struct.unpack_from("!H", raw, at + 3)[0]:
+        # What follows it, as 0-RTT data, is not looked at.
+        while not is_complete(message) and len(raw) >= at + 5:
             length = struct.unpack_from("!H", raw, at + 3)[0]
+            if len(raw) < at + 5 + length:
+                break
             if raw[at] != 22:
                 return None, raw, at
             message += raw[at + 5:at + 5 + length]
