@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * X25519 of the kernel's lib/crypto, from its sources: what it has for x86-64
- * with ADX, which User-Mode Linux does not use, and the portable C.
+ * The kernel's lib/crypto, from its sources.  Of X25519 both what it has for
+ * x86-64 with ADX, which User-Mode Linux does not use, and the portable C.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +13,7 @@
 typedef uint8_t u8;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef uint64_t __le64;
 typedef unsigned __int128 u128;
 
 #undef __always_inline
@@ -26,6 +27,17 @@ typedef unsigned __int128 u128;
 #define X86_FEATURE_BMI2 "bmi2"
 #define X86_FEATURE_ADX "adx"
 #define EXPORT_SYMBOL(name)
+#define EXPORT_SYMBOL_GPL(name)
+#define CONFIG_64BIT
+#define WARN_ON_ONCE(condition) CHECK(!(condition))
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define le64_to_cpu(v) (v)
+#define cpu_to_le64(v) (v)
+#define __maybe_unused __attribute__((unused))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define get_unaligned(p) get_unaligned_le64(p)
+#define at_least static
+#define __initconst
 #define MODULE_LICENSE(text)
 #define MODULE_DESCRIPTION(text)
 #define MODULE_AUTHOR(text)
@@ -47,6 +59,39 @@ static inline void memzero_explicit(void *p, size_t len)
 {
 	memset(p, 0, len);
 	asm volatile("" : : "r" (p) : "memory");
+}
+
+static inline u64 rol64(u64 v, unsigned int n)
+{
+	return v << n | v >> (64 - n);
+}
+
+static inline void crypto_xor(u8 *to, const u8 *from, unsigned int len)
+{
+	for (; len >= 8; len -= 8, to += 8, from += 8)
+		put_unaligned_le64(get_unaligned_le64(to) ^ get_unaligned_le64(from), to);
+	while (len--)
+		*to++ ^= *from++;
+}
+
+#include "sha3.c"
+
+/* As sha3() of libraries.rs. */
+static void sha3(void)
+{
+	u8 key[1184] = {}, input[64] = {}, out[64], noise[128], blocks[504];
+	struct shake_ctx shake;
+
+	sha3_256(key, sizeof(key), out);
+	sha3_512(input, sizeof(input), out);
+	for (int i = 0; i < 7; i++)
+		shake256(input, 33, noise, sizeof(noise));
+	for (int i = 0; i < 9; i++) {
+		shake128_init(&shake);
+		shake_update(&shake, input, 34);
+		shake_squeeze(&shake, blocks, sizeof(blocks));
+	}
+	asm volatile("" : : "r" (out), "r" (noise), "r" (blocks) : "memory");
 }
 
 #define CURVE25519_KEY_SIZE 32
@@ -116,6 +161,7 @@ static const struct operation operations[] = {
 #ifdef __x86_64__
 	{ "x25519", adx_prepare, adx },
 #endif
+	{ "sha3", NULL, sha3 },
 	{ "x25519-portable", generic_prepare, generic },
 	{ }
 };

@@ -281,3 +281,20 @@ pub fn ml_kem() -> Vec<Entry> {
         }),
     ]
 }
+
+/// The hashing of [`ml_kem`] alone, but for the blocks that few keys need.
+pub fn sha3() -> Vec<Entry> {
+    vec![entry("sha3", || {
+        let mut out = ([0; 32], [0; 64], [0; 128], [0; 504]);
+        HostCrypto::sha3_256(&black_box([0; 1184]), &mut out.0);
+        HostCrypto::sha3_512(&black_box([0; 64]), &mut out.1);
+        for _ in 0..7 {
+            HostCrypto::shake256(&black_box([0; 33]), &mut out.2);
+        }
+        for _ in 0..9 {
+            let mut shake = HostCrypto::shake128(&black_box([0; 34]));
+            HostCrypto::shake128_squeeze(&mut shake, &mut out.3);
+        }
+        black_box(out);
+    })]
+}

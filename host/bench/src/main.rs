@@ -4,17 +4,17 @@
 //! All take turns, so that the load of the machine is the same for each, and what is measured is
 //! CPU time.
 //!
-//! Usage: tls-handshake-bench [--all] RSA-KEYS COMMAND...
+//! Usage: tls-handshake-bench [--only=TEXT] [--uncounted] RSA-KEYS COMMAND...
 //!
 //! The first argument is a directory with keys of 2048, 3072 and 4096 bits, as PKCS#8 and as
-//! RSAPrivateKey; each other one runs a worker. With `--all`, the instructions of all RSA
-//! operations are counted, which takes minutes.
+//! RSAPrivateKey; each other one runs a worker. With `--only`, tables without TEXT in their titles
+//! are left out; with `--uncounted`, instructions are not counted, which takes minutes.
 
 mod libraries;
 mod measure;
 mod worker;
 
-use measure::{clock, compare, Entry};
+use measure::{clock, Entry, Table};
 use worker::Worker;
 
 const VERSIONS: &str = include_str!("../Cargo.lock");
@@ -38,9 +38,10 @@ fn stay_here() {
 }
 
 fn main() {
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let all = args.first().is_some_and(|a| a == "--all");
-    args.drain(..usize::from(all));
+    let (options, args): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|a| a.starts_with("--"));
+    let only = options.iter().find_map(|o| o.strip_prefix("--only="));
+    let counted = !options.iter().any(|o| o == "--uncounted");
     let keys = &args[0];
     stay_here();
     let workers: Vec<Worker> = args[1..]
@@ -67,48 +68,44 @@ fn main() {
     println!("{}", versions.join(", "));
     println!("The core's clock: {:.2} GHz, from additions that wait for each other", clock());
 
-    compare(
-        "ECDSA P-256 with SHA-256, sign",
-        with(libraries::ecdsa(), "ecdsa"),
-        400,
-        8,
-        true,
-    );
-    compare(
-        "ECDH P-256, key pair and shared secret",
-        with(libraries::ecdh(), "ecdh"),
-        400,
-        4,
-        true,
-    );
-    let kernel = workers.iter().filter(|w| w.library() == "lib/crypto");
-    let mut x25519: Vec<Entry> = kernel
-        .flat_map(|w| [w.entry("", "x25519"), w.entry(", portable", "x25519-portable")])
-        .flatten()
-        .collect();
-    x25519.extend(libraries::x25519());
-    let others = workers.iter().filter(|w| w.library() != "lib/crypto");
-    x25519.extend(others.filter_map(|w| w.entry("", "x25519")));
-    compare("X25519, key pair and shared secret", x25519, 400, 4, true);
-    compare(
-        "ML-KEM-768, encapsulation with the check of the key",
-        with(libraries::ml_kem(), "mlkem"),
-        400,
-        8,
-        true,
-    );
+    let compare = |title: &str, rounds, batch, entries: &dyn Fn() -> Vec<Entry>| {
+        if title.contains(only.unwrap_or_default()) {
+            let table = Table { rounds, batch, counted };
+            table.print(title, entries());
+        }
+    };
+    compare("ECDSA P-256 with SHA-256, sign", 400, 8, &|| {
+        with(libraries::ecdsa(), "ecdsa")
+    });
+    compare("ECDH P-256, key pair and shared secret", 400, 4, &|| {
+        with(libraries::ecdh(), "ecdh")
+    });
+    compare("X25519, key pair and shared secret", 400, 4, &|| {
+        let is_kernel = |w: &&Worker| w.library() == "lib/crypto";
+        let kernel = workers.iter().filter(is_kernel);
+        let mut entries: Vec<Entry> = kernel
+            .flat_map(|w| [w.entry("", "x25519"), w.entry(", portable", "x25519-portable")])
+            .flatten()
+            .collect();
+        entries.extend(libraries::x25519());
+        let others = workers.iter().filter(|w| !is_kernel(w));
+        entries.extend(others.filter_map(|w| w.entry("", "x25519")));
+        entries
+    });
+    compare("ML-KEM-768, encapsulation with the check of the key", 400, 8, &|| {
+        with(libraries::ml_kem(), "mlkem")
+    });
+    compare("SHA-3 of an ML-KEM-768 encapsulation", 400, 8, &|| {
+        with(libraries::sha3(), "sha3")
+    });
     for (bits, operation, rounds) in [
         (2048, "rsa2048", 100),
         (3072, "rsa3072", 50),
         (4096, "rsa4096", 40),
     ] {
-        let read = |suffix| std::fs::read(format!("{keys}/{bits}.{suffix}")).unwrap();
-        compare(
-            &format!("RSA-{bits} PSS with SHA-256, sign"),
-            with(libraries::pss(&read("pk8"), &read("rsa")), operation),
-            rounds,
-            1,
-            all || bits == 2048,
-        );
+        compare(&format!("RSA-{bits} PSS with SHA-256, sign"), rounds, 1, &|| {
+            let read = |suffix| std::fs::read(format!("{keys}/{bits}.{suffix}")).unwrap();
+            with(libraries::pss(&read("pk8"), &read("rsa")), operation)
+        });
     }
 }

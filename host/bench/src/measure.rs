@@ -120,34 +120,46 @@ pub fn clock() -> f64 {
     f64::NAN
 }
 
-/// Measures all in turns and prints a table. The first is compared with.
-pub fn compare(title: &str, mut entries: Vec<Entry>, rounds: usize, batch: usize, counted: bool) {
-    let mut times = vec![Vec::with_capacity(rounds); entries.len()];
-    for _ in 0..rounds {
-        for (entry, times) in entries.iter_mut().zip(&mut times) {
-            times.push(entry.operation.time(batch) / 1e3 / batch as f64);
+/// How a table is measured.
+pub struct Table {
+    /// How often all take turns.
+    pub rounds: usize,
+    /// Repetitions of each turn.
+    pub batch: usize,
+    /// Whether instructions are counted.
+    pub counted: bool,
+}
+
+impl Table {
+    /// Measures all in turns and prints the table. The first is compared with.
+    pub fn print(&self, title: &str, mut entries: Vec<Entry>) {
+        let mut times = vec![Vec::with_capacity(self.rounds); entries.len()];
+        for _ in 0..self.rounds {
+            for (entry, times) in entries.iter_mut().zip(&mut times) {
+                times.push(entry.operation.time(self.batch) / 1e3 / self.batch as f64);
+            }
         }
-    }
-    println!("\n{title}");
-    println!(
-        "{:<22}{:>11}{:>11}{:>12}{:>14}{:>8}",
-        "", "median us", "p10 us", "cycles", "instructions", "ratio"
-    );
-    let clock = clock();
-    let mut base = None;
-    for (entry, times) in entries.iter_mut().zip(&mut times) {
-        times.sort_by(f64::total_cmp);
-        let median = times[times.len() / 2];
-        let p10 = times[times.len() / 10];
-        let instructions = match counted {
-            true => entry.operation.count().to_string(),
-            false => "-".into(),
-        };
+        println!("\n{title}");
         println!(
-            "{:<22}{median:>11.2}{p10:>11.2}{:>12.0}{instructions:>14}{:>8.2}",
-            entry.name,
-            p10 * 1e3 * clock,
-            median / *base.get_or_insert(median)
+            "{:<22}{:>11}{:>11}{:>12}{:>14}{:>8}",
+            "", "median us", "p10 us", "cycles", "instructions", "ratio"
         );
+        let clock = clock();
+        let mut base = None;
+        for (entry, times) in entries.iter_mut().zip(&mut times) {
+            times.sort_by(f64::total_cmp);
+            let median = times[times.len() / 2];
+            let p10 = times[times.len() / 10];
+            let instructions = match self.counted {
+                true => entry.operation.count().to_string(),
+                false => "-".into(),
+            };
+            println!(
+                "{:<22}{median:>11.2}{p10:>11.2}{:>12.0}{instructions:>14}{:>8.2}",
+                entry.name,
+                p10 * 1e3 * clock,
+                median / *base.get_or_insert(median)
+            );
+        }
     }
 }
