@@ -9,7 +9,7 @@ help:
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
 	@echo 'make fuzz TIME=60  fuzz the parsers, so many seconds for each'
-	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
+	@echo 'make bench-crypto  our primitives beside other libraries and the kernel'"'"'s own'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
 	@echo 'make kernel        build the patched kernel (ARCH=um|x86, KIND=fast|debug)'
@@ -49,8 +49,7 @@ fuzz:
 	@scripts/fuzz --time=$(or $(TIME),60)
 
 bench-crypto:
-	@scripts/deps host
-	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
+	@scripts/bench-crypto
 
 patches:
 	@scripts/patches $(if $(SUBMITTER),--submitter='$(SUBMITTER)')

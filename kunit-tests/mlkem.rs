@@ -8,8 +8,8 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     use crate::mlkem::keccak::{permute, States};
     use crate::mlkem::{
-        encapsulate, encapsulate_on, encapsulate_with, InvalidKey, Scratch, CIPHERTEXT_LEN, ENCAPSULATION_KEY_LEN,
-        SHARED_SECRET_LEN,
+        encapsulate, encapsulate_on, encapsulate_with, InvalidKey, Scratch, CIPHERTEXT_LEN,
+        ENCAPSULATION_KEY_LEN, SHARED_SECRET_LEN,
     };
     use crate::tests::mlkem_vector::{CIPHERTEXT, KEY, MESSAGE, SHARED};
     use crate::tests::{zeroed, Platform};

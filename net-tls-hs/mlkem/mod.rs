@@ -137,6 +137,7 @@ pub(crate) fn encapsulate_on<C: Crypto>(
 }
 
 /// Makes the matrix from its seed, and the hash of the key.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn expand<C: Crypto>(
     wide: bool,
     key: &[u8; ENCAPSULATION_KEY_LEN],
@@ -169,15 +170,16 @@ fn set_indices(seed: &mut [u8; SEED_LEN + 2], row: u8, column: u8) {
 }
 
 /// What the polynomials of noise are made from (FIPS 203, equation 4.3).
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn noise_bytes<C: Crypto>(wide: bool, s: &mut Secrets) {
-    let mut seed = Secret::new([0; 33]);
-    let (seed_start, _) = seed.split_at_mut(32);
     let (_, output_seed) = s.output.split_at(SHARED_SECRET_LEN);
-    seed_start.copy_from_slice(output_seed);
     #[cfg(target_arch = "x86_64")]
-    if wide && wide::noise::<C>(&seed, &mut s.noise, &mut s.states) {
+    if wide && wide::noise::<C>(output_seed, &mut s.noise, &mut s.states) {
         return;
     }
+    let mut seed = Secret::new([0; 33]);
+    let (seed_start, _) = seed.split_at_mut(output_seed.len());
+    seed_start.copy_from_slice(output_seed);
     for (number, noise) in (0..).zip(&mut s.noise) {
         let [.., last] = &mut *seed;
         *last = number;

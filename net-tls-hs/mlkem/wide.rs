@@ -71,7 +71,7 @@ pub(super) fn expand<C: Crypto>(
 
 /// [`super::noise_bytes`]. False if AVX2 cannot be used.
 pub(super) fn noise<C: Crypto>(
-    seed: &[u8; 33],
+    seed: &[u8],
     noise: &mut [[u8; NOISE_LEN]; NOISES],
     memory: &mut [States; 2],
 ) -> bool {
@@ -80,11 +80,10 @@ pub(super) fn noise<C: Crypto>(
     for noise in noise.chunks_mut(WAYS) {
         states.fill([0; WAYS]);
         for way in 0..WAYS {
-            let (seed, _) = seed.split_at(32);
             add(states, way, seed);
-            add_byte(states, way, 32, number);
+            add_byte(states, way, seed.len(), number);
+            add_end(states, way, seed.len() + 1, BLOCK_LEN_256, SHAKE_SUFFIX);
             number += 1;
-            add_end(states, way, 33, BLOCK_LEN_256, SHAKE_SUFFIX);
         }
         // SAFETY: This runs where the registers of AVX2 may be used.
         if !C::with_avx2(|| unsafe { permute(states, work) }) {

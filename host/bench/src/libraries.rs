@@ -121,7 +121,6 @@ pub fn ecdh() -> Vec<Entry> {
     ]
 }
 
-
 /// RSASSA-PSS with SHA-256.
 pub fn pss(pkcs8: &[u8], pkcs1: &[u8]) -> Vec<Entry> {
     // SAFETY: Zeroes are a valid value of all three.
@@ -297,4 +296,44 @@ pub fn sha3() -> Vec<Entry> {
         }
         black_box(out);
     })]
+}
+
+/// Parts of a signature of [`ecdsa`]; the rest is the inversion modulo the order, two
+/// multiplications and the encoding.
+pub fn ecdsa_parts() -> Vec<Entry> {
+    use tls_handshake_host::crypto::{HashAlg::Sha256, MAX_HASH_LEN};
+    fn hmac(key: &<HostCrypto as Crypto>::HmacKey, data: &[&[u8]]) -> [u8; MAX_HASH_LEN] {
+        let mut out = [0; MAX_HASH_LEN];
+        let mut mac = HostCrypto::hmac_init(key);
+        for part in data {
+            HostCrypto::hmac_update(&mut mac, part);
+        }
+        HostCrypto::hmac_final(&mut mac, &mut out);
+        out
+    }
+    let key = our_key();
+    vec![
+        entry("base multiplication", move || {
+            black_box(key.public_key::<HostCrypto>());
+        }),
+        entry("nonce's HMACs", || {
+            // RFC 6979, section 3.2, with 32 bytes each of key, digest and randomness.
+            let mut v = [1; MAX_HASH_LEN];
+            let mut k = HostCrypto::hmac_key(Sha256, &black_box([0; 32]));
+            for step in [0, 1] {
+                let seed = hmac(&k, &[&v[..32], &[step], &black_box([7; 96])]);
+                k = HostCrypto::hmac_key(Sha256, &seed[..32]);
+                v = hmac(&k, &[&v[..32]]);
+            }
+            black_box(hmac(&k, &[&v[..32]]));
+        }),
+        entry("random bytes", || {
+            let mut bytes = [0; 32];
+            HostCrypto::random(&mut bytes);
+            black_box(bytes);
+        }),
+        entry("hash of the message", || {
+            black_box(digest());
+        }),
+    ]
 }

@@ -2,6 +2,7 @@
 //! Times, instructions and cycles.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 
 use crate::worker::Worker;
 
@@ -88,10 +89,16 @@ fn count(_operation: &mut dyn FnMut()) -> u64 {
     0
 }
 
+/// The clock of the core, measured once.
+pub fn clock() -> f64 {
+    static CLOCK: OnceLock<f64> = OnceLock::new();
+    *CLOCK.get_or_init(measure_clock)
+}
+
 /// The clock of the core in cycles per nanosecond: an addition that needs the sum of the one before
 /// takes one cycle. The best of several times is the one without disturbances.
 #[cfg(target_arch = "x86_64")]
-pub fn clock() -> f64 {
+fn measure_clock() -> f64 {
     const ADDITIONS: usize = 100 * 20_000;
     let best = (0..50).map(|_| {
         let start = cpu_time();
@@ -116,7 +123,7 @@ pub fn clock() -> f64 {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub fn clock() -> f64 {
+fn measure_clock() -> f64 {
     f64::NAN
 }
 
@@ -126,8 +133,24 @@ pub struct Table {
     pub rounds: usize,
     /// Repetitions of each turn.
     pub batch: usize,
-    /// Whether instructions are counted.
-    pub counted: bool,
+    /// Of whom the instructions are counted.
+    pub counted: fn(&str) -> bool,
+}
+
+/// The head of a table.
+pub fn head(title: &str) {
+    println!("\n{title}");
+    println!(
+        "{:<22}{:>11}{:>11}{:>12}{:>14}{:>8}",
+        "", "median us", "p10 us", "cycles", "instructions", "ratio"
+    );
+}
+
+/// A line of a table; times are in microseconds.
+pub fn line(name: &str, median: f64, p10: f64, instructions: Option<u64>, ratio: f64) {
+    let instructions = instructions.map_or("-".into(), |n| n.to_string());
+    let cycles = p10 * 1e3 * clock();
+    println!("{name:<22}{median:>11.2}{p10:>11.2}{cycles:>12.0}{instructions:>14}{ratio:>8.2}");
 }
 
 impl Table {
@@ -139,27 +162,15 @@ impl Table {
                 times.push(entry.operation.time(self.batch) / 1e3 / self.batch as f64);
             }
         }
-        println!("\n{title}");
-        println!(
-            "{:<22}{:>11}{:>11}{:>12}{:>14}{:>8}",
-            "", "median us", "p10 us", "cycles", "instructions", "ratio"
-        );
-        let clock = clock();
+        head(title);
         let mut base = None;
         for (entry, times) in entries.iter_mut().zip(&mut times) {
             times.sort_by(f64::total_cmp);
             let median = times[times.len() / 2];
             let p10 = times[times.len() / 10];
-            let instructions = match self.counted {
-                true => entry.operation.count().to_string(),
-                false => "-".into(),
-            };
-            println!(
-                "{:<22}{median:>11.2}{p10:>11.2}{:>12.0}{instructions:>14}{:>8.2}",
-                entry.name,
-                p10 * 1e3 * clock,
-                median / *base.get_or_insert(median)
-            );
+            let instructions = (self.counted)(&entry.name).then(|| entry.operation.count());
+            let ratio = median / *base.get_or_insert(median);
+            line(&entry.name, median, p10, instructions, ratio);
         }
     }
 }
