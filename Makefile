@@ -17,7 +17,7 @@ help:
 	@echo 'make differential-hello  many ClientHellos for our engine, rustls and OpenSSL'
 	@echo 'make tlsfuzzer     its scripts; TLSFUZZER=DIR names a checkout of it'
 	@echo 'make scanners      testssl.sh, sslyze, sslscan and nmap against the example server'
-	@echo 'make bench-crypto  our P-256 and RSA beside other libraries, times and instructions'
+	@echo 'make bench-crypto  our primitives beside other libraries and the kernel'"'"'s own'
 	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
@@ -79,8 +79,7 @@ scanners:
 	@scripts/scanners
 
 bench-crypto:
-	@scripts/deps host
-	@cd host/bench && CARGO_TARGET_DIR=$(cache)/bench cargo run --quiet --release
+	@scripts/bench-crypto
 
 bench-handshake:
 	@scripts/bench-handshake

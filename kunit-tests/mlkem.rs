@@ -2,10 +2,14 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_mlkem))]
 mod tests {
+    #[cfg(target_arch = "x86_64")]
+    use crate::crypto::Crypto;
     use crate::mlkem::encode::compress;
+    #[cfg(target_arch = "x86_64")]
+    use crate::mlkem::keccak::{permute, States};
     use crate::mlkem::{
-        encapsulate, encapsulate_with, InvalidKey, Scratch, CIPHERTEXT_LEN, ENCAPSULATION_KEY_LEN,
-        SHARED_SECRET_LEN,
+        encapsulate, encapsulate_on, encapsulate_with, InvalidKey, Scratch, CIPHERTEXT_LEN,
+        ENCAPSULATION_KEY_LEN, SHARED_SECRET_LEN,
     };
     use crate::tests::mlkem_vector::{CIPHERTEXT, KEY, MESSAGE, SHARED};
     use crate::tests::{zeroed, Platform};
@@ -22,11 +26,12 @@ mod tests {
         let mut memory = zeroed::<Memory>().unwrap();
         let m = &mut *memory;
         let mut shared = [0; SHARED_SECRET_LEN];
-        // Twice, as nothing may be left of the first time.
-        for _ in 0..2 {
+        // With and without AVX2. Twice, as nothing may be left of the first time.
+        for wide in [true, false, true, false] {
             m.ciphertext.fill(0);
             shared.fill(0);
-            let got = encapsulate_with::<Platform>(
+            let got = encapsulate_on::<Platform>(
+                wide,
                 &KEY,
                 &MESSAGE,
                 &mut m.scratch,
@@ -36,6 +41,28 @@ mod tests {
             assert!(got.is_ok());
             assert!(m.ciphertext == CIPHERTEXT);
             assert!(shared == SHARED);
+        }
+    }
+
+    /// Four SHAKE256, of one byte each, against the platform's.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn four_permutations() {
+        let mut memory = zeroed::<[States; 2]>().unwrap();
+        let [states, work] = &mut *memory;
+        for (way, byte) in [0x00, 0x5a, 0xa5, 0xff].into_iter().enumerate() {
+            states[0][way] = byte | 0x1f << 8;
+            states[16][way] = 0x80 << 56;
+        }
+        // SAFETY: This runs where the registers of AVX2 may be used.
+        if Platform::with_avx2(|| unsafe { permute(states, work) }) {
+            for (way, byte) in [0x00, 0x5a, 0xa5, 0xff].into_iter().enumerate() {
+                let mut want = [0; 136];
+                Platform::shake256(&[byte], &mut want);
+                for (lane, want) in states.iter().zip(want.chunks_exact(8)) {
+                    assert!(lane[way].to_le_bytes() == *want);
+                }
+            }
         }
     }
 

@@ -9,6 +9,8 @@ use crate::kcrypto::LibCrypto as Platform;
 use crate::host_crypto::HostCrypto as Platform;
 
 mod alpn;
+#[cfg(CONFIG_TLS_HANDSHAKE_BENCHMARK)]
+mod benchmark;
 mod certificate;
 mod crypto;
 mod identity;
@@ -22,6 +24,7 @@ mod post_handshake;
 mod record;
 mod record_limit;
 mod rsa;
+mod rsa_vector;
 mod session;
 
 /// Zeroed memory for a type of which zeroes are a valid value.

@@ -13,6 +13,9 @@
 #ifdef CONFIG_X86
 #include <linux/cpufeature.h>
 #endif
+#ifdef CONFIG_X86_64
+#include <asm/fpu/api.h>
+#endif
 
 #include "crypto_shim.h"
 
@@ -212,5 +215,47 @@ bool tls_hs_cpu_has_adx(void)
 	return boot_cpu_has(X86_FEATURE_ADX) && boot_cpu_has(X86_FEATURE_BMI2);
 #else
 	return false;
+#endif
+}
+
+#ifdef CONFIG_X86_64
+static bool cpu_has_avx2(void)
+{
+#ifndef CONFIG_UML
+	if (!cpu_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM, NULL))
+		return false;
+#endif
+	return boot_cpu_has(X86_FEATURE_AVX2);
+}
+#endif
+
+/**
+ * tls_hs_avx2_begin() - begin to use the registers of AVX2
+ *
+ * Context: any.  If it returns true, neither sleep nor begin again until
+ * tls_hs_avx2_end().
+ * Return: whether the CPU has them and they are free.
+ */
+bool tls_hs_avx2_begin(void)
+{
+#ifdef CONFIG_X86_64
+	if (!cpu_has_avx2() || !irq_fpu_usable())
+		return false;
+	kernel_fpu_begin();
+	return true;
+#else
+	return false;
+#endif
+}
+
+/**
+ * tls_hs_avx2_end() - the registers of AVX2 are not used any more
+ *
+ * Context: as tls_hs_avx2_begin(), which returned true.
+ */
+void tls_hs_avx2_end(void)
+{
+#ifdef CONFIG_X86_64
+	kernel_fpu_end();
 #endif
 }

@@ -74,5 +74,7 @@ void tls_hs_x25519_base(u8 *public, const u8 *secret);
 bool tls_hs_x25519(u8 *shared, const u8 *secret, const u8 *peer);
 void tls_hs_random(u8 *buf, size_t len);
 bool tls_hs_cpu_has_adx(void);
+bool tls_hs_avx2_begin(void);
+void tls_hs_avx2_end(void);
 
 #endif /* _NET_TLS_HANDSHAKE_CRYPTO_SHIM_H */

@@ -252,4 +252,16 @@ impl Crypto for LibCrypto {
         // SAFETY: The function has no preconditions.
         unsafe { bindings::tls_hs_cpu_has_adx() }
     }
+
+    #[inline(always)]
+    fn with_avx2(run: impl FnOnce()) -> bool {
+        // SAFETY: The function has no preconditions.
+        let free = unsafe { bindings::tls_hs_avx2_begin() };
+        if free {
+            run();
+            // SAFETY: It was begun, and nothing here returns early or panics.
+            unsafe { bindings::tls_hs_avx2_end() };
+        }
+        free
+    }
 }

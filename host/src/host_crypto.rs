@@ -221,4 +221,15 @@ impl Crypto for HostCrypto {
         #[cfg(not(target_arch = "x86_64"))]
         return false;
     }
+
+    fn with_avx2(run: impl FnOnce()) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        let free = !WITHOUT_ASSEMBLY.get() && std::is_x86_feature_detected!("avx2");
+        #[cfg(not(target_arch = "x86_64"))]
+        let free = false;
+        if free {
+            run();
+        }
+        free
+    }
 }

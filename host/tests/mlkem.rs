@@ -42,8 +42,15 @@ fn encapsulate(
 ) -> Result<([u8; CIPHERTEXT_LEN], [u8; SHARED_SECRET_LEN]), InvalidKey> {
     let mut ciphertext = [0; CIPHERTEXT_LEN];
     let mut shared = [0; SHARED_SECRET_LEN];
-    mlkem::encapsulate_with::<HostCrypto>(key, message, scratch, &mut ciphertext, &mut shared)?;
-    Ok((ciphertext, shared))
+    let got =
+        mlkem::encapsulate_with::<HostCrypto>(key, message, scratch, &mut ciphertext, &mut shared);
+    // With assembly and without it.
+    let (mut same_ciphertext, mut same_shared) = ([0; CIPHERTEXT_LEN], [0; SHARED_SECRET_LEN]);
+    let (to, shared_to) = (&mut same_ciphertext, &mut same_shared);
+    let same = mlkem::encapsulate_on::<HostCrypto>(false, key, message, scratch, to, shared_to);
+    assert_eq!(got, same);
+    assert!(ciphertext == same_ciphertext && shared == same_shared);
+    got.map(|()| (ciphertext, shared))
 }
 
 #[test]

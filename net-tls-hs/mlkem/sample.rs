@@ -6,38 +6,47 @@ use super::ring::{Poly, BOTH, N, Q, SCALE};
 use crate::crypto::Crypto;
 
 /// Length of a block of SHAKE128's output.
-const BLOCK_LEN: usize = 168;
+pub(crate) const BLOCK_LEN: usize = 168;
 
 /// What is asked of SHAKE128 at first: 336 candidates, of which 256 are usually good.
-const BLOCKS_LEN: usize = 3 * BLOCK_LEN;
+const BLOCKS_LEN: usize = BLOCKS * BLOCK_LEN;
+
+/// The number of these blocks.
+pub(crate) const BLOCKS: usize = 3;
 
 /// Length of what the coefficients of a noise polynomial are made from, for eta = 2.
 pub(crate) const NOISE_LEN: usize = 128;
 
-/// A polynomial of the matrix and working memory to make it. All of it is public.
+/// A polynomial of the matrix. All of it is public.
 #[derive(Clone, Copy)]
-pub(crate) struct Uniform {
-    coefficients: [u16; N],
-    blocks: [u8; BLOCKS_LEN],
-}
+pub(crate) struct Uniform([u16; N]);
+
+/// What is asked of SHAKE128 for a polynomial at first.
+pub(crate) type Blocks = [u8; BLOCKS_LEN];
 
 impl Uniform {
     /// Samples from a seed and two indices (FIPS 203, algorithm 7). The time depends on the seed,
     /// which is public.
-    pub(crate) fn sample<C: Crypto>(&mut self, seed: &[u8; 34]) {
+    pub(crate) fn sample<C: Crypto>(&mut self, seed: &[u8; 34], blocks: &mut Blocks) {
         let mut xof = C::shake128(seed);
-        C::shake128_squeeze(&mut xof, &mut self.blocks);
-        let mut found = select(&mut self.coefficients, 0, &self.blocks);
+        C::shake128_squeeze(&mut xof, blocks);
+        let mut found = select(&mut self.0, 0, blocks);
         while found < N {
-            let (block, _) = self.blocks.split_at_mut(BLOCK_LEN);
+            let (block, _) = blocks.split_at_mut(BLOCK_LEN);
             C::shake128_squeeze(&mut xof, block);
-            found = select(&mut self.coefficients, found, block);
+            found = select(&mut self.0, found, block);
         }
+    }
+
+    /// Samples from the first blocks of SHAKE128's output. False if they do not suffice, as of one
+    /// polynomial in a hundred.
+    pub(crate) fn sample_from(&mut self, blocks: &Blocks) -> bool {
+        select(&mut self.0, 0, blocks) >= N
     }
 
     /// Pairs of coefficients, each below q.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = [u16; 2]> + '_ {
-        self.coefficients
+        self.0
             .chunks_exact(2)
             .map(|pair| if let &[a, b] = pair { [a, b] } else { [0; 2] })
     }

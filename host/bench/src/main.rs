@@ -1,304 +1,156 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Compares the handshake's primitives with those of user space libraries, on one core.
+//! Compares the handshake's primitives with those of libraries, on one core: `make bench-crypto`.
 //!
-//! All take turns, so that the load of the machine is the same for each. A line has the median and
-//! the tenth percentile of the time, the exact number of instructions (single-stepped with the trap
-//! flag of x86; RSA's only with `--count-rsa`), and the ratio of the medians: above 1, ours is
-//! faster.
+//! All take turns, so that the load of the machine is the same for each, and what is measured is
+//! CPU time.
+//!
+//! Usage: tls-handshake-bench [--only=TEXT] [--uncounted] [--guest=LOG] RSA-KEYS COMMAND...
+//!
+//! The first argument is a directory with keys of 2048, 3072 and 4096 bits, as PKCS#8 and as
+//! RSAPrivateKey; each other one runs a worker. With `--only`, tables without TEXT in their titles
+//! are left out; with `--uncounted`, instructions are not counted, which takes minutes; with
+//! `--guest`, what the benchmark in the kernel printed is shown, too.
 
-use std::hint::black_box;
-use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+mod guest;
+mod libraries;
+mod measure;
+mod worker;
 
-use sha2::Digest;
-use tls_handshake_host::der::Der;
-use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::{p256, rsa, zeroed};
+use measure::{clock, Entry, Table};
+use worker::Worker;
 
-const MESSAGE: [u8; 32] = [7; 32];
-const SCALAR: [u8; 32] = [0x42; 32];
+const VERSIONS: &str = include_str!("../Cargo.lock");
 
-/// Who and what.
-struct Entry(&'static str, Box<dyn FnMut()>);
-
-fn entry(name: &'static str, operation: impl FnMut() + 'static) -> Entry {
-    Entry(name, Box::new(operation))
+/// The version of a crate.
+fn version(name: &str) -> String {
+    let mut lines = VERSIONS.lines();
+    lines.find(|l| *l == format!("name = \"{name}\""));
+    let line = lines.next().unwrap_or_default();
+    line.trim_start_matches("version = ")
+        .trim_matches('"')
+        .into()
 }
 
-fn digest() -> [u8; 32] {
-    sha2::Sha256::digest(black_box(MESSAGE)).into()
-}
-
-fn our_key() -> p256::PrivateKey {
-    p256::PrivateKey::from_be_bytes(&SCALAR).unwrap()
-}
-
-/// ECDSA of a short message, with its hash.
-fn ecdsa() -> Vec<Entry> {
-    fn sign(key: &p256::PrivateKey) {
-        let mut signature = [0; 72];
-        black_box(p256::ecdsa_sign::<HostCrypto>(
-            key,
-            &digest(),
-            &mut signature,
-        ));
-    }
-    let (key, same) = (our_key(), our_key());
-    let graviola = {
-        use graviola::signing::ecdsa::{SigningKey, P256};
-        SigningKey::<P256>::generate().unwrap()
-    };
-    let (aws, aws_random) = {
-        use aws_lc_rs::{rand::SystemRandom, signature::*};
-        let random = SystemRandom::new();
-        let alg = &ECDSA_P256_SHA256_ASN1_SIGNING;
-        let der = EcdsaKeyPair::generate_pkcs8(alg, &random).unwrap();
-        (EcdsaKeyPair::from_pkcs8(alg, der.as_ref()).unwrap(), random)
-    };
-    let (ring, ring_random) = {
-        use ring::{rand::SystemRandom, signature::*};
-        let random = SystemRandom::new();
-        let alg = &ECDSA_P256_SHA256_ASN1_SIGNING;
-        let der = EcdsaKeyPair::generate_pkcs8(alg, &random).unwrap();
-        let key = EcdsaKeyPair::from_pkcs8(alg, der.as_ref(), &random).unwrap();
-        (key, random)
-    };
-    let rust_crypto = ::p256::ecdsa::SigningKey::from_slice(&SCALAR).unwrap();
-    vec![
-        entry("ours", move || sign(&key)),
-        entry("ours, portable", move || without_assembly(|| sign(&same))),
-        entry("graviola", move || {
-            let mut out = [0; 80];
-            let message: &[u8] = &black_box(MESSAGE);
-            let signature = graviola.sign_asn1::<graviola::hashing::Sha256>(&[message], &mut out);
-            black_box(signature.unwrap());
-        }),
-        entry("aws-lc", move || {
-            black_box(aws.sign(&aws_random, &black_box(MESSAGE)).unwrap());
-        }),
-        entry("ring", move || {
-            black_box(ring.sign(&ring_random, &black_box(MESSAGE)).unwrap());
-        }),
-        entry("RustCrypto", move || {
-            use ::p256::ecdsa::{signature::RandomizedSigner, DerSignature};
-            let s: DerSignature =
-                rust_crypto.sign_with_rng(&mut rand::thread_rng(), &black_box(MESSAGE));
-            black_box(s);
-        }),
-    ]
-}
-
-/// What a server does for a key share: a key pair and the shared secret.
-fn ecdh() -> Vec<Entry> {
-    fn agree(peer: &[u8; 65]) {
-        let key = p256::PrivateKey::generate::<HostCrypto>();
-        let mut shared = [0; 32];
-        black_box(p256::ecdh::<HostCrypto>(&key, black_box(peer), &mut shared).unwrap());
-        black_box(shared);
-    }
-    let peer = our_key().public_key::<HostCrypto>();
-    vec![
-        entry("ours", move || agree(&peer)),
-        entry("ours, portable", move || without_assembly(|| agree(&peer))),
-        entry("graviola", move || {
-            use graviola::key_agreement::p256::{PrivateKey, PublicKey};
-            let key = PrivateKey::new_random().unwrap();
-            black_box(key.public_key_uncompressed());
-            let peer = PublicKey::from_x962_uncompressed(black_box(&peer)).unwrap();
-            black_box(key.diffie_hellman(&peer).unwrap().0);
-        }),
-        entry("aws-lc", move || {
-            use aws_lc_rs::{agreement::*, rand::SystemRandom};
-            let key = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).unwrap();
-            black_box(key.compute_public_key().unwrap());
-            let peer = UnparsedPublicKey::new(&ECDH_P256, black_box(&peer));
-            let use_it = |s: &[u8]| Ok(black_box(s[0]));
-            agree_ephemeral(key, &peer, (), use_it).unwrap();
-        }),
-        entry("ring", move || {
-            use ring::{agreement::*, rand::SystemRandom};
-            let key = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).unwrap();
-            black_box(key.compute_public_key().unwrap());
-            let peer = UnparsedPublicKey::new(&ECDH_P256, black_box(&peer));
-            agree_ephemeral(key, &peer, |s| black_box(s[0])).unwrap();
-        }),
-        entry("RustCrypto", move || {
-            let key = ::p256::ecdh::EphemeralSecret::random(&mut rand::thread_rng());
-            black_box(::p256::EncodedPoint::from(key.public_key()));
-            let peer = ::p256::PublicKey::from_sec1_bytes(black_box(&peer)).unwrap();
-            black_box(key.diffie_hellman(&peer));
-        }),
-    ]
-}
-
-/// A new key: as PKCS#8 and as RSAPrivateKey.
-fn rsa_key(bits: usize) -> (Vec<u8>, Vec<u8>) {
-    let openssl = |script: String| {
-        let out = Command::new("sh").arg("-c").arg(script).output().unwrap();
-        assert!(out.status.success(), "openssl: {:?}", out);
-        out.stdout
-    };
-    let pem = openssl(format!("openssl genrsa {bits} 2>/dev/null"));
-    let pem = String::from_utf8(pem).unwrap();
-    let der = |how: &str| openssl(format!("echo '{pem}' | openssl {how} -outform DER"));
-    (
-        der("pkcs8 -topk8 -nocrypt"),
-        der("rsa -traditional 2>/dev/null"),
-    )
-}
-
-/// RSASSA-PSS with SHA-256.
-fn pss(bits: usize) -> Vec<Entry> {
-    let (pkcs8, pkcs1) = rsa_key(bits);
-    // SAFETY: Zeroes are a valid value of all three.
-    let (mut key, mut scratch, mut portable): (
-        Box<rsa::PrivateKey>,
-        Box<rsa::Scratch>,
-        Box<rsa::Scratch>,
-    ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-    let mut outer = Der::new(&pkcs1);
-    let mut fields = outer.sequence().unwrap();
-    let mut next = || fields.unsigned().unwrap();
-    next();
-    let components = rsa::Components {
-        n: next(),
-        e: next(),
-        d: next(),
-        p: next(),
-        q: next(),
-        dp: next(),
-        dq: next(),
-        qinv: next(),
-    };
-    key.init(&components).unwrap();
-    let key: &'static rsa::PrivateKey = Box::leak(key);
-    let mut signature = [0; 512];
-    let graviola = graviola::signing::rsa::SigningKey::from_pkcs1_der(&pkcs1).unwrap();
-    let aws = aws_lc_rs::rsa::KeyPair::from_pkcs8(&pkcs8).unwrap();
-    let aws_random = aws_lc_rs::rand::SystemRandom::new();
-    let ring = ring::rsa::KeyPair::from_pkcs8(&pkcs8).unwrap();
-    let ring_random = ring::rand::SystemRandom::new();
-    let rust_crypto = {
-        use ::rsa::pkcs8::DecodePrivateKey;
-        let key = ::rsa::RsaPrivateKey::from_pkcs8_der(&pkcs8).unwrap();
-        ::rsa::pss::BlindedSigningKey::<sha2::Sha256>::new(key)
-    };
-    vec![
-        entry("ours", move || {
-            rsa::sign_pss::<HostCrypto>(key, &digest(), &mut scratch, &mut signature).unwrap();
-        }),
-        entry("ours, portable", move || {
-            let mut sign =
-                || rsa::sign_pss::<HostCrypto>(key, &digest(), &mut portable, &mut signature);
-            without_assembly(|| sign().unwrap());
-        }),
-        entry("graviola", move || {
-            let mut out = [0; 512];
-            black_box(
-                graviola
-                    .sign_pss_sha256(&mut out, &black_box(MESSAGE))
-                    .unwrap(),
-            );
-        }),
-        entry("aws-lc", move || {
-            let mut out = vec![0; aws.public_modulus_len()];
-            let alg = &aws_lc_rs::signature::RSA_PSS_SHA256;
-            aws.sign(alg, &aws_random, &black_box(MESSAGE), &mut out)
-                .unwrap();
-        }),
-        entry("ring", move || {
-            let mut out = vec![0; ring.public().modulus_len()];
-            let alg = &ring::signature::RSA_PSS_SHA256;
-            ring.sign(alg, &ring_random, &black_box(MESSAGE), &mut out)
-                .unwrap();
-        }),
-        entry("RustCrypto", move || {
-            use ::rsa::signature::RandomizedSigner;
-            black_box(rust_crypto.sign_with_rng(&mut rand::thread_rng(), &black_box(MESSAGE)));
-        }),
-    ]
-}
-
-static STEPS: AtomicU64 = AtomicU64::new(0);
-
-/// Each instruction that is executed with the trap flag set ends here.
-extern "C" fn stepped(_signal: libc::c_int) {
-    STEPS.fetch_add(1, Ordering::Relaxed);
-}
-
-#[cfg(target_arch = "x86_64")]
-fn count(operation: &mut dyn FnMut()) -> u64 {
-    let handler: extern "C" fn(libc::c_int) = stepped;
-    // SAFETY: The handler only adds to an atomic variable.
-    unsafe { libc::signal(libc::SIGTRAP, handler as libc::sighandler_t) };
-    STEPS.store(0, Ordering::Relaxed);
-    // SAFETY: The trap flag has no effect but the signals, for which there is a handler.
-    unsafe { std::arch::asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
-    operation();
-    // SAFETY: As above.
-    unsafe { std::arch::asm!("pushfq", "and qword ptr [rsp], ~0x100", "popfq") };
-    STEPS.load(Ordering::Relaxed)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn count(_operation: &mut dyn FnMut()) -> u64 {
-    0
-}
-
-fn compare(title: &str, mut entries: Vec<Entry>, rounds: usize, batch: usize, counted: bool) {
-    let mut times = vec![Vec::with_capacity(rounds); entries.len()];
-    for _ in 0..rounds {
-        for (Entry(_, operation), times) in entries.iter_mut().zip(&mut times) {
-            let start = Instant::now();
-            for _ in 0..batch {
-                operation();
-            }
-            times.push(start.elapsed().as_secs_f64() * 1e6 / batch as f64);
-        }
-    }
-    println!("\n{title}");
-    println!(
-        "{:<16}{:>12}{:>12}{:>14}{:>10}",
-        "", "median us", "p10 us", "instructions", "ratio"
-    );
-    let mut base = 0.0;
-    for (Entry(name, operation), times) in entries.iter_mut().zip(&mut times) {
-        times.sort_by(f64::total_cmp);
-        let median = times[times.len() / 2];
-        if base == 0.0 {
-            base = median;
-        }
-        let instructions = if counted {
-            count(operation).to_string()
-        } else {
-            "-".into()
-        };
-        println!(
-            "{name:<16}{median:>12.2}{:>12.2}{instructions:>14}{:>10.2}",
-            times[times.len() / 10],
-            median / base
-        );
+/// Keeps this process, and those it starts, on one CPU.
+fn stay_here() {
+    // SAFETY: Zeroes are a valid set, and the pointers are valid for the size given.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::cpu_set_t>();
+        libc::CPU_SET(libc::sched_getcpu() as usize, &mut set);
+        assert!(libc::sched_setaffinity(0, std::mem::size_of_val(&set), &set) == 0);
     }
 }
 
 fn main() {
-    let count_rsa = std::env::args().any(|a| a == "--count-rsa");
-    compare("ECDSA P-256 with SHA-256, sign", ecdsa(), 400, 8, true);
-    compare(
-        "ECDH P-256, key pair and shared secret",
-        ecdh(),
-        400,
-        4,
-        true,
+    let (options, args): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|a| a.starts_with("--"));
+    let only = options.iter().find_map(|o| o.strip_prefix("--only="));
+    let log = options.iter().find_map(|o| o.strip_prefix("--guest="));
+    let uncounted = options.iter().any(|o| o == "--uncounted");
+    let keys = &args[0];
+    stay_here();
+    let workers: Vec<Worker> = args[1..]
+        .iter()
+        .map(|command| Worker::new(&command.split(' ').collect::<Vec<_>>()))
+        .collect();
+    let with = |mut entries: Vec<Entry>, operation| {
+        entries.extend(workers.iter().filter_map(|w| w.entry("", operation)));
+        entries
+    };
+
+    let crates = [
+        "graviola",
+        "aws-lc-rs",
+        "ring",
+        "p256",
+        "rsa",
+        "x25519-dalek",
+        "libcrux-ml-kem",
+        "ml-kem",
+        "sha3",
+    ];
+    let versions: Vec<String> = crates
+        .iter()
+        .map(|c| format!("{c} {}", version(c)))
+        .collect();
+    println!("{}", versions.join(", "));
+    println!(
+        "The core's clock: {:.2} GHz, from additions that wait for each other",
+        clock()
     );
-    for (bits, rounds) in [(2048, 100), (3072, 40), (4096, 30)] {
+
+    let compare = |title: &str, rounds, batch, entries: &dyn Fn() -> Vec<Entry>| {
+        if title.contains(only.unwrap_or_default()) {
+            let counted = match () {
+                _ if uncounted => |_: &str| false,
+                // A long time for each of millions of instructions.
+                _ if title.starts_with("RSA-3072") || title.starts_with("RSA-4096") => {
+                    |name: &str| ["ours", "graviola"].contains(&name)
+                }
+                _ => |_: &str| true,
+            };
+            let table = Table {
+                rounds,
+                batch,
+                counted,
+            };
+            table.print(title, entries());
+        }
+    };
+    compare("ECDSA P-256 with SHA-256, sign", 400, 8, &|| {
+        with(libraries::ecdsa(), "ecdsa")
+    });
+    compare(
+        "ECDSA P-256, parts of a signature of ours",
+        400,
+        8,
+        &libraries::ecdsa_parts,
+    );
+    compare("ECDH P-256, key pair and shared secret", 400, 4, &|| {
+        with(libraries::ecdh(), "ecdh")
+    });
+    compare("X25519, key pair and shared secret", 400, 4, &|| {
+        let is_kernel = |w: &&Worker| w.library() == "lib/crypto";
+        let kernel = workers.iter().filter(is_kernel);
+        let mut entries: Vec<Entry> = kernel
+            .flat_map(|w| {
+                [
+                    w.entry("", "x25519"),
+                    w.entry(", portable", "x25519-portable"),
+                ]
+            })
+            .flatten()
+            .collect();
+        entries.extend(libraries::x25519());
+        let others = workers.iter().filter(|w| !is_kernel(w));
+        entries.extend(others.filter_map(|w| w.entry("", "x25519")));
+        entries
+    });
+    compare(
+        "ML-KEM-768, encapsulation with the check of the key",
+        400,
+        8,
+        &|| with(libraries::ml_kem(), "mlkem"),
+    );
+    compare("SHA-3 of an ML-KEM-768 encapsulation", 400, 8, &|| {
+        with(libraries::sha3(), "sha3")
+    });
+    for (bits, operation, rounds) in [
+        (2048, "rsa2048", 100),
+        (3072, "rsa3072", 50),
+        (4096, "rsa4096", 40),
+    ] {
         compare(
             &format!("RSA-{bits} PSS with SHA-256, sign"),
-            pss(bits),
             rounds,
             1,
-            count_rsa,
+            &|| {
+                let read = |suffix| std::fs::read(format!("{keys}/{bits}.{suffix}")).unwrap();
+                with(libraries::pss(&read("pk8"), &read("rsa")), operation)
+            },
         );
+    }
+    if let Some(log) = log {
+        guest::print(&std::fs::read_to_string(log).unwrap());
     }
 }
