@@ -189,6 +189,9 @@ impl Crypto for Metered {
     fn cpu_has_adx() -> bool {
         Host::cpu_has_adx()
     }
+    fn with_avx2(run: impl FnOnce()) -> bool {
+        Host::with_avx2(run)
+    }
 }
 
 /// An identity of its own kind of key, and its issuer's certificate.

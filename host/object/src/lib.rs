@@ -169,6 +169,14 @@ impl Crypto for Elsewhere {
     fn cpu_has_adx() -> bool {
         flag()
     }
+
+    fn with_avx2(run: impl FnOnce()) -> bool {
+        let free = flag();
+        if free {
+            run();
+        }
+        free
+    }
 }
 
 /// What the kernel calls, so that it is compiled.

@@ -188,6 +188,10 @@ impl Crypto for Toy {
     fn cpu_has_adx() -> bool {
         false
     }
+
+    fn with_avx2(_: impl FnOnce()) -> bool {
+        false
+    }
 }
 
 /// What two public keys agree on.
