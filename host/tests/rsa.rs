@@ -236,6 +236,19 @@ fn nist_signatures_of_each_size() {
     }
 }
 
+/// `base^e`, in bytes.
+fn power<L: Limbs>(l: L, modulus: &Modulus<MAX>, base: &[u64], e: u64) -> Vec<u8> {
+    let len = base.len();
+    let (mut a, mut b, mut t) = (vec![0; len], vec![0; len], vec![0; 2 * len]);
+    modulus.mul(l, &mut a, base, modulus.rr(), &mut t);
+    modulus.pow_public(l, &mut b, &a, e, &mut t);
+    modulus.leave(l, &mut b, &mut t);
+    modulus.canonical(&mut b);
+    let mut bytes = vec![0; 8 * len];
+    mont::to_be_bytes(&mut bytes, &b);
+    bytes
+}
+
 /// Project Wycheproof's vectors are for verifiers. Here one is made of our public operation, which
 /// is half of signing, and of our encoding, with the salt that is found in what is verified.
 fn verify(n: &[u8], e: u64, message: &[u8], signature: &[u8]) -> bool {
@@ -249,25 +262,10 @@ fn verify(n: &[u8], e: u64, message: &[u8], signature: &[u8]) -> bool {
     {
         return false;
     }
-    let power = |l: &dyn Fn(&Modulus<MAX>, &mut [u64], &[u64], &mut [u64])| {
-        let (mut a, mut b, mut t) = (vec![0; len], vec![0; len], vec![0; 2 * len]);
-        b.copy_from_slice(&s);
-        l(&modulus, &mut a, &b, &mut t);
-        let mut encoded = vec![0; n.len()];
-        mont::to_be_bytes(&mut encoded, &a);
-        encoded
-    };
-    fn public<L: Limbs>(l: L, e: u64, m: &Modulus<MAX>, a: &mut [u64], s: &[u64], t: &mut [u64]) {
-        let mut base = a.to_vec();
-        m.mul(l, &mut base, s, m.rr(), t);
-        m.pow_public(l, a, &base, e, t);
-        m.leave(l, a, t);
-        m.canonical(a);
-    }
-    let encoded = power(&|m, a, s, t| public(Portable, e, m, a, s, t));
+    let encoded = power(Portable, &modulus, &s, e);
     #[cfg(target_arch = "x86_64")]
     if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
-        assert_eq!(power(&|m, a, s, t| public(adx, e, m, a, s, t)), encoded);
+        assert_eq!(power(adx, &modulus, &s, e), encoded);
     }
 
     // The salt is what the mask leaves at the end of DB (RFC 8017, section 9.1.2).
