@@ -9,7 +9,7 @@ mod tests {
         blind, sign_pss, sign_pss_on, sign_pss_with, Components, KeyError, PrivateKey, Scratch,
         SignError,
     };
-    use crate::tests::rsa_vector::{components, Vector, E, RSA_2048, RSA_3072, RSA_4096};
+    use crate::tests::rsa_vector::{components, Vector, RSA_2048, RSA_3072, RSA_4096};
     use crate::tests::{hex, zeroed, Platform};
 
     const DIGEST: [u8; 32] =
