@@ -354,6 +354,9 @@ class Known:
 
     def _erlang(self, root):
         prefix = self.plain[root].prefix
+        # Schedulers that spin take the guest's time.
+        flags = "+S 1:1 +SDcpu 1:1 +SDio 1 +A 1 +sbwt none +sbwtdcpu none +sbwtdio none"
+        prefix = prefix + ["env", f"ERL_FLAGS={flags}"]
         version = version_of(prefix + ["erl", "-noshell", "-eval",
                                        'io:format("~s", [erlang:system_info(otp_release)]), halt().'],
                              r"\d+")
@@ -511,7 +514,7 @@ class Known:
             full = browser in (max((b for b in browsers if re.fullmatch(r"chrome\d+", b)),
                                    key=lambda b: int(b[6:])), "tor145")
             last = {"retry": {"groups": "secp384r1:secp256r1"},
-                    "can": {"twice", "alpn", "1.2"}} if full else {"suites": (), "groups": ()}
+                    "can": {"twice", "alpn", "1.2"}} if full else {"groups": ()}
             self.add("BoringSSL", f"{version} as {browser}",
                      lambda name, browser=browser, **options: call(
-                         name, impersonate=browser, **options), **last)
+                         name, impersonate=browser, **options), suites=(), **last)

@@ -40,18 +40,20 @@ setting(_, _) ->
 
 talk(Port, Settings, Option, Request) ->
     {ok, S} = ssl:connect("127.0.0.1", list_to_integer(Port), Settings, 60000),
-    Half = byte_size(Request) div 2,
-    <<First:Half/binary, Rest/binary>> = Request,
-    ok = ssl:send(S, First),
     case Option of
-        #{"update" := _} -> ok = ssl:update_keys(S, read_write);
-        _ -> ok
+        #{"update" := _} ->
+            Half = byte_size(Request) div 2,
+            <<First:Half/binary, Rest/binary>> = Request,
+            ok = ssl:send(S, First),
+            ok = ssl:update_keys(S, read_write),
+            ok = ssl:send(S, Rest);
+        _ ->
+            ok = ssl:send(S, Request)
     end,
-    ok = ssl:send(S, Rest),
     receive_all(S, []).
 
 receive_all(S, Parts) ->
-    case ssl:recv(S, 0, 60000) of
+    case ssl:recv(S, 0, 200000) of
         {ok, Data} -> receive_all(S, [Data | Parts]);
         {error, closed} -> iolist_to_binary(lists:reverse(Parts))
     end.
