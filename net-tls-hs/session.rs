@@ -124,6 +124,7 @@ pub enum Step {
 }
 
 /// Why a step leads nowhere.
+#[derive(Clone, Copy)]
 pub enum Failure {
     /// Send an alert.
     Alert(Alert),
@@ -449,8 +450,11 @@ impl Session {
         let body = message
             .get(MESSAGE_HEADER_LEN..)
             .ok_or(Alert::InternalError)?;
-        let hello = ClientHello::parse(body)?;
-        let choice = choose(&hello, config, identities)?;
+        // Not moved out of their results, which would take twice the stack.
+        let hello = &ClientHello::parse(body);
+        let hello = hello.as_ref().map_err(|alert| *alert)?;
+        let choice = &choose(hello, config, identities);
+        let choice = choice.as_ref().map_err(|failure| *failure)?;
 
         self.negotiated.suite = choice.suite;
         self.negotiated.group = choice.group;
@@ -460,14 +464,13 @@ impl Session {
             .set(hello.server_name.unwrap_or(&[]));
         let written = if choice.peer.is_some() {
             let mut transcript = C::hash_init(choice.suite.hash());
-            // Not moved out of its result, which would take twice the stack.
-            let resume = resume::<C>(&hello, &choice, config, &transcript, message);
+            let resume = resume::<C>(hello, choice, config, &transcript, message);
             let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
             C::hash_update(&mut transcript, message);
-            self.write_flight::<C>(&mut transcript, &hello, &choice, resume, out, scratch)?
+            self.write_flight::<C>(&mut transcript, hello, choice, resume, out, scratch)?
         } else {
-            self.ask_again::<C>(&hello, &choice, message, body)?;
-            write_retry(&hello, &choice, out)?
+            self.ask_again::<C>(hello, choice, message, body)?;
+            write_retry(hello, choice, out)?
         };
         Ok(Step::Send { consumed, written })
     }
@@ -520,22 +523,25 @@ impl Session {
         let body = message
             .get(MESSAGE_HEADER_LEN..)
             .ok_or(Alert::InternalError)?;
-        let hello = ClientHello::parse(body)?;
-        let choice = choose(&hello, config, identities)?;
+        // Not moved out of their results, which would take twice the stack.
+        let hello = &ClientHello::parse(body);
+        let hello = hello.as_ref().map_err(|alert| *alert)?;
+        let choice = &choose(hello, config, identities);
+        let choice = choice.as_ref().map_err(|failure| *failure)?;
         let (suite, group) = (self.negotiated.suite, self.negotiated.group);
         if (choice.suite, choice.group) != (suite, group) {
             return Err(Alert::IllegalParameter.into());
         }
-        retry.check::<C>(&hello, body, group)?;
+        retry.check::<C>(hello, body, group)?;
 
         self.negotiated.scheme = choice.identity.key.scheme();
         let mut transcript = C::hash_init(suite.hash());
         retry.add_to::<C>(&mut transcript, hello.session_id, suite, group)?;
-        let resume = resume::<C>(&hello, &choice, config, &transcript, message);
+        let resume = resume::<C>(hello, choice, config, &transcript, message);
         let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
         C::hash_update(&mut transcript, message);
         let written =
-            self.write_flight::<C>(&mut transcript, &hello, &choice, resume, out, scratch)?;
+            self.write_flight::<C>(&mut transcript, hello, choice, resume, out, scratch)?;
         Ok(Step::Send {
             consumed: start + consumed,
             written,

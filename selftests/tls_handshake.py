@@ -970,6 +970,7 @@ def counters_bytes(env):
     with env.listen() as lsk:
         before = tls_hs.counters()
         client, conn = pair(lsk, data=b"data of the client")
+        eq(conn.recv(100), b"data of the client", "data")
         hello, finished = len(client.hello.record()), 5 + 4 + 32 + 1 + 16
         for _ in range(3):
             ping(client, conn)
