@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What comes from a client behind the server's flight: early data that is skipped, and the Finished
-//! (RFC 8446, section 4.4.4).
+//! What comes from a client behind the server's flight: early data that is skipped, and the
+//! Finished (RFC 8446, section 4.4.4).
 
 use crate::alert::Alert;
 use crate::crypto::{Crypto, MAX_HASH_LEN};

@@ -3,9 +3,9 @@
 //! Server identities: what is in the payload of a "tls_identity" key, and how they are found.
 //!
 //! The payload is DER: certificates (RFC 5280), leaf first, a PrivateKeyInfo (PKCS#8, RFC 5208),
-//! and what is stapled to the leaf, see [`Staples`], each behind the other. Of the leaf only what concerns this side is read: the
-//! public key, to see that the private key belongs to it, keyUsage, and the DNS names. Whether the
-//! chain is any good is for clients to find out.
+//! and what is stapled to the leaf, see [`Staples`], each behind the other. Of the leaf only what
+//! concerns this side is read: the public key, to see that the private key belongs to it, keyUsage,
+//! and the DNS names. Whether the chain is any good is for clients to find out.
 
 use crate::alert::Alert;
 use crate::certificate::{self, Staples};

@@ -33,7 +33,8 @@
 //! - if no identity is for the server that it names: the default identity, or
 //!   `unrecognized_name` if the settings are strict;
 //! - `no_application_protocol` if it has ALPN and the settings have, without one in common;
-//! - if it is larger than [`MAX_HELLO`](crate::framing::MAX_HELLO), or the settings ask for client certificates: fallback.
+//! - if it is larger than [`MAX_HELLO`](crate::framing::MAX_HELLO), or the settings ask for client
+//!   certificates: fallback.
 //!
 //! A PSK with (EC)DHE that is a ticket of this server, see `ticket.rs`, saves the certificate and
 //! its signature; a wrong binder for one is a `decrypt_error`. Other PSKs and what is unknown,

@@ -18,8 +18,8 @@ use crate::ct::Secret;
 /// Length of a ticket key's name.
 pub const NAME_LEN: usize = 16;
 
-/// Length of a ticket key, the block of HMAC-SHA-256: a shorter one has zeroes behind it, which HMAC
-/// would add (RFC 2104, section 2).
+/// Length of a ticket key, the block of HMAC-SHA-256: a shorter one has zeroes behind it, which
+/// HMAC would add (RFC 2104, section 2).
 pub const KEY_LEN: usize = 64;
 
 /// Length of a key of AES-256.
