@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Four Keccak-f[1600] permutations (FIPS 202, section 3) side by side, one in each quarter of the
-//! 256-bit registers of AVX2. Most of an encapsulation is hashing, and much of that can be done at
-//! the same time.
+//! Four permutations `Keccak-f[1600]` (FIPS 202, section 3) side by side, one in each quarter of
+//! the 256-bit registers of AVX2. Most of an encapsulation is hashing, and much of that can be done
+//! at the same time.
 
 use core::arch::asm;
 
@@ -25,7 +25,7 @@ static ROUND_CONSTANTS: [u64; 24] = {
         let mut j = 0;
         while j <= 6 {
             constants[round] |= (lfsr as u64 & 1) << ((1 << j) - 1);
-            lfsr = lfsr << 1 ^ (lfsr >> 7) * 0x71;
+            lfsr = (lfsr << 1) ^ ((lfsr >> 7) * 0x71);
             j += 1;
         }
         round += 1;

@@ -125,7 +125,7 @@ fn public_and_shared<B: Backend>(
     shared: &mut [u8; 32],
 ) -> [u8; 65] {
     // Neither is infinity: the order is prime and the key is not zero.
-    let (own, x) = Point::mul_base(&key.0).to_affine_and_x(product);
+    let (own, x) = Point::mul_base(&key.0).affine_and_x(product);
     *shared = to_be_bytes(&x);
     own.to_uncompressed()
 }

@@ -103,11 +103,11 @@ impl<B: Backend> Point<B> {
     /// Affine coordinates. The point must not be infinity.
     #[inline(never)]
     pub(crate) fn to_affine(self) -> Affine<B> {
-        self.to_affine_with(&self.z.invert())
+        self.affine_with(&self.z.invert())
     }
 
     /// Affine coordinates, given the inverse of Z.
-    fn to_affine_with(&self, inverse: &Fe<B>) -> Affine<B> {
+    fn affine_with(&self, inverse: &Fe<B>) -> Affine<B> {
         let square = inverse.square();
         Affine {
             x: self.x.mul(&square),
@@ -119,11 +119,11 @@ impl<B: Backend> Point<B> {
     /// both (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization",
     /// 1987). Neither must be infinity.
     #[inline(never)]
-    pub(crate) fn to_affine_and_x(&self, other: &Self) -> (Affine<B>, Limbs) {
+    pub(crate) fn affine_and_x(&self, other: &Self) -> (Affine<B>, Limbs) {
         let inverse = self.z.mul(&other.z).invert();
         let square = inverse.mul(&self.z).square();
         (
-            self.to_affine_with(&inverse.mul(&other.z)),
+            self.affine_with(&inverse.mul(&other.z)),
             other.x.mul(&square).get(),
         )
     }
