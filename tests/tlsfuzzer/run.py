@@ -39,8 +39,13 @@ KEYS = {"a-p256": ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), "b-rsa": ("rsa:
 # What only OpenSSL has.
 MORE_KEYS = {"ed25519": ("ed25519",), "ed448": ("ed448",),
              "rsa-pss": ("rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048")}
-FALLBACK = ["--", os.path.join(BIN, "tls12_proxy")] + [
-    f"{name}.{kind}" for name in [*KEYS, *MORE_KEYS] for kind in ("pem", "key")]
+
+def fallback(*names):
+    """The program that serves what falls back, with these keys."""
+    return ["--", os.path.join(BIN, "tls12_proxy")] + [
+        f"{name}.{kind}" for name in names for kind in ("pem", "key")]
+
+
 # OpenSSL takes what the scripts' clients of TLS 1.2 offer, SHA-1 among it.
 OPENSSL_CNF = """\
 openssl_conf = conf
@@ -54,9 +59,9 @@ CipherString = DEFAULT@SECLEVEL=0
 # What is different about a server: whether TLS 1.2 and what the kernel lacks go to OpenSSL, and
 # which identities there are.
 SERVERS = {
-    "fallback": (list(KEYS), FALLBACK),
+    "fallback": (list(KEYS), fallback(*KEYS, *MORE_KEYS)),
+    "fallback, RSA": (["b-rsa"], fallback("b-rsa")),
     "kernel": (list(KEYS), []),
-    "kernel, RSA": (["b-rsa"], []),
     "echo": (list(KEYS), ["-e"]),
 }
 
