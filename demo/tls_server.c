@@ -301,8 +301,12 @@ static bool request(struct conn *c, bool *more)
 		return c->in.len < 65536;
 	*end = 0;
 	head = end + 4 - c->in.data;
-	if (sscanf(c->in.data, "%7s %255s %15s", method, path, version) != 3)
-		return false;
+	if (sscanf(c->in.data, "%7s %255s %15s", method, path, version) != 3) {
+		c->closing = true;
+		c->in.len = 0;
+		respond(c, "400 Bad Request", "what?\n", 6);
+		return true;
+	}
 	closing = !strcmp(version, "HTTP/1.0");
 	for (line = strstr(c->in.data, "\r\n"); line; line = strstr(line, "\r\n")) {
 		line += 2;

@@ -98,17 +98,16 @@ impl<'a> KeyShares<'a> {
         self.iter().find(|(g, _)| *g == group).map(|(_, key)| key)
     }
 
-    /// Checks that each entry is for another group, and one that the client supports.
+    /// Checks that each entry is for another group, and one that the client supports. Section 4.2.8
+    /// leaves it to the server; only the first [`MAX_TRACKED`] are looked at, which bounds the work.
     pub fn check(&self, supported: &U16List<'_>) -> Result<(), Alert> {
         let mut seen = [0u16; MAX_TRACKED];
-        for (i, (group, _)) in self.iter().enumerate() {
-            let (before, rest) = seen
-                .split_at_mut_checked(i)
-                .ok_or(Alert::IllegalParameter)?;
+        for (i, (group, _)) in self.iter().take(MAX_TRACKED).enumerate() {
+            let (before, rest) = seen.split_at_mut_checked(i).ok_or(Alert::InternalError)?;
             if before.contains(&group) || !supported.contains(group) {
                 return Err(Alert::IllegalParameter);
             }
-            *rest.first_mut().ok_or(Alert::IllegalParameter)? = group;
+            *rest.first_mut().ok_or(Alert::InternalError)? = group;
         }
         Ok(())
     }

@@ -375,6 +375,13 @@ hello("X25519MLKEM768 share, parts in the wrong order", "ecdhe-mlkem 4", IP)(
     lambda h: share(h, b"\xff" * 32 + KEM[:-32], X25519MLKEM768))
 hello("two shares for one group", "4.2.8", {IP, "ok"}, "servers may check")(
     lambda h: h.set(KEY_SHARE, vec(2, h.shares() + h.shares())))
+MANY = tuple(range(0x5000, 0x5000 + 100))
+hello("100 shares for unknown groups before the right one", "4.2.8", "ok",
+      groups=MANY + (X25519,), shares=(X25519,))(
+    lambda h: h.set(KEY_SHARE, vec(2, b"".join(u16s(g) + vec(2, b"x") for g in MANY) + h.shares())))
+hello("100 shares for unknown groups after the right one", "4.2.8", "ok",
+      groups=MANY + (X25519,), shares=(X25519,))(
+    lambda h: h.set(KEY_SHARE, vec(2, h.shares() + b"".join(u16s(g) + vec(2, b"x") for g in MANY))))
 hello("share outside supported_groups", "4.2.8", {IP, "ok", "fallback", HF}, "servers may check")(
     lambda h: h.set(SUPPORTED_GROUPS, vec(2, u16s(SECP256R1))))
 
