@@ -291,16 +291,22 @@ static void serve(struct conn *c, const char *method, const char *path, const ch
 /* One request out of the input, if it is complete.  False if it is not one. */
 static bool request(struct conn *c, bool *more)
 {
-	char method[8], path[256], version[16], *end, *line, *p;
-	size_t head, len = 0;
+	char method[8], path[256], version[16], *end, *line, *p, first;
+	size_t head, len = 0, gap = 4;
 	bool closing;
 
 	*more = false;
-	end = memmem(c->in.data, c->in.len, "\r\n\r\n", 4);
+	end = memmem(c->in.data, c->in.len, "\r\n\r\n", gap);
+	if (!end) {
+		/* RFC 9112, section 2.2. */
+		gap = 2;
+		end = memmem(c->in.data, c->in.len, "\n\n", gap);
+	}
 	if (!end)
 		return c->in.len < 65536;
+	first = *end;
 	*end = 0;
-	head = end + 4 - c->in.data;
+	head = end + gap - c->in.data;
 	if (sscanf(c->in.data, "%7s %255s %15s", method, path, version) != 3) {
 		c->closing = true;
 		c->in.len = 0;
@@ -308,8 +314,8 @@ static bool request(struct conn *c, bool *more)
 		return true;
 	}
 	closing = !strcmp(version, "HTTP/1.0");
-	for (line = strstr(c->in.data, "\r\n"); line; line = strstr(line, "\r\n")) {
-		line += 2;
+	for (line = strchr(c->in.data, '\n'); line; line = strchr(line, '\n')) {
+		line++;
 		if (!strncasecmp(line, "Content-Length:", 15))
 			len = strtoul(line + 15, NULL, 10);
 		if (!strncasecmp(line, "Connection:", 11)) {
@@ -317,18 +323,17 @@ static bool request(struct conn *c, bool *more)
 				;
 			closing |= !strncasecmp(p, "close", 5);
 		}
-		if (!strncasecmp(line, "Expect:", 7) && c->in.len == head)
+		if (!strncasecmp(line, "Expect:", 7) && c->in.len == head) {
 			print(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
+			/* Not to be told twice. */
+			*line = 'X';
+		}
 	}
-	*end = '\r';
+	*end = first;
 	if (len > BODY_MAX)
 		return false;
-	if (c->in.len < head + len) {
-		/* Not to be told twice to continue. */
-		if ((p = strcasestr(c->in.data, "\r\nExpect:")) && p < end)
-			p[2] = 'X';
+	if (c->in.len < head + len)
 		return true;
-	}
 	c->closing |= closing;
 	serve(c, method, path, c->in.data + head, len);
 	c->in.len -= head + len;

@@ -4,7 +4,7 @@
 Runs scripts of tlsfuzzer against demo/tls_server, in the guest.
 
 tlsfuzzer/run.py --tlsfuzzer DIR --python PYTHON [--commit ID] [--results FILE]
-                 [--logs DIR] [--jobs N] [--limit N] [WORD...]
+                 [--logs DIR] [--jobs N] [--limit N] [--resume] [WORD...]
 
 scripts.toml tells which scripts with which options, and which of their
 conversations are expected to fail, with the message and the reason. Each run
@@ -39,6 +39,7 @@ KEYS = {"a-p256": ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), "b-rsa": ("rsa:
 # What only OpenSSL has.
 MORE_KEYS = {"ed25519": ("ed25519",), "ed448": ("ed448",),
              "rsa-pss": ("rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048")}
+
 
 def fallback(*names):
     """The program that serves what falls back, with these keys."""
@@ -85,7 +86,7 @@ def make_keyrings():
 
 
 def inner(spec):
-    """One run, in a network namespace of its own; its outcome as JSON on stdout."""
+    """One run, in a network namespace of its own; its outcome goes to a file."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     # The clients are slow ones.
     with subprocess.Popen([os.path.join(BIN, "tls_server"), "-t", "60000", "-p", str(PORT), "-k",
@@ -105,8 +106,9 @@ def inner(spec):
                     code = "timeout"
             alive = server.poll() is None
             server.terminate()
-    print(json.dumps({"code": code, "alive": alive,
-                      "counters": {k: v for k, v in tls_hs.counters().items() if v}}))
+    with open(spec["outcome"], "w", encoding="ascii") as file:
+        json.dump({"code": code, "alive": alive,
+                   "counters": {k: v for k, v in tls_hs.counters().items() if v}}, file)
 
 
 def last_error(output):
@@ -139,20 +141,23 @@ class Test:
         """The script's path."""
         return os.path.join(root, "scripts", f"test-{self.script}.py")
 
-    def play(self, args, ring, number):
+    def play(self, args, ring):
         """Runs it and looks at what came of it."""
         argv = [args.python, self.file(args.tlsfuzzer), "-p", str(PORT)] + self.options
         if args.limit is not None and "-n" not in self.options:
             argv += ["-n", str(args.limit)]
-        log = os.path.join(args.logs, f"{number:03}-{self.script}.log")
+        base = os.path.join(args.logs, re.sub(r"\W+", "-", f"{self.title}-{self.server}")[:150])
+        log, outcome = base + ".log", base + ".json"
         spec = {"ring": ring, "server_args": SERVERS[self.server][1], "argv": argv, "log": log,
-                "timeout": args.timeout}
-        got = subprocess.run(["unshare", "-n", "--", sys.executable, os.path.abspath(__file__),
-                              "--inner", json.dumps(spec)], stdout=subprocess.PIPE, check=False)
-        if got.returncode:
-            self.why = f"could not be run ({got.returncode})"
+                "outcome": outcome, "timeout": args.timeout}
+        if not args.resume or not os.path.exists(outcome):
+            subprocess.run(["unshare", "-n", "--", sys.executable, os.path.abspath(__file__),
+                            "--inner", json.dumps(spec)], check=False)
+        if not os.path.exists(outcome):
+            self.why = "could not be run"
             return
-        got = json.loads(got.stdout)
+        with open(outcome, encoding="ascii") as file:
+            got = json.load(file)
         self.counters = got["counters"]
         with open(log, encoding="utf-8", errors="replace") as file:
             text = file.read()
@@ -281,6 +286,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--limit", type=int, help="conversations of each script")
     parser.add_argument("--timeout", type=int, default=600)
+    parser.add_argument("--resume", action="store_true",
+                        help="take what is in the logs already for what it is")
     parser.add_argument("words", nargs="*", metavar="WORD")
     args = parser.parse_args()
     why = tls_hs.supported()
@@ -301,8 +308,8 @@ def main():
     print(f"1..{len(tests) + len(unknown)}", flush=True)
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        waits = [None if t.skip else pool.submit(t.play, args, rings[t.server], i)
-                 for i, t in enumerate(tests, 1)]
+        waits = [None if t.skip else pool.submit(t.play, args, rings[t.server])
+                 for t in tests]
         for i, (t, wait) in enumerate(zip(tests, waits), 1):
             if t.skip:
                 print(f"ok {i} - {t.title} # SKIP {t.skip}", flush=True)
