@@ -134,8 +134,8 @@ class Scan:
         said = subprocess.run([self.args.testssl, "--version"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, text=True, check=False).stdout
         self.version = re.search(r"version .*?(\d+\.[\d.]+)", said)[1]
-        self.call(self.args.testssl, "--quiet", "--warnings", "off", "--color", "0", "--ip",
-                  "127.0.0.1", "--add-ca", "ca.pem", "--openssl", "/usr/bin/openssl",
+        self.call(self.args.testssl, "--quiet", "--warnings", "off", "--color", "0", "--nodns",
+                  "none", "--ip", "127.0.0.1", "--add-ca", "ca.pem", "--openssl", "/usr/bin/openssl",
                   "--jsonfile", report, f"{NAME}:{self.port}")
         with open(report, encoding="utf-8") as file:
             for entry in json.load(file):
@@ -235,8 +235,8 @@ class Scan:
         """nmap with its TLS scripts"""
         scripts = ("ssl-enum-ciphers,ssl-cert,ssl-heartbleed,ssl-ccs-injection,ssl-poodle,"
                    "ssl-dh-params,ssl-known-key,tls-ticketbleed,tls-alpn,sslv2,sslv2-drown")
-        self.call("nmap", "-Pn", "-n", "-sT", "--unprivileged", "-p", str(self.port), "-oX", self.out + ".xml",
-                  "--script-args", f"tls.servername={NAME}", "--script", scripts, NAME)
+        self.call("nmap", "-Pn", "-n", "-sT", "--unprivileged", "-p", str(self.port), "-oX",
+                  self.out + ".xml", "--script-args", f"tls.servername={NAME}", "--script", scripts, NAME)
         root = ElementTree.parse(self.out + ".xml").getroot()
         self.version = root.get("version")
         for script in root.iter("script"):
