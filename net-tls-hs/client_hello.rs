@@ -122,12 +122,12 @@ fn parse_server_name(mut body: Reader<'_>) -> Result<&[u8], Alert> {
     while !list.is_empty() {
         let name_type = list.u8()?;
         let name = list.vec16(1, 0xffff)?;
-        // What is no name must not look like another one where strings end with a zero.
-        if name.rest().contains(&0) {
-            return Err(Alert::IllegalParameter);
+        if name_type != HOST_NAME {
+            continue;
         }
-        if name_type == HOST_NAME && host.replace(name.rest()).is_some() {
-            // More than one name of the same type.
+        // What is no name must not look like another one where strings end with a zero; and there
+        // must not be more than one of a type.
+        if name.rest().contains(&0) || host.replace(name.rest()).is_some() {
             return Err(Alert::IllegalParameter);
         }
     }

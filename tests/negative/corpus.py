@@ -275,6 +275,11 @@ hello("server_name with a tail", "RFC 6066 3", DE)(
     lambda h: h.set(SERVER_NAME, dict(h.exts)[SERVER_NAME] + b"\0"))
 hello("server_name with two names", "RFC 6066 3", {IP, DE, "ok"}, "must not be sent")(
     lambda h: h.set(SERVER_NAME, vec(2, (b"\0" + vec(2, b"ecdsa.test")) * 2)))
+for first, text in ((b"", "last"), (b"\0" + vec(2, b"ecdsa.test"), "first")):
+    hello(f"server_name with an unknown type, the host name {text}", "RFC 6066 3", "ok",
+          "types to come have a length as well")(
+        lambda h, first=first: h.set(SERVER_NAME, vec(2, first + b"\1" + vec(2, bytes(24)) + (
+            b"" if first else b"\0" + vec(2, b"ecdsa.test")))))
 hello("server_name with a NUL", "RFC 6066 3", {IP, DE, "unrecognized_name", "ok"})(
     lambda h: h.set(SERVER_NAME, vec(2, b"\0" + vec(2, b"ecdsa\0.test"))))
 hello("server_name of 300 bytes", "RFC 6066 3", {IP, DE, "unrecognized_name", "ok"})(

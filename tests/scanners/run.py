@@ -31,7 +31,8 @@ sys.path.insert(0, os.path.join(HERE, "../../selftests"))
 import tls_hs  # noqa: E402  pylint: disable=wrong-import-position
 
 NAME = "scan.test"
-PORTS = {"kernel": 4433, "fallback": 4434}
+# Not 4433, to which s_client goes when it is only asked for its options.
+PORTS = {"kernel": 8443, "fallback": 8444}
 SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 
 CERTIFICATE = "the certificate is the test's: no revocation, no public log, no DNS records"
@@ -135,8 +136,8 @@ class Scan:
                               stdout=subprocess.PIPE, text=True, check=False).stdout
         self.version = re.search(r"version .*?(\d+\.[\d.]+)", said)[1]
         self.call(self.args.testssl, "--quiet", "--warnings", "off", "--color", "0", "--nodns",
-                  "none", "--ip", "127.0.0.1", "--add-ca", "ca.pem", "--openssl", "/usr/bin/openssl",
-                  "--jsonfile", report, f"{NAME}:{self.port}")
+                  "none", "--ip", "127.0.0.1", "--add-ca", "ca.pem", "--openssl",
+                  "/usr/bin/openssl", "--jsonfile", report, f"{NAME}:{self.port}")
         with open(report, encoding="utf-8") as file:
             for entry in json.load(file):
                 what, value = entry["id"].split(" ")[0], entry["finding"].strip()
@@ -236,7 +237,8 @@ class Scan:
         scripts = ("ssl-enum-ciphers,ssl-cert,ssl-heartbleed,ssl-ccs-injection,ssl-poodle,"
                    "ssl-dh-params,ssl-known-key,tls-ticketbleed,tls-alpn,sslv2,sslv2-drown")
         self.call("nmap", "-Pn", "-n", "-sT", "--unprivileged", "-p", str(self.port), "-oX",
-                  self.out + ".xml", "--script-args", f"tls.servername={NAME}", "--script", scripts, NAME)
+                  self.out + ".xml", "--script-args", f"tls.servername={NAME}", "--script",
+                  scripts, NAME)
         root = ElementTree.parse(self.out + ".xml").getroot()
         self.version = root.get("version")
         for script in root.iter("script"):

@@ -135,7 +135,7 @@ class Test:
     @property
     def title(self):
         """What it is called in the results."""
-        return " ".join([self.script] + self.options)
+        return " ".join([self.script] + [o.replace("\r\n", "\\r\\n") for o in self.options])
 
     def file(self, root):
         """The script's path."""
