@@ -7,10 +7,11 @@
 //! them are made from the messages of the RFC, with keys that come of our own computation; all
 //! other bytes that a server sends are compared with what the engine sends.
 
+mod common;
+
+use common::{Any, CONFIG};
 use std::collections::HashMap;
-use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::certificate::Staples;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
+use tls_handshake_host::config::Config;
 use tls_handshake_host::crypto::{Crypto, HashAlg};
 use tls_handshake_host::host_crypto::{with_random, HostCrypto};
 use tls_handshake_host::key_schedule::{EarlySecret, HandshakeSecret, TrafficSecret};
@@ -20,7 +21,6 @@ use tls_handshake_host::record::Protection;
 use tls_handshake_host::scratch::Scratch;
 use tls_handshake_host::server_flight::write_server_hello;
 use tls_handshake_host::session::{Session, Step};
-use tls_handshake_host::ticket::Tickets;
 
 const SUITE: CipherSuite = CipherSuite::Aes128GcmSha256;
 
@@ -155,23 +155,6 @@ fn hash(parts: &[&[u8]]) -> [u8; 48] {
     HostCrypto::hash_final(hash)
 }
 
-/// Any identity for which the client has a signature scheme.
-struct Any(p256::PrivateKey);
-
-impl Identities for Any {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let key = SigningKey::P256(&self.0);
-        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
-        Ok(Identity {
-            certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
-            digest: &[0; 32],
-            staples: Staples::NONE,
-            name_matched: true,
-            key,
-        })
-    }
-}
-
 /// Our server.
 struct Server {
     session: Session,
@@ -186,13 +169,8 @@ impl Server {
             session: Session::new(),
             config: Config {
                 versions: 2,
-                flags: 0,
-                cipher_suites: &[],
-                tls12_cipher_suites: &[],
                 groups,
-                signature_schemes: &[],
-                protocols: Protocols::NONE,
-                tickets: Tickets::NONE,
+                ..CONFIG
             },
             out: vec![0; 4096],
             // The ServerHello's, the key, and what the signature takes, which is not compared.
