@@ -21,29 +21,24 @@ TRACE_DEFINE_ENUM(TLS_HS_FB_RESOURCES);
 TRACE_DEFINE_ENUM(TLS_HS_FB_URGENT);
 TRACE_DEFINE_ENUM(TLS_HS_FB_CLIENT_CERT);
 
-DECLARE_EVENT_CLASS(tls_handshake_class,
-		    TP_PROTO(const struct sock *sk),
-
-		    TP_ARGS(sk),
-
-		    TP_STRUCT__entry(__field(const void *, skaddr)
-				     __field(u16, sport)
-				     __field(u16, dport)
-		    ),
-
-		    TP_fast_assign(__entry->skaddr = sk;
-				   __entry->sport = sk->sk_num;
-				   __entry->dport = ntohs(sk->sk_dport);
-		    ),
-
-		    TP_printk("sk=%p sport=%u dport=%u",
-			      __entry->skaddr, __entry->sport, __entry->dport)
-);
-
 /* The first bytes of a ClientHello have arrived. */
-DEFINE_EVENT(tls_handshake_class, tls_handshake_start,
-	     TP_PROTO(const struct sock *sk),
-	     TP_ARGS(sk)
+TRACE_EVENT(tls_handshake_start,
+	    TP_PROTO(const struct sock *sk),
+
+	    TP_ARGS(sk),
+
+	    TP_STRUCT__entry(__field(const void *, skaddr)
+			     __field(u16, sport)
+			     __field(u16, dport)
+	    ),
+
+	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->sport = sk->sk_num;
+			   __entry->dport = ntohs(sk->sk_dport);
+	    ),
+
+	    TP_printk("sk=%p sport=%u dport=%u",
+		      __entry->skaddr, __entry->sport, __entry->dport)
 );
 
 /* Suite and group are 0 where none has been chosen, the duration where nothing

@@ -1081,7 +1081,7 @@ class Trace:
             with open(self.FOLDER + "trace", encoding="ascii") as file:
                 lines = [line for line in file if f"sport={port} " in line]
             found = [re.sub(r"sk=\S+ sport=\d+ dport=\d+ ?", "",
-                            line[line.index("tls_handshake_"):].strip()) for line in lines]
+                            line[line.index("tls_handshake_"):]).strip() for line in lines]
         return found
 
 
