@@ -104,7 +104,7 @@ impl<'a> KeyShares<'a> {
     }
 
     /// Checks that each entry is for another group, and one that the client supports. Section 4.2.8
-    /// leaves it to the server; only the first [`MAX_TRACKED`] are looked at, which bounds the work.
+    /// leaves it to the server; only the first `MAX_TRACKED` are looked at, which bounds the work.
     pub fn check(&self, supported: &U16List<'_>) -> Result<(), Alert> {
         let mut seen = [0u16; MAX_TRACKED];
         for (i, (group, _)) in self.iter().take(MAX_TRACKED).enumerate() {
