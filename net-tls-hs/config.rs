@@ -39,8 +39,10 @@ pub mod flag_bits {
     pub const CLIENT_CERT: u32 = 1 << 2;
     /// TLS_HS_F_NO_TICKETS.
     pub const NO_TICKETS: u32 = 1 << 3;
+    /// TLS_HS_F_NO_FALLBACK.
+    pub const NO_FALLBACK: u32 = 1 << 4;
     /// All that there are.
-    pub const ALL: u32 = SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS;
+    pub const ALL: u32 = SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK;
 }
 
 /// The settings of a listener, `struct tls_hs_settings`, as the engine uses them.
@@ -107,6 +109,13 @@ impl<'a> Config<'a> {
             return Err(ConfigError::Versions);
         }
         if self.flags & !flag_bits::ALL != 0 {
+            return Err(ConfigError::Flags);
+        }
+        // There must be somebody for what falls back.
+        if self.flags & flag_bits::NO_FALLBACK != 0
+            && (self.flags & flag_bits::CLIENT_CERT != 0
+                || self.versions & version_bits::TLS_1_2 != 0)
+        {
             return Err(ConfigError::Flags);
         }
         check_list(self.cipher_suites, |c| CipherSuite::from_code(c).is_some())?;

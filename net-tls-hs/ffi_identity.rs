@@ -13,6 +13,7 @@ use crate::kcrypto::LibCrypto;
 use crate::names::Scheme;
 use crate::ticket;
 use crate::{p256, rsa};
+use kernel::alloc::flags::GFP_KERNEL_ACCOUNT;
 use kernel::alloc::AllocError;
 use kernel::bindings;
 use kernel::ffi::{c_char, c_int};
@@ -372,9 +373,9 @@ impl IdentitySet {
                         len: name.len() as u8,
                         identity: number as u32,
                     },
-                    GFP_KERNEL,
+                    GFP_KERNEL_ACCOUNT,
                 )?;
-                names.extend_from_slice(name, GFP_KERNEL)?;
+                names.extend_from_slice(name, GFP_KERNEL_ACCOUNT)?;
             }
         }
         identity::sort_names(&names, &mut index);
@@ -460,16 +461,16 @@ pub unsafe extern "C" fn tls_hs_identity_set_new(
     // SAFETY: By the safety requirements of this function.
     let ids = unsafe { core::slice::from_raw_parts(ids, nr) };
     let make = || -> Result<KBox<IdentitySet>, AllocError> {
-        let mut identities = KVVec::with_capacity(nr, GFP_KERNEL)?;
+        let mut identities = KVVec::with_capacity(nr, GFP_KERNEL_ACCOUNT)?;
         for id in ids {
             // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it
             // alive; it is not dropped here.
             let arc = core::mem::ManuallyDrop::new(unsafe {
                 Arc::<OwnedIdentity>::from_raw((*id).cast())
             });
-            identities.push(Arc::clone(&arc), GFP_KERNEL)?;
+            identities.push(Arc::clone(&arc), GFP_KERNEL_ACCOUNT)?;
         }
-        KBox::new(IdentitySet::new(identities)?, GFP_KERNEL)
+        KBox::new(IdentitySet::new(identities)?, GFP_KERNEL_ACCOUNT)
     };
     make().map_or(core::ptr::null_mut(), |set| KBox::into_raw(set).cast())
 }

@@ -16,24 +16,36 @@
 
 #include "engine.h"
 
-struct cred;
 struct key;
+struct mem_cgroup;
 struct tls_hs_names;
+
+/**
+ * struct tls_hs_held_key - a key of a keyring
+ * @key: the key, referenced
+ * @stamp: tells its payload from those that it will have
+ */
+struct tls_hs_held_key {
+	struct key *key;
+	u64 stamp;
+};
 
 /**
  * struct tls_hs_keys - what a keyring held at the last look
  * @set: its identities, or %NULL if there was none
  * @tickets: copies of its ticket keys, the one for new tickets first
  * @nr_tickets: their number
- * @generation: value of tls_hs_key_generation before the look
+ * @generation: value of tls_hs_key_generation before the look, or before a later
+ *	one that has found the same
  * @nr_leaves: number of keys in the keyring before the look
  * @hash: of the serials of these keys
  * @unusable: the keyring was revoked or expired, or held too many keys
+ * @partial: a key was not usable, but may be later
  * @checked: when it was last seen that no key had expired, in seconds since
  *	1970; any reader may write it
  * @rwork: frees the structure
  * @nr: number of @keys
- * @keys: the keys of the identities and for tickets, referenced
+ * @keys: those of the identities and for tickets
  */
 struct tls_hs_keys {
 	struct tls_hs_identity_set *set;
@@ -43,10 +55,11 @@ struct tls_hs_keys {
 	unsigned long nr_leaves;
 	u32 hash;
 	bool unusable;
+	bool partial;
 	time64_t checked;
 	struct rcu_work rwork;
 	size_t nr;
-	struct key *keys[] __counted_by(nr);
+	struct tls_hs_held_key keys[] __counted_by(nr);
 };
 
 /**
@@ -56,8 +69,10 @@ struct tls_hs_keys {
  * @keys: what the keyring held at the last look, under RCU; only @refresh
  *	changes it once a listener has the settings
  * @keyring: the keyring
- * @cred: credentials of who set the keyring, to look into it again
+ * @memcg: who set the keyring pays for what is in it; referenced or %NULL
  * @refresh: looks into the keyring again
+ * @looks_begun: how often that has been done, the last time included
+ * @looks_done: how often with success, counted like @looks_begun
  * @rwork: frees the structure
  * @alpn: the name's application protocols, or %NULL for the listener's
  * @name_len: length of @name
@@ -68,8 +83,10 @@ struct tls_hs_conf {
 	struct tls_hs_settings settings;
 	struct tls_hs_keys __rcu *keys;
 	struct key *keyring;
-	const struct cred *cred;
+	struct mem_cgroup *memcg;
 	struct work_struct refresh;
+	u64 looks_begun;
+	u64 looks_done;
 	struct rcu_work rwork;
 	struct tls_hs_alpn *alpn;
 	u8 name_len;
@@ -113,17 +130,22 @@ enum {
  * @session: the engine's part, allocated when the first bytes arrive
  * @timer: ends the handshake, or wakes it up to go on sending
  * @held: when the connection was established, in jiffies
- * @deadline: when the handshake must have ended, in jiffies; 0 before @held
+ * @deadline: when the handshake must have ended, in jiffies
+ * @wake: when there is something to be done before, if @waking
+ * @look: the look into the keyring that it waits for, or 0
  * @start: when its first byte arrived, ktime in ns; 0 before
  * @need: bytes that must be unread for the engine to get further
  * @unsent: rest of a flight that did not fit into the send buffer
  * @unsent_len: its length
  * @unsent_off: how much of it has been sent
  * @retry: jiffies to wait before sending again
+ * @started: @held and @deadline have been set
+ * @waking: @wake has been set
  * @named: the client's server name has been looked up in @names
  * @consumed: something has been consumed: no fallback any more
  * @answered: the flight has been written: the identity is chosen
  * @accepting: handed to accept(): complete or fallen back
+ * @fallen_back: to be accepted as a plain TCP socket
  * @closing: taken off the listener to be closed
  * @data_ready: the child's own callbacks and settings, to be restored
  * @state_change: same
@@ -151,16 +173,21 @@ struct tls_hs {
 	struct timer_list timer;
 	unsigned long held;
 	unsigned long deadline;
+	unsigned long wake;
+	u64 look;
 	u64 start;
 	u32 need;
 	u8 *unsent;
 	u32 unsent_len;
 	u32 unsent_off;
 	u16 retry;
+	bool started;
+	bool waking;
 	bool named;
 	bool consumed;
 	bool answered;
 	bool accepting;
+	bool fallen_back;
 	bool closing;
 
 	void (*data_ready)(struct sock *sk);
@@ -213,7 +240,6 @@ static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 /* main.c */
 void tls_hs_conf_put(struct tls_hs_conf *conf);
 void tls_hs_alpn_put(struct tls_hs_alpn *alpn);
-void tls_hs_detach(struct sock *sk);
 
 /* sni.c */
 struct tls_hs_names *tls_hs_names_get(struct tls_hs_names *names);
@@ -236,7 +262,7 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf);
 int tls_hs_conf_load(struct tls_hs_conf *conf);
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf);
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf);
-bool tls_hs_conf_is_stale(struct tls_hs_conf *conf);
+bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, u64 *look);
 
 /* ticket.c */
 extern unsigned int tls_hs_ticket_lifetime_max;
@@ -258,6 +284,6 @@ void tls_hs_put(struct tls_hs *hs);
 void tls_hs_stop(struct tls_hs *hs);
 struct inet_csk_hold *tls_hs_start(struct tls_hs *hs);
 void tls_hs_abandon(struct inet_csk_hold *hold);
-void tls_hs_pressure(struct inet_csk_hold *oldest);
+void tls_hs_pressure(struct list_head *held);
 
 #endif /* _NET_TLS_HANDSHAKE_H */

@@ -13,11 +13,12 @@
  * keys.
  */
 
-#include <linux/cred.h>
 #include <linux/jhash.h>
 #include <linux/key-type.h>
 #include <linux/key.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -32,6 +33,16 @@
 /* Name and key with 32 bytes; the other length is with 64. */
 #define TLS_HS_TICKET_KEY_SHORT	48
 static_assert(sizeof(struct tls_hs_ticket_key) == 80);
+
+static struct key_type key_type_tls_ticket;
+
+/* Payload of a tls_ticket key: @stamp is another one for each. */
+struct tls_hs_ticket_payload {
+	struct tls_hs_ticket_key key;
+	u64 stamp;
+};
+
+static atomic64_t tls_hs_ticket_stamp = ATOMIC64_INIT(0);
 
 /* Grows with each change of a key, for listeners to look again. */
 atomic_t tls_hs_key_generation = ATOMIC_INIT(0);
@@ -171,16 +182,17 @@ static struct key_type key_type_tls_identity = {
 
 static int tls_ticket_preparse(struct key_preparsed_payload *prep)
 {
-	struct tls_hs_ticket_key *ticket;
+	struct tls_hs_ticket_payload *ticket;
 
-	if (prep->datalen != sizeof(*ticket) &&
+	if (prep->datalen != sizeof(ticket->key) &&
 	    prep->datalen != TLS_HS_TICKET_KEY_SHORT)
 		return -EINVAL;
 
 	ticket = kzalloc_obj(*ticket, GFP_KERNEL);
 	if (!ticket)
 		return -ENOMEM;
-	memcpy(ticket, prep->data, prep->datalen);
+	memcpy(&ticket->key, prep->data, prep->datalen);
+	ticket->stamp = atomic64_inc_return(&tls_hs_ticket_stamp);
 	prep->payload.data[0] = ticket;
 	prep->quotalen = prep->datalen;
 	return 0;
@@ -211,7 +223,7 @@ static struct key_type key_type_tls_ticket = {
 
 /**
  * tls_hs_conf_open_keyring - find the keyring that settings name
- * @conf: settings with the credentials of the caller
+ * @conf: settings
  *
  * Context: process.
  * Return: 0, -EINVAL for a serial that cannot be one, -ENOKEY if there is no
@@ -243,7 +255,7 @@ static void tls_hs_keys_free(struct tls_hs_keys *keys)
 	if (keys->set)
 		tls_hs_identity_set_free(keys->set);
 	for (i = 0; i < keys->nr; i++)
-		key_put(keys->keys[i]);
+		key_put(keys->keys[i].key);
 	kfree_sensitive(keys->tickets);
 	kvfree(keys);
 }
@@ -262,7 +274,6 @@ void tls_hs_conf_close_keyring(struct tls_hs_conf *conf)
 	if (keys)
 		tls_hs_keys_free(keys);
 	key_put(conf->keyring);
-	put_cred(conf->cred);
 }
 
 /* Has a key expired, or been invalidated, since it was taken?  Any context. */
@@ -271,9 +282,45 @@ static bool tls_hs_keys_expired(const struct tls_hs_keys *keys)
 	size_t i;
 
 	for (i = 0; i < keys->nr; i++)
-		if (key_validate(keys->keys[i]))
+		if (key_validate(keys->keys[i].key))
 			return true;
 	return false;
+}
+
+/* What tells a payload from later ones of a key; 0 if there is none.  An
+ * identity is not freed before what has been made of it.  With the key's
+ * semaphore held.
+ */
+static u64 tls_hs_key_stamp(const struct key *key)
+{
+	const struct tls_hs_ticket_payload *ticket = key->payload.data[0];
+
+	if (!ticket)
+		return 0;
+	return key->type == &key_type_tls_ticket ? ticket->stamp :
+						   (unsigned long)ticket;
+}
+
+/* Would a look at the same keys find the same?  The counter of changes is of
+ * all users, so mostly it would.
+ */
+static bool tls_hs_keys_unchanged(const struct tls_hs_keys *keys)
+{
+	struct key *key;
+	size_t i;
+	u64 stamp;
+
+	if (keys->partial)
+		return false;
+	for (i = 0; i < keys->nr; i++) {
+		key = keys->keys[i].key;
+		down_read(&key->sem);
+		stamp = tls_hs_key_stamp(key);
+		up_read(&key->sem);
+		if (stamp != keys->keys[i].stamp)
+			return false;
+	}
+	return true;
 }
 
 /* The serials of all keys in the keyring. */
@@ -291,7 +338,7 @@ static key_serial_t *tls_hs_keyring_list(struct key *keyring, size_t *nr)
 		if (len > TLS_HS_MAX_KEYS * sizeof(*serials))
 			return ERR_PTR(-E2BIG);
 
-		serials = kvmalloc(len + sizeof(*serials), GFP_KERNEL);
+		serials = kvmalloc(len + sizeof(*serials), GFP_KERNEL_ACCOUNT);
 		if (!serials)
 			return ERR_PTR(-ENOMEM);
 		down_read(&keyring->sem);
@@ -309,7 +356,7 @@ static key_serial_t *tls_hs_keyring_list(struct key *keyring, size_t *nr)
 
 /* A key and, unless it is for tickets, its identity. */
 struct tls_hs_found {
-	struct key *key;
+	struct tls_hs_held_key held;
 	struct tls_hs_identity *id;
 };
 
@@ -318,20 +365,23 @@ static int tls_hs_found_cmp(const void *a, const void *b)
 {
 	const struct tls_hs_found *x = a, *y = b;
 
-	return strcmp(x->key->description, y->key->description);
+	return strcmp(x->held.key->description, y->held.key->description);
 }
 
-/* Is the key one of ours, and usable?  Takes a reference to an identity. */
+static bool tls_hs_key_is_ours(const struct key *key)
+{
+	return key->type == &key_type_tls_identity ||
+	       key->type == &key_type_tls_ticket;
+}
+
+/* Is a key of ours usable?  Takes a reference to an identity. */
 static bool tls_hs_key_take(struct tls_hs_found *found)
 {
-	struct key *key = found->key;
+	struct key *key = found->held.key;
 	bool usable;
 
-	if (key->type != &key_type_tls_identity &&
-	    key->type != &key_type_tls_ticket)
-		return false;
-
 	down_read(&key->sem);
+	found->held.stamp = tls_hs_key_stamp(key);
 	usable = !key_validate(key) && key_is_positive(key) &&
 		 key->payload.data[0];
 	if (usable && key->type == &key_type_tls_identity) {
@@ -342,9 +392,11 @@ static bool tls_hs_key_take(struct tls_hs_found *found)
 	return usable;
 }
 
-/* The keys that are ours, sorted; their number. */
+/* The keys that are ours and usable, sorted; their number.  @partial tells if
+ * others are ours.
+ */
 static size_t tls_hs_collect(const key_serial_t *serials, size_t nr,
-			     struct tls_hs_found *found)
+			     struct tls_hs_found *found, bool *partial)
 {
 	struct key *key;
 	size_t i, n = 0;
@@ -354,11 +406,15 @@ static size_t tls_hs_collect(const key_serial_t *serials, size_t nr,
 		if (IS_ERR(key))
 			continue;
 		/* Search permission on the keyring extends to what it holds. */
-		found[n].key = key;
-		if (tls_hs_key_take(&found[n]))
-			n++;
-		else
+		found[n].held.key = key;
+		if (!tls_hs_key_is_ours(key)) {
 			key_put(key);
+		} else if (tls_hs_key_take(&found[n])) {
+			n++;
+		} else {
+			key_put(key);
+			*partial = true;
+		}
 	}
 	sort(found, n, sizeof(*found), tls_hs_found_cmp, NULL);
 	return n;
@@ -368,19 +424,22 @@ static size_t tls_hs_collect(const key_serial_t *serials, size_t nr,
 static int tls_hs_keys_add_tickets(struct tls_hs_keys *keys,
 				   const struct tls_hs_found *found, size_t n)
 {
+	const struct tls_hs_ticket_payload *ticket;
 	struct key *key;
 
 	keys->tickets = kcalloc(TLS_HS_MAX_TICKET_KEYS, sizeof(*keys->tickets),
-				GFP_KERNEL);
+				GFP_KERNEL_ACCOUNT);
 	if (!keys->tickets)
 		return -ENOMEM;
 	while (n-- && keys->nr_tickets < TLS_HS_MAX_TICKET_KEYS) {
 		if (found[n].id)
 			continue;
-		key = found[n].key;
+		key = found[n].held.key;
 		down_read(&key->sem);
-		memcpy(&keys->tickets[keys->nr_tickets++], key->payload.data[0],
-		       sizeof(*keys->tickets));
+		ticket = key->payload.data[0];
+		keys->tickets[keys->nr_tickets++] = ticket->key;
+		/* It may be another one than that which was found. */
+		keys->keys[n].stamp = ticket->stamp;
 		up_read(&key->sem);
 	}
 	return 0;
@@ -394,30 +453,32 @@ static struct tls_hs_keys *tls_hs_keys_new(const key_serial_t *serials,
 	struct tls_hs_found *found = NULL;
 	size_t n = 0, nr_ids = 0, i;
 	struct tls_hs_keys *keys;
+	bool partial = false;
 	int rc = 0;
 
 	if (nr) {
-		found = kvcalloc(nr, sizeof(*found), GFP_KERNEL);
-		ids = kvcalloc(nr, sizeof(*ids), GFP_KERNEL);
+		found = kvcalloc(nr, sizeof(*found), GFP_KERNEL_ACCOUNT);
+		ids = kvcalloc(nr, sizeof(*ids), GFP_KERNEL_ACCOUNT);
 		if (!found || !ids) {
 			keys = NULL;
 			goto out;
 		}
-		n = tls_hs_collect(serials, nr, found);
+		n = tls_hs_collect(serials, nr, found, &partial);
 	}
 
-	keys = kvzalloc(struct_size(keys, keys, n), GFP_KERNEL);
+	keys = kvzalloc(struct_size(keys, keys, n), GFP_KERNEL_ACCOUNT);
 	if (keys) {
 		keys->nr = n;
+		keys->partial = partial;
 		INIT_RCU_WORK(&keys->rwork, tls_hs_keys_free_work);
 	}
 	for (i = 0; i < n; i++) {
 		if (found[i].id)
 			ids[nr_ids++] = found[i].id;
 		if (keys)
-			keys->keys[i] = found[i].key;
+			keys->keys[i] = found[i].held;
 		else
-			key_put(found[i].key);
+			key_put(found[i].held.key);
 	}
 	if (keys && nr_ids) {
 		keys->set = tls_hs_identity_set_new(ids, nr_ids);
@@ -438,18 +499,7 @@ out:
 	return keys;
 }
 
-/**
- * tls_hs_conf_load - take the identities and ticket keys that the keyring holds
- * @conf: the settings
- *
- * A keyring that is revoked, expired or holds too many keys leaves none: what
- * was taken away must not be used any more.  Without memory the settings stay
- * stale, and handshakes wait.
- *
- * Context: process, one at a time.
- * Return: 0, -ENOMEM, -E2BIG or what key_validate() says of the keyring.
- */
-int tls_hs_conf_load(struct tls_hs_conf *conf)
+static int __tls_hs_conf_load(struct tls_hs_conf *conf)
 {
 	struct tls_hs_keys *keys, *old = rcu_dereference_protected(conf->keys, 1);
 	key_serial_t *serials = NULL;
@@ -476,10 +526,12 @@ int tls_hs_conf_load(struct tls_hs_conf *conf)
 	}
 
 	hash = jhash2((const u32 *)serials, nr, 0);
-	if (old && old->generation == generation && old->hash == hash &&
-	    old->nr_leaves == nr_leaves && old->unusable == !!rc &&
-	    !tls_hs_keys_expired(old))
+	if (old && old->hash == hash && old->nr_leaves == nr_leaves &&
+	    old->unusable == !!rc && !tls_hs_keys_expired(old) &&
+	    (old->generation == generation || tls_hs_keys_unchanged(old))) {
+		WRITE_ONCE(old->generation, generation);
 		goto out;
+	}
 
 	keys = tls_hs_keys_new(serials, nr);
 	if (!keys) {
@@ -498,6 +550,35 @@ out:
 	return rc;
 }
 
+/**
+ * tls_hs_conf_load - take the identities and ticket keys that the keyring holds
+ * @conf: the settings
+ *
+ * A keyring that is revoked, expired or holds too many keys leaves none: what
+ * was taken away must not be used any more.  Without memory the settings stay
+ * stale, and handshakes wait.
+ *
+ * Context: process, one at a time.
+ * Return: 0, -ENOMEM, -E2BIG or what key_validate() says of the keyring.
+ */
+int tls_hs_conf_load(struct tls_hs_conf *conf)
+{
+	struct mem_cgroup *old = set_active_memcg(conf->memcg);
+	u64 look = conf->looks_begun + 1;
+	int rc;
+
+	WRITE_ONCE(conf->looks_begun, look);
+	/* Pairs with the one in tls_hs_conf_is_fresh(): who has not seen the
+	 * store sees its change of a key found by this look.
+	 */
+	smp_mb();
+	rc = __tls_hs_conf_load(conf);
+	if (rc != -ENOMEM)
+		smp_store_release(&conf->looks_done, look);
+	set_active_memcg(old);
+	return rc;
+}
+
 /* Is there an identity at all?  For who has the only reference to @conf. */
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf)
 {
@@ -506,19 +587,14 @@ bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf)
 	return keys && keys->set;
 }
 
-/**
- * tls_hs_conf_is_stale - has the keyring changed since the last look?
- * @conf: the settings
+/* Has the keyring changed since the last look?
  *
  * Nothing tells us when a timeout is set, or when a key that exists already is
  * linked in place of another.  Timeouts are in seconds, so the first handshake
  * in each second looks at all of them; and it asks for a look at the links,
  * but does not wait for it.
- *
- * Context: any, takes no lock.
- * Return: true if the keys of the settings need to be looked up anew.
  */
-bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
+static bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 {
 	time64_t now = ktime_get_real_seconds();
 	struct tls_hs_keys *keys;
@@ -526,7 +602,7 @@ bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
-	stale = keys->generation !=
+	stale = READ_ONCE(keys->generation) !=
 		(unsigned int)atomic_read(&tls_hs_key_generation) ||
 		keys->nr_leaves !=
 		READ_ONCE(conf->keyring->keys.nr_leaves_on_tree);
@@ -540,6 +616,33 @@ bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 	}
 	rcu_read_unlock();
 	return stale;
+}
+
+/**
+ * tls_hs_conf_is_fresh - may the keys of settings be used?
+ * @conf: the settings
+ * @look: 0 at first; what to wait for, if the answer was no
+ *
+ * If the keyring has changed, or some key anywhere, they are looked up anew.  A
+ * handshake waits for one look that has begun after its question, and not until
+ * nothing changes any more: every user can change keys of its own.
+ *
+ * Context: any, takes no lock.
+ * Return: false to be asked again a bit later, with the same @look.
+ */
+bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, u64 *look)
+{
+	if (!*look) {
+		if (!tls_hs_conf_is_stale(conf))
+			return true;
+		/* The change before the number, see tls_hs_conf_load(). */
+		smp_mb();
+		*look = READ_ONCE(conf->looks_begun) + 1;
+	} else if (smp_load_acquire(&conf->looks_done) >= *look) {
+		return true;
+	}
+	queue_work(tls_hs_wq, &conf->refresh);
+	return false;
 }
 
 int __init tls_hs_key_init(void)

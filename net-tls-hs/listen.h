@@ -12,8 +12,7 @@
 #include <net/tls.h>
 
 #ifdef CONFIG_TLS_HANDSHAKE
-int tls_hs_listen_init(struct sock *sk);
-void tls_hs_build_protos(int ip_ver, const struct proto *base);
+int tls_hs_listen_init(struct sock *sk, const struct tcp_ulp_ops *ulp_ops);
 void tls_hs_update_proto(struct proto *prot);
 void tls_hs_close_notify(struct sock *sk, struct tls_context *ctx);
 void tls_hs_clone(const struct request_sock *req, struct sock *newsk,
@@ -21,7 +20,7 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk,
 void tls_hs_release(struct sock *sk);
 struct inet_csk_hold *tls_hs_hold(struct sock *child);
 void tls_hs_abandon(struct inet_csk_hold *hold);
-void tls_hs_pressure(struct inet_csk_hold *oldest);
+void tls_hs_pressure(struct list_head *held);
 int tls_hs_accepted(struct sock *child, struct proto_accept_arg *arg);
 int tls_hs_get_status(struct sock *sk, void *status, size_t size);
 int tls_hs_put_info(const struct tls_context *ctx, struct sk_buff *skb);
@@ -39,12 +38,12 @@ void tls_hs_exit(void);
 	.pressure	= tls_hs_pressure,	\
 	.accepted	= tls_hs_accepted,
 #else
-static inline int tls_hs_listen_init(struct sock *sk)
+static inline int tls_hs_listen_init(struct sock *sk,
+				     const struct tcp_ulp_ops *ulp_ops)
 {
 	return -ENOTCONN;
 }
 
-static inline void tls_hs_build_protos(int ip_ver, const struct proto *base) {}
 static inline void tls_hs_update_proto(struct proto *prot) {}
 static inline void tls_hs_close_notify(struct sock *sk,
 				       struct tls_context *ctx) {}

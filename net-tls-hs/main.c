@@ -7,9 +7,10 @@
  * struct tls_context with a handshake if the listener has settings.
  */
 
-#include <linux/cred.h>
 #include <linux/key.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
 #include <net/inet_common.h>
@@ -17,6 +18,7 @@
 #include <net/netlink.h>
 #include <net/tcp.h>
 #include <net/tls_prot.h>
+#include <net/transp_v6.h>
 
 #include "../tls.h"
 #include "handshake.h"
@@ -38,16 +40,26 @@ enum {
 	TLS_HS_NUM_FAMILIES,
 };
 
-/* What a listener uses instead of TCP's own, and what it is made of. */
-static struct proto tls_listen_prots[TLS_HS_NUM_FAMILIES];
-static struct proto *tls_base_prots[TLS_HS_NUM_FAMILIES];
-static void (*tls_base_destruct[TLS_HS_NUM_FAMILIES])(struct sock *sk);
+/* What a listener uses instead of TCP's own.  It has it for sk_prot_creator as
+ * well, and with it a reference to its owner, this module.
+ */
+static struct proto tls_listen_prots[TLS_HS_NUM_FAMILIES] __ro_after_init;
 
 unsigned int tls_hs_net_id __read_mostly;
 
 static int tls_hs_family(const struct sock *sk)
 {
 	return sk->sk_family == AF_INET6 ? TLS_HS_V6 : TLS_HS_V4;
+}
+
+/* TCP's own. */
+static struct proto *tls_hs_base_prot(const struct sock *sk)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		return &tcpv6_prot;
+#endif
+	return &tcp_prot;
 }
 
 /* A list of application protocols, checked; %NULL if it is empty. */
@@ -94,6 +106,7 @@ static void tls_hs_conf_free(struct work_struct *work)
 
 	cancel_work_sync(&conf->refresh);
 	tls_hs_conf_close_keyring(conf);
+	mem_cgroup_put(conf->memcg);
 	tls_hs_alpn_put(conf->alpn);
 	kfree(conf);
 }
@@ -132,7 +145,7 @@ static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s)
 	INIT_WORK(&conf->refresh, tls_hs_conf_refresh);
 	INIT_RCU_WORK(&conf->rwork, tls_hs_conf_free);
 	conf->settings = *s;
-	conf->cred = get_current_cred();
+	conf->memcg = get_mem_cgroup_from_mm(current->mm);
 	rc = tls_hs_conf_open_keyring(conf);
 	if (!rc)
 		rc = tls_hs_conf_load(conf);
@@ -140,10 +153,32 @@ static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s)
 		rc = -ENOKEY;
 	if (rc) {
 		tls_hs_conf_close_keyring(conf);
+		mem_cgroup_put(conf->memcg);
 		kfree(conf);
 		return ERR_PTR(rc);
 	}
 	return conf;
+}
+
+/* What handshakes need that can fail. */
+static int tls_hs_prepare(struct sock *sk,
+			  const struct tls_hs_settings *settings)
+{
+	int rc;
+
+	rc = tls_hs_settings_check(settings);
+	if (rc)
+		return rc;
+	rc = tls_hs_sock_prepare();
+	if (rc)
+		return rc;
+	/* Softirq cannot wait for keys that are secret. */
+	rc = wait_for_random_bytes();
+	if (rc)
+		return rc;
+	if (!(settings->flags & TLS_HS_F_NO_TICKETS))
+		tls_hs_tickets_start(sock_net(sk));
+	return 0;
 }
 
 static int tls_hs_set_settings(struct sock *sk, sockptr_t optval,
@@ -156,21 +191,17 @@ static int tls_hs_set_settings(struct sock *sk, sockptr_t optval,
 
 	if (optlen < TLS_HS_SETTINGS_SIZE_VER0)
 		return -EINVAL;
+	if (optlen > PAGE_SIZE)
+		return -E2BIG;
 	rc = copy_struct_from_sockptr(&settings, sizeof(settings), optval,
 				      optlen);
 	if (rc)
 		return rc;
 	if (settings.timeout_ms > TLS_HS_TIMEOUT_MAX_MS)
 		return -EINVAL;
-	rc = tls_hs_settings_check(&settings);
+	rc = tls_hs_prepare(sk, &settings);
 	if (rc)
 		return rc;
-	rc = tls_hs_sock_prepare();
-	if (rc)
-		return rc;
-
-	if (!(settings.flags & TLS_HS_F_NO_TICKETS))
-		tls_hs_tickets_start(sock_net(sk));
 
 	/* Keyrings are looked into without the socket lock: it may sleep long. */
 	conf = tls_hs_conf_new(&settings);
@@ -209,14 +240,12 @@ static struct tls_hs_conf *tls_hs_sni_conf(struct sock *sk,
 	struct tls_hs_conf *conf;
 	int rc;
 
-	rc = tls_hs_settings_check(&sni->settings);
+	rc = tls_hs_prepare(sk, &sni->settings);
 	if (rc)
 		return ERR_PTR(rc);
 	alpn = tls_hs_sni_alpn(sni);
 	if (IS_ERR(alpn))
 		return ERR_CAST(alpn);
-	if (!(sni->settings.flags & TLS_HS_F_NO_TICKETS))
-		tls_hs_tickets_start(sock_net(sk));
 	conf = tls_hs_conf_new(&sni->settings);
 	if (IS_ERR(conf))
 		tls_hs_alpn_put(alpn);
@@ -235,6 +264,8 @@ static int tls_hs_set_sni(struct sock *sk, sockptr_t optval,
 
 	if (optlen < TLS_HS_SNI_SIZE_VER0)
 		return -EINVAL;
+	if (optlen > PAGE_SIZE)
+		return -E2BIG;
 	sni = kzalloc_obj(*sni, GFP_KERNEL);
 	if (!sni)
 		return -ENOMEM;
@@ -337,14 +368,22 @@ static int tls_hs_get_alpn_list(struct sock *sk, char __user *optval,
 	return 0;
 }
 
+/* Not so a child that was cloned while its listener went away. */
+static bool tls_hs_is_listener(const struct sock *sk)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	return ctx && ctx->listener;
+}
+
 static int tls_listen_setsockopt(struct sock *sk, int level, int optname,
 				 sockptr_t optval, unsigned int optlen)
 {
 	if (level != SOL_TLS)
-		return tls_base_prots[tls_hs_family(sk)]->setsockopt(sk, level,
-								     optname,
-								     optval,
-								     optlen);
+		return tls_hs_base_prot(sk)->setsockopt(sk, level, optname,
+							optval, optlen);
+	if (!tls_hs_is_listener(sk))
+		return -ENOPROTOOPT;
 	switch (optname) {
 	case TLS_HS:
 		return tls_hs_set_settings(sk, optval, optlen);
@@ -365,10 +404,10 @@ static int tls_listen_getsockopt(struct sock *sk, int level, int optname,
 				 char __user *optval, int __user *optlen)
 {
 	if (level != SOL_TLS)
-		return tls_base_prots[tls_hs_family(sk)]->getsockopt(sk, level,
-								     optname,
-								     optval,
-								     optlen);
+		return tls_hs_base_prot(sk)->getsockopt(sk, level, optname,
+							optval, optlen);
+	if (!tls_hs_is_listener(sk))
+		return -ENOPROTOOPT;
 	switch (optname) {
 	case TLS_HS:
 		return tls_hs_get_settings(sk, optval, optlen);
@@ -388,7 +427,7 @@ static int tls_listen_connect(struct sock *sk, struct sockaddr_unsized *addr,
 /* The context goes in ->release(): children may still be cloned from it. */
 static void tls_listen_close(struct sock *sk, long timeout)
 {
-	struct proto *base = tls_base_prots[tls_hs_family(sk)];
+	struct proto *base = tls_hs_base_prot(sk);
 
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_prot, base);
@@ -396,67 +435,67 @@ static void tls_listen_close(struct sock *sk, long timeout)
 	base->close(sk, timeout);
 }
 
-/* Request socks point to tls_listen_prots[] and pin only the listener, so the
- * module stays until the last of them is gone.
- */
-static void tls_listen_destruct(struct sock *sk)
+static void __init tls_hs_build_proto(struct proto *prot,
+				      const struct proto *base)
 {
-	tls_base_destruct[tls_hs_family(sk)](sk);
-	module_put(THIS_MODULE);
-}
-
-/**
- * tls_hs_build_protos - make the struct proto of listeners
- * @ip_ver: 0 for IPv4, 1 for IPv6, as in tls_prots[]
- * @base: TCP's
- *
- * Context: process, under the mutex of the family's tls_prots[].
- */
-void tls_hs_build_protos(int ip_ver, const struct proto *base)
-{
-	struct proto *prot = &tls_listen_prots[ip_ver];
-
 	*prot = *base;
+	prot->owner = THIS_MODULE;
 	prot->setsockopt = tls_listen_setsockopt;
 	prot->getsockopt = tls_listen_getsockopt;
 	prot->connect = tls_listen_connect;
 	prot->pre_connect = NULL;
 	prot->close = tls_listen_close;
-	tls_base_prots[ip_ver] = (struct proto *)base;
 }
 
 /**
  * tls_hs_listen_init - attach the ULP to a socket that is not connected
  * @sk: the socket, locked
+ * @ulp_ops: the ULP
  *
  * Listening sockets are taken, and bound ones that will listen.
  *
- * Context: process.
- * Return: 0, or -ENOTCONN for any other socket, or -ENOMEM.
+ * Context: process, may sleep.
+ * Return: 0, or -ENOTCONN for any other socket, -EINVAL for one whose functions
+ * are not TCP's own (sockmap, MPTCP), or -ENOMEM.
  */
-int tls_hs_listen_init(struct sock *sk)
+int tls_hs_listen_init(struct sock *sk, const struct tcp_ulp_ops *ulp_ops)
 {
-	int family = tls_hs_family(sk);
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	bool listens = sk->sk_state == TCP_LISTEN;
 	struct tls_context *ctx;
 
-	if (sk->sk_state != TCP_LISTEN &&
-	    !(sk->sk_state == TCP_CLOSE && inet_sk(sk)->inet_num))
+	if (!listens && !(sk->sk_state == TCP_CLOSE && inet_sk(sk)->inet_num))
 		return -ENOTCONN;
+	if (sk->sk_prot != tls_hs_base_prot(sk) ||
+	    sk->sk_prot_creator != sk->sk_prot)
+		return -EINVAL;
+
+	/* A child is a copy of the listener at any moment.  Let all of them see
+	 * tls_hs_clone() before there is anything to undo.
+	 */
+	icsk->icsk_ulp_ops = ulp_ops;
+	if (listens)
+		synchronize_net();
 
 	write_lock_bh(&sk->sk_callback_lock);
 	ctx = tls_ctx_create(sk);
 	if (!ctx) {
 		write_unlock_bh(&sk->sk_callback_lock);
+		icsk->icsk_ulp_ops = NULL;
+		if (listens)
+			synchronize_net();
 		return -ENOMEM;
 	}
 	ctx->tx_conf = TLS_BASE;
 	ctx->rx_conf = TLS_BASE;
 	ctx->listener = 1;
 
+	/* Request socks point to tls_listen_prots[] and pin only the listener,
+	 * so the module stays until that is freed.
+	 */
 	__module_get(THIS_MODULE);
-	WRITE_ONCE(tls_base_destruct[family], sk->sk_destruct);
-	sk->sk_destruct = tls_listen_destruct;
-	WRITE_ONCE(sk->sk_prot, &tls_listen_prots[family]);
+	sk->sk_prot_creator = &tls_listen_prots[tls_hs_family(sk)];
+	WRITE_ONCE(sk->sk_prot, &tls_listen_prots[tls_hs_family(sk)]);
 	write_unlock_bh(&sk->sk_callback_lock);
 	return 0;
 }
@@ -504,7 +543,7 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 {
 	struct inet_connection_sock *icsk = inet_csk(newsk);
 	const struct tcp_ulp_ops *ulp_ops = icsk->icsk_ulp_ops;
-	int family = tls_hs_family(newsk);
+	struct proto *base = tls_hs_base_prot(newsk);
 	struct tls_context *ctx, *listener;
 	struct tls_hs_conf *conf;
 	struct tls_hs *hs;
@@ -514,10 +553,12 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 
 	icsk->icsk_ulp_ops = NULL;
 	RCU_INIT_POINTER(icsk->icsk_ulp_data, NULL);
-	if (newsk->sk_destruct == tls_listen_destruct)
-		newsk->sk_destruct = READ_ONCE(tls_base_destruct[family]);
-	WRITE_ONCE(newsk->sk_prot, tls_base_prots[family]);
-	newsk->sk_prot_creator = tls_base_prots[family];
+	WRITE_ONCE(newsk->sk_prot, base);
+	if (newsk->sk_prot_creator != base) {
+		newsk->sk_prot_creator = base;
+		/* The listener still has its own. */
+		module_put(THIS_MODULE);
+	}
 
 	if (!conf)
 		return;
@@ -594,16 +635,6 @@ void tls_hs_release(struct sock *sk)
 	tls_ctx_free(sk, ctx);
 }
 
-/* Make a child that falls back a plain TCP socket.  Child's lock held. */
-void tls_hs_detach(struct sock *sk)
-{
-	struct inet_connection_sock *icsk = inet_csk(sk);
-
-	tls_hs_release(sk);
-	icsk->icsk_ulp_ops = NULL;
-	module_put(THIS_MODULE);
-}
-
 /* Called with the child's spinlock and the listener's rskq_lock held. */
 struct inet_csk_hold *tls_hs_hold(struct sock *child)
 {
@@ -634,7 +665,8 @@ static int tls_hs_install(struct sock *sk, struct tls_hs_session *session,
  * Installs the keys, which may sleep: that is why it was not done before.
  *
  * Context: process, nobody else can have seen the socket yet.
- * Return: 0 or -ECONNABORTED.
+ * Return: 0, or 1 if the ULP has nothing to do with the connection any more,
+ * or -ECONNABORTED.
  */
 int tls_hs_accepted(struct sock *sk, struct proto_accept_arg *arg)
 {
@@ -646,6 +678,9 @@ int tls_hs_accepted(struct sock *sk, struct proto_accept_arg *arg)
 		return 0;
 
 	hs = ctx->hs;
+	if (hs->fallen_back)
+		return 1;
+
 	ctx->hs = NULL;
 	/* Pairs with smp_load_acquire() in tls_hs_put_info(). */
 	smp_store_release(&ctx->hs_session, hs->session);
@@ -850,6 +885,11 @@ static struct pernet_operations tls_hs_net_ops = {
 int __init tls_hs_init(void)
 {
 	int rc;
+
+	tls_hs_build_proto(&tls_listen_prots[TLS_HS_V4], &tcp_prot);
+#if IS_ENABLED(CONFIG_IPV6)
+	tls_hs_build_proto(&tls_listen_prots[TLS_HS_V6], &tcpv6_prot);
+#endif
 
 	rc = register_pernet_subsys(&tls_hs_net_ops);
 	if (rc)

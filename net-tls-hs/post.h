@@ -131,6 +131,12 @@ static inline bool tls_hs_rx_ended(const struct tls_context *ctx, int *err)
 	return true;
 }
 
+/* TLS_HS_S_* bits that were not there when the handshake ended. */
+static inline u32 tls_hs_rx_status(const struct tls_context *ctx)
+{
+	return test_bit(TLS_HS_RX_END, &ctx->hs_flags) ? TLS_HS_S_CLOSED : 0;
+}
+
 /* Only protected records are left when a handshake is over. */
 static inline bool tls_hs_rx_type_ok(const struct tls_context *ctx, u8 type)
 {
@@ -177,6 +183,11 @@ static inline void tls_hs_rx_bad_header(struct sock *sk,
 static inline bool tls_hs_rx_ended(const struct tls_context *ctx, int *err)
 {
 	return false;
+}
+
+static inline u32 tls_hs_rx_status(const struct tls_context *ctx)
+{
+	return 0;
 }
 
 static inline bool tls_hs_rx_type_ok(const struct tls_context *ctx, u8 type)

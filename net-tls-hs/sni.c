@@ -177,11 +177,13 @@ int tls_hs_names_set(struct tls_hs_names __rcu **names, struct sock *sk,
 		     const u8 *name, size_t len, struct tls_hs_conf *conf)
 {
 	struct tls_hs_names *old, *copy;
+	bool known;
 
 	old = rcu_dereference_protected(*names, lockdep_sock_is_held(sk));
-	if (!conf && !(old && *tls_hs_names_slot(old, name, len)))
+	known = old && *tls_hs_names_slot(old, name, len);
+	if (!conf && !known)
 		return -ENOENT;
-	if (conf && old && old->nr >= TLS_HS_MAX_NAMES)
+	if (conf && !known && old && old->nr >= TLS_HS_MAX_NAMES)
 		return -E2BIG;
 	copy = tls_hs_names_copy(old, name, len, conf);
 	if (!copy)

@@ -21,16 +21,27 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/tcp.h>
+#include <net/tls_prot.h>
 
 #include "../tls.h"
 #include "handshake.h"
 #include "events.h"
 
-/* Connections that one run of softirq work looks at before others get a go. */
+/* One run of work ends after so many connections, or with the one during which
+ * so much time has passed, and lets others get a go.  Signatures of large RSA
+ * keys take milliseconds.
+ */
 #define TLS_HS_BATCH		16
+#define TLS_HS_BATCH_NS		NSEC_PER_MSEC
 
-/* A child may be told to go for its backlog when it has been silent for this. */
-#define TLS_HS_PRESSURE_AGE	HZ
+/* For how long a child may take a place of a backlog that fills up: until its
+ * ClientHello has come, and until the handshake has ended.
+ */
+#define TLS_HS_PRESSURE_SILENT	HZ
+#define TLS_HS_PRESSURE_SLOW	(3 * HZ)
+
+/* Children that one call of tls_hs_pressure() looks at. */
+#define TLS_HS_PRESSURE_LOOKS	16
 
 /**
  * struct tls_hs_queue - connections that wait for work on one CPU
@@ -145,6 +156,15 @@ void tls_hs_stop(struct tls_hs *hs)
 		tls_hs_put(hs);
 }
 
+/* There is something to be done in @delay jiffies at the latest, whatever comes
+ * before.  Child's lock held; tls_hs_rearm() sets the timer.
+ */
+static void tls_hs_wake_after(struct tls_hs *hs, unsigned long delay)
+{
+	hs->wake = jiffies + delay;
+	hs->waking = true;
+}
+
 /* Since its first byte, in ns. */
 static u64 tls_hs_duration(const struct tls_hs *hs)
 {
@@ -159,6 +179,18 @@ static void tls_hs_count_reset(struct tls_hs *hs,
 	trace_tls_handshake_reset(hs->sk, info, tls_hs_duration(hs));
 }
 
+/* The receive queue cannot grow: the window is shut, or is about to be since
+ * the buffer is full.  Unlike in tcp_epollin_ready(), which is the same for
+ * readers, it does not matter that all sockets together use much memory.
+ */
+static bool tls_hs_is_full(const struct sock *sk)
+{
+	int rcvbuf = READ_ONCE(sk->sk_rcvbuf);
+
+	return atomic_read(&sk->sk_rmem_alloc) > rcvbuf - (rcvbuf >> 3) ||
+	       tcp_receive_window(tcp_sk(sk)) <= inet_csk(sk)->icsk_ack.rcv_mss;
+}
+
 static void tls_hs_data_ready(struct sock *sk)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
@@ -169,7 +201,7 @@ static void tls_hs_data_ready(struct sock *sk)
 
 	if (tp->rcv_nxt - tp->copied_seq >= ctx->hs->need ||
 	    sk->sk_shutdown & RCV_SHUTDOWN || tp->urg_data ||
-	    tcp_epollin_ready(sk, INT_MAX))
+	    tls_hs_is_full(sk))
 		tls_hs_queue(ctx->hs);
 }
 
@@ -265,7 +297,8 @@ struct inet_csk_hold *tls_hs_start(struct tls_hs *hs)
 	if (hs->accepting || hs->closing)
 		return NULL;
 
-	if (!hs->deadline) {
+	if (!hs->started) {
+		hs->started = true;
 		if (!timeout)
 			timeout = READ_ONCE(tls_hs_net(sock_net(hs->sk))->timeout_ms);
 		hs->held = jiffies;
@@ -284,13 +317,24 @@ void tls_hs_abandon(struct inet_csk_hold *hold)
 	tls_hs_queue(hs);
 }
 
-/* The listener's backlog fills up and this child waits for the longest time. */
-void tls_hs_pressure(struct inet_csk_hold *oldest)
+/* The listener's backlog fills up: tell the child that has waited for the
+ * longest time and has not been told yet.  It goes when it is old enough, see
+ * tls_hs_is_in_the_way().  Those that have been told are moved to the end of the
+ * list, as @held, which is under the caller's lock, may be long.
+ */
+void tls_hs_pressure(struct list_head *held)
 {
-	struct tls_hs *hs = container_of(oldest, struct tls_hs, hold);
+	struct tls_hs *hs;
+	int n;
 
-	set_bit(TLS_HS_PRESSURE, &hs->flags);
-	tls_hs_queue(hs);
+	for (n = 0; n < TLS_HS_PRESSURE_LOOKS && !list_empty(held); n++) {
+		hs = list_first_entry(held, struct tls_hs, hold.node);
+		list_move_tail(&hs->hold.node, held);
+		if (!test_and_set_bit(TLS_HS_PRESSURE, &hs->flags)) {
+			tls_hs_queue(hs);
+			return;
+		}
+	}
 }
 
 static void tls_hs_consume(struct tls_hs *hs, u32 len)
@@ -381,7 +425,7 @@ static int tls_hs_send_rest(struct tls_hs *hs)
 	if (hs->unsent_off < hs->unsent_len) {
 		/* Nothing tells a socket without user about free space. */
 		hs->retry = n ? 1 : min(hs->retry * 2, HZ / 10 + 1);
-		tls_hs_arm(hs, min(jiffies + hs->retry, hs->deadline));
+		tls_hs_wake_after(hs, hs->retry);
 		return 0;
 	}
 	kfree(hs->unsent);
@@ -430,14 +474,28 @@ static void tls_hs_close_work(struct work_struct *work)
 	}
 }
 
+/* An alert before there is anything to protect it with (RFC 8446, section 6). */
+static u32 tls_hs_plain_alert(u8 *out, u8 description)
+{
+	const u8 record[] = {
+		TLS_RECORD_TYPE_ALERT, 3, 3, 0, 2,
+		TLS_ALERT_LEVEL_FATAL, description
+	};
+
+	memcpy(out, record, sizeof(record));
+	return sizeof(record);
+}
+
 static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 			 u8 description, u32 len)
 {
 	struct sock *sk = hs->sk;
 
-	if (!len && hs->session)
-		len = tls_hs_session_alert(hs->session, description, cpu->out,
-					   TLS_HS_OUT_MAX);
+	if (!len)
+		len = hs->session ?
+		      tls_hs_session_alert(hs->session, description, cpu->out,
+					   TLS_HS_OUT_MAX) :
+		      tls_hs_plain_alert(cpu->out, description);
 	/* Behind an incomplete flight an alert would be noise. */
 	if (len && !hs->unsent)
 		tls_hs_send(sk, cpu->out, len);
@@ -447,13 +505,30 @@ static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 	tls_hs_close(hs);
 }
 
-static void tls_hs_fallback(struct tls_hs *hs, u8 reason)
+/* What a client is told that the kernel cannot serve, if user space is not to
+ * get it.
+ */
+static u8 tls_hs_refusal(u8 reason)
 {
+	switch (reason) {
+	case TLS_HS_FB_VERSION:
+		return TLS_ALERT_DESC_PROTOCOL_VERSION;
+	case TLS_HS_FB_RESOURCES:
+		return TLS_ALERT_DESC_INTERNAL_ERROR;
+	default:
+		return TLS_ALERT_DESC_HANDSHAKE_FAILURE;
+	}
+}
+
+static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_cpu *cpu,
+			    u8 reason)
+{
+	struct tls_hs_conf *conf = hs->name_conf ?: hs->conf;
 	struct sock *sk = hs->sk;
 
-	if (hs->consumed) {
-		/* The engine never asks for this. */
-		tls_hs_close(hs);
+	/* Once answered there is no way back. */
+	if (hs->consumed || conf->settings.flags & TLS_HS_F_NO_FALLBACK) {
+		tls_hs_alert(hs, cpu, tls_hs_refusal(reason), 0);
 		return;
 	}
 
@@ -462,7 +537,10 @@ static void tls_hs_fallback(struct tls_hs *hs, u8 reason)
 	hs->accepting = true;
 	tls_hs_stop(hs);
 	tls_hs_restore(hs);
-	tls_hs_detach(sk);
+	/* The ULP goes in tls_hs_accepted() and @hs with it: a listener that
+	 * stops may have taken the hold, and wait for our lock.
+	 */
+	hs->fallen_back = true;
 	inet_csk_hold_release(&hs->hold);
 }
 
@@ -521,12 +599,6 @@ static void tls_hs_timeout(struct tls_hs *hs)
 	inet_csk_hold_forget(&hs->hold);
 }
 
-/* The queue does not grow any more although the engine needs more of it. */
-static bool tls_hs_is_stuck(struct sock *sk, u32 have)
-{
-	return have >= TLS_HS_IN_MAX || tcp_epollin_ready(sk, INT_MAX);
-}
-
 /* Look up the settings for the name that a ClientHello asks for, when it is
  * complete.  The table, which the handshake has a reference to, keeps them.
  */
@@ -556,15 +628,16 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 
 	have = tls_hs_peek(sk, cpu->in, TLS_HS_IN_MAX);
 	if (have < 0 || tcp_sk(sk)->urg_data) {
-		tls_hs_fallback(hs, TLS_HS_FB_URGENT);
+		tls_hs_fallback(hs, cpu, TLS_HS_FB_URGENT);
 		return false;
 	}
 	if (have < hs->need) {
 		if (sk->sk_shutdown & RCV_SHUTDOWN) {
 			tls_hs_count_reset(hs, &tls_get_ctx(sk)->hs_info);
 			tls_hs_close(hs);
-		} else if (have && tls_hs_is_stuck(sk, have)) {
-			tls_hs_fallback(hs, TLS_HS_FB_HELLO_SIZE);
+		} else if (have >= TLS_HS_IN_MAX ||
+			   (have && tls_hs_is_full(sk))) {
+			tls_hs_fallback(hs, cpu, TLS_HS_FB_HELLO_SIZE);
 		}
 		return false;
 	}
@@ -579,17 +652,16 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		if (conf->alpn)
 			alpn = conf->alpn;
 	}
-	if (!hs->answered && tls_hs_conf_is_stale(conf)) {
+	if (!hs->answered && !tls_hs_conf_is_fresh(conf, &hs->look)) {
 		/* A key has been added, replaced or revoked. */
-		queue_work(tls_hs_wq, &conf->refresh);
-		tls_hs_arm(hs, min(jiffies + 1, hs->deadline));
+		tls_hs_wake_after(hs, 1);
 		return false;
 	}
 
 	if (!hs->session) {
 		hs->session = tls_hs_session_new();
 		if (!hs->session) {
-			tls_hs_fallback(hs, TLS_HS_FB_RESOURCES);
+			tls_hs_fallback(hs, cpu, TLS_HS_FB_RESOURCES);
 			return false;
 		}
 		hs->start = ktime_get_ns();
@@ -609,10 +681,12 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	case TLS_HS_MORE:
 		tls_hs_consume(hs, step.consumed);
 		hs->need = max(step.need, 1U);
+		/* Keys may change until it is here. */
+		hs->look = 0;
 		/* Look at the queue once more: at its end, or at its limit. */
 		return tcp_inq(sk) >= hs->need ||
 		       sk->sk_shutdown & RCV_SHUTDOWN ||
-		       tcp_epollin_ready(sk, INT_MAX);
+		       tls_hs_is_full(sk);
 	case TLS_HS_SEND:
 		tls_hs_consume(hs, step.consumed);
 		/* What it says next may need no bytes: tickets come last. */
@@ -633,7 +707,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 				tls_hs_close(hs);
 				return false;
 			}
-			tls_hs_arm(hs, min(jiffies + 1, hs->deadline));
+			tls_hs_wake_after(hs, 1);
 			return false;
 		}
 		return true;
@@ -642,7 +716,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		tls_hs_done(hs);
 		return false;
 	case TLS_HS_FALLBACK:
-		tls_hs_fallback(hs, step.reason);
+		tls_hs_fallback(hs, cpu, step.reason);
 		return false;
 	case TLS_HS_PEER_ALERT:
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
@@ -658,6 +732,44 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	}
 }
 
+static bool tls_hs_has_ended(const struct tls_hs *hs)
+{
+	return hs->accepting || hs->closing;
+}
+
+static unsigned long tls_hs_pressure_time(const struct tls_hs *hs)
+{
+	return hs->held + (hs->consumed ? TLS_HS_PRESSURE_SLOW :
+					  TLS_HS_PRESSURE_SILENT);
+}
+
+/* Does the listener want its place in the backlog back? */
+static bool tls_hs_is_in_the_way(struct tls_hs *hs)
+{
+	if (!test_bit(TLS_HS_PRESSURE, &hs->flags) ||
+	    time_before(jiffies, tls_hs_pressure_time(hs)))
+		return false;
+	if (inet_csk_may_press(hs->hold.listener))
+		return true;
+	/* Others have made room. */
+	clear_bit(TLS_HS_PRESSURE, &hs->flags);
+	return false;
+}
+
+/* Set the timer for what comes next, the deadline in the end. */
+static void tls_hs_rearm(struct tls_hs *hs)
+{
+	unsigned long next = hs->deadline;
+
+	if (test_bit(TLS_HS_PRESSURE, &hs->flags) &&
+	    time_before(tls_hs_pressure_time(hs), next))
+		next = tls_hs_pressure_time(hs);
+	if (hs->waking && time_before(hs->wake, next))
+		next = hs->wake;
+	if (!timer_pending(&hs->timer) || hs->timer.expires != next)
+		tls_hs_arm(hs, next);
+}
+
 /* Whatever there is to do for a connection.  BH off, child's lock held. */
 static void tls_hs_advance(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 {
@@ -670,15 +782,15 @@ static void tls_hs_advance(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		return;
 	}
 	/* Ended, or not yet held, in which case the hold comes with a timer. */
-	if (hs->accepting || hs->closing || !hs->hold.listener)
+	if (tls_hs_has_ended(hs) || !hs->hold.listener)
 		return;
+	hs->waking = false;
 
 	if (time_after_eq(jiffies, hs->deadline)) {
 		tls_hs_timeout(hs);
 		return;
 	}
-	if (test_and_clear_bit(TLS_HS_PRESSURE, &hs->flags) && !hs->consumed &&
-	    time_after(jiffies, hs->held + TLS_HS_PRESSURE_AGE)) {
+	if (tls_hs_is_in_the_way(hs)) {
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSOVERLOAD);
 		tls_hs_timeout(hs);
 		return;
@@ -690,7 +802,6 @@ static void tls_hs_advance(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 			tls_hs_close(hs);
 		if (rc <= 0)
 			return;
-		tls_hs_arm(hs, hs->deadline);
 	}
 
 	while (tls_hs_step(hs, cpu))
@@ -710,13 +821,16 @@ static void tls_hs_run(struct tls_hs *hs)
 	smp_mb__after_atomic();
 	bh_lock_sock(sk);
 	if (sock_owned_by_user(sk)) {
-		tls_hs_arm(hs, jiffies + 1);
+		tls_hs_wake_after(hs, 1);
 	} else {
 		local_lock_nested_bh(&tls_hs_cpu.lock);
 		cpu = this_cpu_ptr(&tls_hs_cpu);
 		tls_hs_advance(hs, cpu);
 		local_unlock_nested_bh(&tls_hs_cpu.lock);
 	}
+	/* Of others nothing is left to be done, or it comes with a timer. */
+	if (!tls_hs_has_ended(hs) && hs->hold.listener)
+		tls_hs_rearm(hs);
 	bh_unlock_sock(sk);
 	local_bh_enable();
 	tls_hs_put(hs);
@@ -736,31 +850,39 @@ static struct tls_hs *tls_hs_next(struct tls_hs_queue *queue)
 	return hs;
 }
 
-static void tls_hs_softirq_work(struct work_struct *work)
+/* Some of the connections of a queue.  True if there may be more. */
+static bool tls_hs_run_batch(struct tls_hs_queue *queue)
 {
-	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+	u64 start = ktime_get_mono_fast_ns();
 	struct tls_hs *hs;
 	int n;
 
 	for (n = 0; n < TLS_HS_BATCH; n++) {
 		hs = tls_hs_next(queue);
 		if (!hs)
-			return;
+			return false;
 		tls_hs_run(hs);
+		if (ktime_get_mono_fast_ns() - start >= TLS_HS_BATCH_NS)
+			break;
 	}
+	return true;
+}
+
+static void tls_hs_softirq_work(struct work_struct *work)
+{
+	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+
 	/* Let others run; softirq hands over to ksoftirqd under load. */
-	queue_work(tls_hs_bh_wq, &queue->work);
+	if (tls_hs_run_batch(queue))
+		queue_work(tls_hs_bh_wq, &queue->work);
 }
 
 static void tls_hs_thread_work(struct work_struct *work)
 {
 	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
-	struct tls_hs *hs;
 
-	while ((hs = tls_hs_next(queue))) {
-		tls_hs_run(hs);
+	while (tls_hs_run_batch(queue))
 		cond_resched();
-	}
 }
 
 static void tls_hs_free_buffers(void)
@@ -796,8 +918,9 @@ int tls_hs_sock_prepare(void)
 
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(&tls_hs_cpu, cpu);
-		c->in = kvmalloc_node(TLS_HS_IN_MAX, GFP_KERNEL, cpu_to_node(cpu));
-		c->out = kvmalloc_node(TLS_HS_OUT_MAX, GFP_KERNEL, cpu_to_node(cpu));
+		/* Rust's references are to what has been initialized. */
+		c->in = kvzalloc_node(TLS_HS_IN_MAX, GFP_KERNEL, cpu_to_node(cpu));
+		c->out = kvzalloc_node(TLS_HS_OUT_MAX, GFP_KERNEL, cpu_to_node(cpu));
 		c->scratch = kvzalloc_node(tls_hs_scratch_size(), GFP_KERNEL,
 					   cpu_to_node(cpu));
 		if (!c->in || !c->out || !c->scratch) {
@@ -824,7 +947,7 @@ int __init tls_hs_sock_init(void)
 	if (!tls_hs_bh_wq)
 		goto err_wq;
 	tls_hs_thread_wq = alloc_workqueue("tls_hs_cpu",
-					   WQ_PERCPU | WQ_HIGHPRI, 0);
+					   WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
 	if (!tls_hs_thread_wq)
 		goto err_bh_wq;
 

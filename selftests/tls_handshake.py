@@ -7,16 +7,21 @@ tls_handshake.c tests what needs no client. Needs nothing but Python; the test
 of keys that must be refused uses openssl if there is one.
 """
 
+import ctypes
 import errno
 import hashlib
 import os
+import platform
 import re
 import select
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -1183,6 +1188,254 @@ def timeout(env):
         took = time.monotonic() - start
         assert 0.1 < took < 5, f"{took} s"
         eq(tls_hs.readable(lsk, 0.05), False, "readable")
+
+
+def change_a_key(ring=tls_hs.SESSION_KEYRING):
+    """Changes a key that no listener has anything to do with."""
+    tls_hs.add_key("tls_ticket", "of nobody", os.urandom(48), ring)
+
+
+@test
+def timeout_after_key_change(env):
+    """A handshake that had to wait for a look into the keyring still ends in time."""
+    with env.listen(timeout_ms=500) as lsk:
+        client = connect(lsk)
+        change_a_key()
+        client.sock.sendall(b"\x16")
+        start = time.monotonic()
+        expect_end(client, (None,))
+        took = time.monotonic() - start
+        assert 0.1 < took < 5, f"{took} s"
+
+
+@test
+def changes_of_other_keys(env):
+    """Who changes keys all the time does not keep others from shaking hands."""
+    with env.listen(timeout_ms=3000) as lsk:
+        before = tls_hs.counters()
+        child = os.fork()
+        if not child:
+            try:
+                tls_hs.join_session()
+                while os.getppid() != 1:
+                    change_a_key()
+            finally:
+                os._exit(0)
+        try:
+            for _ in range(5):
+                client, conn = pair(lsk)
+                ping(client, conn)
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        eq(tls_hs.counters()["TlsHsTimeout"], before["TlsHsTimeout"], "TlsHsTimeout")
+
+
+def silent(lsk, count):
+    """So many clients that only connect, if the backlog lets them."""
+    socks = [socket.socket() for _ in range(count)]
+    for sock in socks:
+        sock.setblocking(False)
+        try:
+            sock.connect(lsk.getsockname())
+        except BlockingIOError:
+            pass
+    return socks
+
+
+@test
+def backlog_filled_at_once(env):
+    """A backlog that silent clients have filled at once has room a bit later."""
+    with env.listen(backlog=8, timeout_ms=60000) as lsk:
+        socks = silent(lsk, 24)
+        time.sleep(2.5)
+        client = connect(lsk)
+        client.handshake()
+        conn, family = tls_hs.accept(lsk)
+        eq(family, AF_TLS)
+        ping(client, conn)
+        for sock in socks:
+            sock.close()
+
+
+@test
+def backlog_behind_answered(env):
+    """One that is silent after a HelloRetryRequest does not shield the others."""
+    with env.listen(backlog=8, timeout_ms=60000, groups=(23,)) as lsk:
+        first = connect(lsk, groups=(29, 23), shares=(29,))
+        first.send_hello()
+        first.read_record()
+        before = tls_hs.counters()["TlsHsOverload"]
+        socks = silent(lsk, 7)
+        time.sleep(1.5)
+        socks += silent(lsk, 4)
+        for _ in range(50):
+            if tls_hs.counters()["TlsHsOverload"] > before + 2:
+                break
+            time.sleep(0.1)
+        else:
+            raise AssertionError("nobody was reset")
+        client = connect(lsk, groups=(23,), shares=(23,))
+        client.handshake()
+        eq(tls_hs.accept(lsk)[1], AF_TLS)
+        for sock in socks:
+            sock.close()
+
+
+@test
+def no_fallback(env):
+    """TLS_HS_F_NO_FALLBACK: an alert for what would fall back, and nothing to accept."""
+    flags = tls_hs.F_NO_FALLBACK
+    for want, more, kwargs in (
+            ("handshake_failure", {"groups": (23,)}, {"groups": (29,), "shares": (29,)}),
+            ("handshake_failure", {}, {"schemes": (0x0603,)}),
+            ("protocol_version", {}, {"versions": (0x0303,)})):
+        with env.listen(versions=tls_hs.VERSION_1_3, flags=flags, **more) as lsk:
+            before = tls_hs.counters()
+            client = connect(lsk, **kwargs)
+            client.send_hello()
+            expect_end(client, (want,))
+            eq(tls_hs.readable(lsk, 0.05), False, "readable")
+            eq(tls_hs.counters()["TlsHsFallback"], before["TlsHsFallback"], "TlsHsFallback")
+    with env.listen(versions=tls_hs.VERSION_1_3, flags=flags) as lsk:
+        client = connect(lsk)
+        client.sock.send(b"!", socket.MSG_OOB)
+        client.send_hello()
+        expect_end(client, ("handshake_failure",))
+        eq(tls_hs.readable(lsk, 0.05), False, "readable")
+        client, conn = pair(lsk)
+        ping(client, conn)
+    for kwargs in ({}, {"versions": tls_hs.VERSION_1_3,
+                        "flags": flags | tls_hs.F_CLIENT_CERT}):
+        try:
+            env.listen(**{"flags": flags, **kwargs}).close()
+        except OSError as err:
+            eq(err.errno, errno.EINVAL, f"{kwargs}")
+        else:
+            raise AssertionError(f"{kwargs}: taken")
+
+
+@test
+def ulp_while_connecting(env):
+    """The ULP may come while clients connect: each child is plain or does handshakes."""
+    stop = threading.Event()
+
+    def flood(port):
+        while not stop.is_set():
+            with socket.socket() as sock:
+                sock.settimeout(0.2)
+                try:
+                    sock.connect(("127.0.0.1", port))
+                except OSError:
+                    pass
+
+    for _ in range(10):
+        lsk = socket.socket()
+        lsk.bind(("127.0.0.1", 0))
+        lsk.listen(64)
+        stop.clear()
+        threads = [threading.Thread(target=flood, args=(lsk.getsockname()[1],))
+                   for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.02)
+        lsk.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+        lsk.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.settings(env.ring))
+        lsk.setblocking(False)
+        plain = []
+        try:
+            while True:
+                plain.append(lsk.accept()[0])
+        except BlockingIOError:
+            pass
+        for conn in plain:
+            # Never the listener's.
+            try:
+                conn.getsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.SETTINGS_SIZE)
+            except OSError as err:
+                assert err.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.ENODATA), err
+            else:
+                raise AssertionError("a child has the listener's settings")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        client, conn = pair_among(lsk)
+        ping(client, conn)
+        lsk.close()
+        for conn in plain:
+            conn.close()
+
+
+def pair_among(lsk):
+    """Like pair(), with others that have connected and gone before."""
+    client = connect(lsk)
+    client.handshake()
+    while True:
+        conn, family = tls_hs.accept(lsk)
+        if family == AF_TLS:
+            return client, conn
+        conn.close()
+
+
+@test
+def close_while_falling_back(env):
+    """A listener is closed while clients of TLS 1.2 are handed over."""
+    hello = Hello(versions=(0x0303,)).record()
+    for _ in range(30):
+        with env.listen(backlog=64) as lsk:
+            socks = [socket.create_connection(lsk.getsockname()) for _ in range(16)]
+
+            def send(mine):
+                for sock in mine:
+                    try:
+                        sock.sendall(hello)
+                    except OSError:
+                        pass
+
+            threads = [threading.Thread(target=send, args=(socks[i::2],)) for i in range(2)]
+            for thread in threads:
+                thread.start()
+            lsk.close()
+            for thread in threads:
+                thread.join()
+        for sock in socks:
+            sock.close()
+
+
+@test
+def sockmap(env):
+    """A listener in a sockmap has functions of its own: it does not get the ULP."""
+    def bpf(command, data):
+        attr = ctypes.create_string_buffer(data.ljust(128, b"\0"), 128)
+        number = {"x86_64": 321, "s390x": 351}.get(platform.machine(), 280)
+        ret = libc.syscall(number, command, attr, 128)
+        if ret < 0:
+            raise OSError(ctypes.get_errno(), "bpf")
+        return ret
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    with socket.socket() as lsk:
+        lsk.bind(("127.0.0.1", 0))
+        lsk.listen(8)
+        try:
+            # BPF_MAP_CREATE, BPF_MAP_TYPE_SOCKMAP; BPF_MAP_UPDATE_ELEM.
+            map_fd = bpf(0, struct.pack("=IIII", 15, 4, 4, 1))
+        except OSError as err:
+            raise Skip(f"no sockmap: {err}") from err
+        key, value = ctypes.c_uint32(0), ctypes.c_uint32(lsk.fileno())
+        bpf(2, struct.pack("=IIQQQ", map_fd, 0, ctypes.addressof(key),
+                           ctypes.addressof(value), 0))
+        try:
+            lsk.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+        except OSError as err:
+            eq(err.errno, errno.EINVAL)
+        else:
+            raise AssertionError("taken")
+        finally:
+            os.close(map_fd)
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        ping(client, conn)
 
 
 @test

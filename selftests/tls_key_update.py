@@ -636,6 +636,45 @@ def alerts_received(env):
 
 
 @test
+def alert_behind_data(env):
+    """An alert that one reader has left aside is the next one's, who may be of another kind."""
+    rfd, wfd = os.pipe()
+    with env.listen() as lsk:
+        for alert, want in ((b"\1\0", 0), (b"\2\x28", errno.ECONNRESET)):
+            for read in (lambda conn: conn.recv(10),
+                         lambda conn: os.splice(conn.fileno(), wfd, 100)):
+                client, conn = pair(lsk)
+                client.send(b"data")
+                client.send(alert, tls13.ALERT)
+                client.send(b"ignored")
+                time.sleep(0.05)
+                eq(conn.recvmsg(100, 64)[0], b"data", "recvmsg")
+                for _ in range(2):
+                    if want:
+                        eq(error(read, conn), want, f"{alert}")
+                    else:
+                        eq(read(conn) or b"", b"", f"{alert}")
+    os.close(rfd)
+    os.close(wfd)
+
+
+@test
+def truncation(env):
+    """TLS_HS_S_CLOSED tells a client's close_notify from a FIN that anybody can send."""
+    with env.listen() as lsk:
+        for notify in (True, False):
+            client, conn = pair(lsk)
+            client.send(b"data")
+            if notify:
+                client.send(b"\1\0", tls13.ALERT)
+            client.sock.shutdown(socket.SHUT_WR)
+            eq(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED, 0, "before")
+            eq(conn.recv(100), b"data")
+            eq(conn.recv(100), b"", "end of file")
+            eq(bool(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED), notify, "after")
+
+
+@test
 def half_closed(env):
     """A request after our FIN cannot be answered, and does no harm."""
     with env.listen() as lsk:
