@@ -173,6 +173,42 @@ pub fn wipe<T: Zeroable>(v: &mut [T]) {
     compiler_fence(Ordering::SeqCst);
 }
 
+/// How much of the stack a function of [`wipe_stack`] overwrites, in words: the kernel's frames have
+/// at most 1 KiB.
+const STACK_WORDS: usize = 112;
+
+macro_rules! wipe_stack {
+    ($($name:ident calls $next:expr;)*) => {
+        $(#[inline(never)]
+        fn $name() {
+            let words = [0u64; STACK_WORDS];
+            // As far as the compiler knows, the zeroes are looked at here, and there is more to be
+            // done after the call, which so has a frame below this one.
+            black_box(&words);
+            $next;
+            black_box(&words);
+        })*
+    };
+}
+
+wipe_stack! {
+    wipe_stack_1 calls wipe_stack_2();
+    wipe_stack_2 calls wipe_stack_3();
+    wipe_stack_3 calls wipe_stack_4();
+    wipe_stack_4 calls ();
+}
+
+/// Overwrites what functions that the caller has called have left on the stack below it, as deep as
+/// the engine's chains of calls can be.
+///
+/// A [`Secret`] is wiped where it is in the end. The compiler makes copies of a value that is moved
+/// or has no place of its own, and nobody can say where. So whoever enters the engine for something
+/// that has to do with secrets calls this on the way out.
+#[inline(always)]
+pub fn wipe_stack() {
+    wipe_stack_1();
+}
+
 /// A secret value that is overwritten with zeroes when it is dropped.
 ///
 /// Deliberately neither `Copy`, `Clone`, `Debug` nor `PartialEq`.

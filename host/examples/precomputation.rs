@@ -92,6 +92,12 @@ fn invert_all<B: Backend>(values: &mut [Fe<B>; BATCH]) {
     values[0] = inverse;
 }
 
+fn inverse_scalar(number: &Limbs) -> Scalar {
+    let mut inverse = Scalar::new(number);
+    inverse.invert::<Best>();
+    inverse
+}
+
 /// The same modulo the order.
 fn invert_all_scalars(values: &[Limbs; BATCH]) -> [Scalar; BATCH] {
     let mut products = [[1, 0, 0, 0]; BATCH];
@@ -100,7 +106,7 @@ fn invert_all_scalars(values: &[Limbs; BATCH]) -> [Scalar; BATCH] {
         products[i] = product;
         product = Scalar::new(&product).times(&values[i]);
     }
-    let mut inverse = Scalar::new(&product).invert::<Best>();
+    let mut inverse = inverse_scalar(&product);
     let mut out = [Scalar::new(&product); BATCH];
     for i in (1..BATCH).rev() {
         out[i] = Scalar::new(&inverse.times(&products[i]));
@@ -131,7 +137,7 @@ fn main() {
         black_box(black_box(&fe).invert());
     });
     measure("inversion modulo n", 1, || {
-        black_box(Scalar::new(black_box(&k)).invert::<Best>());
+        black_box(inverse_scalar(black_box(&k)));
     });
     measure("key pair", 1, || {
         let key = p256::PrivateKey::generate::<HostCrypto>();
@@ -169,7 +175,7 @@ fn main() {
     });
 
     println!("Nonces in advance:");
-    let (inverse, r) = (Scalar::new(&k).invert::<Best>(), point.x_coordinate());
+    let (inverse, r) = (inverse_scalar(&k), point.x_coordinate());
     measure(
         "signature with a nonce of which r and 1/k are known",
         1,

@@ -7,7 +7,7 @@
 use super::invert::{invert, Divsteps};
 use super::mont::{adc, add_limbs, and_limbs, mac, reduce_once, sub_limbs};
 use super::mont::{is_zero, select, Limbs, Modulus, P};
-use crate::ct::{Mask, Zeroable};
+use crate::ct::{Mask, Secret, Zeroable};
 use core::marker::PhantomData;
 
 /// The arithmetic modulo p that takes most of the time.
@@ -139,9 +139,11 @@ impl<B: Backend> Fe<B> {
 
     /// The inverse; zero for zero.
     pub(crate) fn invert(&self) -> Self {
-        let (inverse, negative) = invert::<P, B>(&self.0);
-        let inverse = Self::raw(B::mul(&P::INVERT, &inverse));
-        Self::select(negative, &inverse.neg(), &inverse)
+        let mut inverse = Secret::new(*self);
+        let negative = invert::<P, B>(&mut inverse.0);
+        *inverse = Self::raw(B::mul(&P::INVERT, &inverse.0));
+        let negated = Secret::new(inverse.neg());
+        Self::select(negative, &negated, &inverse)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
 use crate::ct::{declassified, Secret};
 use field::{Backend, Portable};
 use mont::{add_reduced, from_be_bytes, is_reduced, is_zero, reduced, to_be_bytes};
-use mont::{Limbs, Residue, N};
+use mont::{write_be_bytes, Limbs, Residue, N};
 use point::{Affine, Point};
 
 /// Calls a generic function with the best backend that the CPU has.
@@ -85,7 +85,9 @@ impl PrivateKey {
 /// [`PrivateKey::public_key`] with a given backend.
 #[inline(never)]
 pub(crate) fn public_key_with<B: Backend>(key: &PrivateKey) -> [u8; 65] {
-    Point::<B>::mul_base(&key.0).to_affine().to_uncompressed()
+    Secret::new(Point::<B>::mul_base(&key.0))
+        .to_affine()
+        .to_uncompressed()
 }
 
 fn in_range(k: &Limbs) -> bool {
@@ -125,8 +127,10 @@ fn public_and_shared<B: Backend>(
     shared: &mut [u8; 32],
 ) -> [u8; 65] {
     // Neither is infinity: the order is prime and the key is not zero.
-    let (own, x) = Point::mul_base(&key.0).affine_and_x(product);
-    *shared = to_be_bytes(&x);
+    let own = Secret::new(Point::mul_base(&key.0));
+    let mut x = Secret::new([0; 4]);
+    let own = own.affine_and_x(product, &mut x);
+    write_be_bytes(&x, shared);
     own.to_uncompressed()
 }
 
@@ -170,21 +174,24 @@ pub(crate) fn sign_once<B: Backend>(
     z: &Limbs,
     k: &Limbs,
 ) -> Option<(Limbs, Limbs)> {
-    let (x, inverse) = commit::<B>(k);
+    let mut inverse = Secret::new(Scalar::new(k));
+    let x = commit::<B>(k, &mut inverse);
     let r = reduced::<N>(&x);
-    let rd = Scalar::new(&r).times(&key.0);
-    let s = inverse.times(&add_reduced::<N>(z, &rd));
+    // Whoever knows r has the key of any of what follows.
+    let mut sum = Secret::new(Scalar::new(&r).times(&key.0));
+    *sum = add_reduced::<N>(z, &sum);
+    let s = inverse.times(&sum);
     // Both are in the signature.
     let usable = is_zero(&r).or(is_zero(&s)).not().declassify();
     // This is the signature.
     usable.then_some((declassified(r), declassified(s)))
 }
 
-/// The x coordinate of a nonce times the base point, and the nonce's inverse.
+/// The x coordinate of a nonce times the base point. Replaces the nonce as a residue by its inverse.
 #[inline(never)]
-fn commit<B: Backend>(k: &Limbs) -> (Limbs, Scalar) {
-    let x = Point::<B>::mul_base(k).x_coordinate();
-    (x, Scalar::new(k).invert::<B>())
+fn commit<B: Backend>(k: &Limbs, residue: &mut Scalar) -> Limbs {
+    residue.invert::<B>();
+    Secret::new(Point::<B>::mul_base(k)).x_coordinate()
 }
 
 /// The nonces of RFC 6979, section 3.2, with SHA-256.
@@ -208,10 +215,11 @@ impl<C: Crypto> Nonces<C> {
     /// Steps d to g. `z` is the reduced digest.
     #[inline(never)]
     fn seed(&mut self, key: &PrivateKey, z: &Limbs, additional: &[u8]) {
-        let x = Secret::new(to_be_bytes(&key.0));
-        let h = Secret::new(to_be_bytes(z));
+        let mut x = Secret::new([0; 32]);
+        write_be_bytes(&key.0, &mut x);
+        let h = to_be_bytes(z);
         for step in [0, 1] {
-            self.update(&[&[step], x.as_slice(), h.as_slice(), additional]);
+            self.update(&[&[step], x.as_slice(), &h, additional]);
         }
     }
 

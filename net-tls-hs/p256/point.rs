@@ -102,8 +102,8 @@ impl<B: Backend> Point<B> {
 
     /// Affine coordinates. The point must not be infinity.
     #[inline(never)]
-    pub(crate) fn to_affine(self) -> Affine<B> {
-        self.affine_with(&self.z.invert())
+    pub(crate) fn to_affine(&self) -> Affine<B> {
+        self.affine_with(&Secret::new(self.z.invert()))
     }
 
     /// Affine coordinates, given the inverse of Z.
@@ -115,23 +115,22 @@ impl<B: Backend> Point<B> {
         }
     }
 
-    /// Affine coordinates, and the affine x coordinate of another point, with one inversion for
-    /// both (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization",
-    /// 1987). Neither must be infinity.
+    /// Affine coordinates, and to `x` the affine x coordinate of another point, with one inversion
+    /// for both (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of
+    /// factorization", 1987). Neither must be infinity.
     #[inline(never)]
-    pub(crate) fn affine_and_x(&self, other: &Self) -> (Affine<B>, Limbs) {
-        let inverse = self.z.mul(&other.z).invert();
-        let square = inverse.mul(&self.z).square();
-        (
-            self.affine_with(&inverse.mul(&other.z)),
-            other.x.mul(&square).get(),
-        )
+    pub(crate) fn affine_and_x(&self, other: &Self, x: &mut Limbs) -> Affine<B> {
+        let inverse = Secret::new(self.z.mul(&other.z).invert());
+        let square = Secret::new(inverse.mul(&self.z).square());
+        *x = Secret::new(other.x.mul(&square)).get();
+        self.affine_with(&Secret::new(inverse.mul(&other.z)))
     }
 
     /// The affine x coordinate, as a number. The point must not be infinity.
     #[inline(never)]
     pub(crate) fn x_coordinate(&self) -> Limbs {
-        self.x.mul(&self.z.invert().square()).get()
+        let inverse = Secret::new(self.z.invert());
+        self.x.mul(&Secret::new(inverse.square())).get()
     }
 
     /// `k` times the base point, for `k` from 1 to the order less 1.
@@ -139,7 +138,8 @@ impl<B: Backend> Point<B> {
     pub(crate) fn mul_base(k: &Limbs) -> Self {
         // The digit at i is worth 2^(6 i) times the base point. Each second one has a table; those
         // between use the table below them and are doubled together.
-        let digits = OddDigits::<WIDTH>::new(k);
+        let mut digits = OddDigits::<WIDTH>::new();
+        digits.set(k);
         let [lowest, .., highest] = &COMB;
         let mut acc = Secret::new(Point::from_affine(&digits.lookup(SPACING - 1, lowest)));
         // Let s be the sum so far and d what is added, as integers. Neither s + d nor s - d is
@@ -174,7 +174,8 @@ impl<B: Backend> Point<B> {
     /// `k` times a point of which there are the odd multiples.
     #[inline(never)]
     fn mul_with(table: &[[Limbs; 2]; 8], k: &Limbs) -> Self {
-        let digits = OddDigits::<4>::new(k);
+        let mut digits = OddDigits::<4>::new();
+        digits.set(k);
         let mut acc = Secret::new(Point::from_affine(&digits.lookup(63, table)));
         for i in (1..63).rev() {
             // The sum so far is at least 1. So 16 times it is more than any digit, and less than
@@ -206,21 +207,27 @@ struct OddDigits<const WIDTH: usize> {
 }
 
 impl<const WIDTH: usize> OddDigits<WIDTH> {
+    /// Those of no number.
+    fn new() -> Self {
+        OddDigits {
+            bits: Secret::new([0; 5]),
+            negated: Mask::from_bit(0),
+        }
+    }
+
     /// Takes the one of `k` and the order less `k` that is odd.
-    fn new(k: &Limbs) -> Self {
-        let negated = Mask::from_bit(k[0]).not();
-        let other = sub_limbs(&N::M, k).0;
-        let odd = Secret::new(super::mont::select(negated, &other, k));
+    fn set(&mut self, k: &Limbs) {
+        self.negated = Mask::from_bit(k[0]).not();
+        let mut odd = Secret::new(sub_limbs(&N::M, k).0);
+        *odd = super::mont::select(self.negated, &odd, k);
         // (odd + 2^(WIDTH * digits) - 1) / 2, as there are as few digits as 256 bits need.
-        let mut bits = Secret::new([0; 5]);
         for i in 0..4 {
-            bits[i] = odd[i] >> 1 | odd.get(i + 1).map_or(0, |limb| limb << 63);
+            self.bits[i] = odd[i] >> 1 | odd.get(i + 1).map_or(0, |limb| limb << 63);
         }
         let top = (256usize.div_ceil(WIDTH)) * WIDTH - 1;
-        if let Some(limb) = bits.get_mut(top / 64) {
+        if let Some(limb) = self.bits.get_mut(top / 64) {
             *limb |= 1 << (top % 64);
         }
-        OddDigits { bits, negated }
     }
 
     /// The digit at `i` times the point of whose odd multiples there is a table.
