@@ -223,9 +223,9 @@ impl<C: Crypto> Nonces<C> {
         }
     }
 
-    /// HMAC_K(V || data).
+    /// `out = HMAC_K(V || data)`.
     #[inline(never)]
-    fn hmac(&self, data: &[&[u8]]) -> Secret<[u8; 32]> {
+    fn hmac(&self, data: &[&[u8]], out: &mut [u8; 32]) {
         let mut mac = C::hmac_init(&self.k);
         C::hmac_update(&mut mac, self.v.as_slice());
         for part in data {
@@ -233,18 +233,28 @@ impl<C: Crypto> Nonces<C> {
         }
         let mut full = Secret::new([0; MAX_HASH_LEN]);
         C::hmac_final(&mut mac, &mut full);
-        let mut out = Secret::new([0; 32]);
         for (o, f) in out.iter_mut().zip(full.iter()) {
             *o = *f;
         }
-        out
+    }
+
+    /// V = HMAC_K(V).
+    #[inline(never)]
+    fn step(&mut self) {
+        let mut v = Secret::new([0; 32]);
+        self.hmac(&[], &mut v);
+        *self.v = *v;
     }
 
     /// K = HMAC_K(V || data); V = HMAC_K(V).
     #[inline(never)]
     fn update(&mut self, data: &[&[u8]]) {
-        self.k = C::hmac_key(HashAlg::Sha256, self.hmac(data).as_slice());
-        self.v = self.hmac(&[]);
+        let mut k = Secret::new([0; 32]);
+        self.hmac(data, &mut k);
+        // With that, the old key is where the new one was made, and is wiped there.
+        let mut key = C::hmac_key(HashAlg::Sha256, k.as_slice());
+        core::mem::swap(&mut self.k, &mut key);
+        self.step();
     }
 
     fn next(&mut self) -> Secret<Limbs> {
@@ -253,7 +263,7 @@ impl<C: Crypto> Nonces<C> {
                 self.update(&[&[0]]);
             }
             self.first = false;
-            self.v = self.hmac(&[]);
+            self.step();
             let k = Secret::new(from_be_bytes(&self.v));
             // A rejected candidate tells nothing of the next one.
             if in_range(&k) {
