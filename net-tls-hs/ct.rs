@@ -173,8 +173,9 @@ pub fn wipe<T: Zeroable>(v: &mut [T]) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// How much of the stack a function of [`wipe_stack`] overwrites, in words: the kernel's frames have
-/// at most 1 KiB.
+/// How much of the stack each function of [`wipe_stack`] overwrites, in words. No frame in the kernel
+/// may have more than 1 KiB, and no chain of calls from C more than 4 KiB, whoever begins this one
+/// included.
 const STACK_WORDS: usize = 112;
 
 macro_rules! wipe_stack {
@@ -198,12 +199,12 @@ wipe_stack! {
     wipe_stack_4 calls ();
 }
 
-/// Overwrites what functions that the caller has called have left on the stack below it, as deep as
-/// the engine's chains of calls can be.
+/// Overwrites what functions that the caller has called have left on the stack below it, about as
+/// deep as the engine's chains of calls can be.
 ///
-/// A [`Secret`] is wiped where it is in the end. The compiler makes copies of a value that is moved
-/// or has no place of its own, and nobody can say where. So whoever enters the engine for something
-/// that has to do with secrets calls this on the way out.
+/// A [`Secret`] is wiped where it is in the end. The compiler makes copies of a value that is moved,
+/// which being returned is, or that has no place of its own, and nobody can say where. So whoever
+/// enters the engine for something that has to do with secrets calls this on the way out.
 #[inline(always)]
 pub fn wipe_stack() {
     wipe_stack_1();

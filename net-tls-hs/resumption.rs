@@ -77,11 +77,12 @@ pub fn resumption_secret<C: Crypto>(
     transcript: &mut C::Hash,
     suite: CipherSuite,
     verify_data: &[u8; MAX_HASH_LEN],
-) -> TrafficSecret {
+    to: &mut TrafficSecret,
+) {
     let len = suite.hash().len();
     C::hash_update(transcript, &[handshake_type::FINISHED, 0, 0, len as u8]);
     C::hash_update(transcript, verify_data.get(..len).unwrap_or(&[]));
-    master.resumption(&hash_so_far::<C>(transcript))
+    master.resumption(&hash_so_far::<C>(transcript), to);
 }
 
 /// Writes NewSessionTicket messages, leaving room for a header. Returns their length.

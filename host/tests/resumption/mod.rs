@@ -11,10 +11,10 @@ use tls_handshake_host::config::flag_bits;
 use tls_handshake_host::record::{Protection, HEADER_LEN};
 use tls_handshake_host::ticket::TicketKey;
 
-const NOW: u64 = 1_700_000_000;
+pub const NOW: u64 = 1_700_000_000;
 const LIFETIME: u32 = 7200;
 
-const KEYS: [TicketKey; 2] = [
+pub const KEYS: [TicketKey; 2] = [
     TicketKey {
         name: [1; 16],
         key: [2; 64],
@@ -26,7 +26,7 @@ const KEYS: [TicketKey; 2] = [
 ];
 
 /// Settings with those ticket keys at that time.
-fn at(keys: &[TicketKey], now: u64) -> Config<'_> {
+pub fn at(keys: &[TicketKey], now: u64) -> Config<'_> {
     Config {
         tickets: Tickets {
             keys,
@@ -61,10 +61,10 @@ impl ClientSessionStore for Store {
 }
 
 /// A client with a memory.
-struct Client(rustls::ClientConfig);
+pub struct Client(rustls::ClientConfig);
 
 impl Client {
-    fn new(roots: &[&[u8]], suite: u16, groups: &[u16]) -> Self {
+    pub fn new(roots: &[&[u8]], suite: u16, groups: &[u16]) -> Self {
         let mut config = client_config(roots[0], suite, groups, &["h2", "http/1.1"]);
         let mut all = rustls::RootCertStore::empty();
         for root in roots {
@@ -81,7 +81,7 @@ impl Client {
         Client(config)
     }
 
-    fn connection(&self) -> rustls::ClientConnection {
+    pub fn connection(&self) -> rustls::ClientConnection {
         let name = "example.org".try_into().unwrap();
         rustls::ClientConnection::new(Arc::new(self.0.clone()), name).unwrap()
     }

@@ -302,6 +302,13 @@ fn put16(out: &mut Vec<u8>, n: usize) {
     out.extend((n as u16).to_be_bytes());
 }
 
+/// A secret that is derived by a function.
+fn derived(derive: impl FnOnce(&mut TrafficSecret)) -> TrafficSecret {
+    let mut secret = TrafficSecret::none(HashAlg::Sha256);
+    derive(&mut secret);
+    secret
+}
+
 /// Type and content of the first record, and what follows.
 fn split_record(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (header, rest) = bytes.split_first_chunk::<5>()?;
@@ -983,9 +990,11 @@ impl World {
         c.keys = Some(Keys {
             key: client.keys::<C>(suite),
             seq: 0,
-            server: Protection::new(master.server_traffic(&so_far).keys::<C>(suite)),
-            client_application: master.client_traffic(&so_far).keys::<C>(suite),
-            resumption: master.resumption(&hash(&transcript)),
+            server: Protection::new(
+                derived(|to| master.server_traffic(&so_far, to)).keys::<C>(suite),
+            ),
+            client_application: derived(|to| master.client_traffic(&so_far, to)).keys::<C>(suite),
+            resumption: derived(|to| master.resumption(&hash(&transcript), to)),
             bound_to,
             resumed: psk.is_some(),
         });
