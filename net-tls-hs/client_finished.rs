@@ -10,7 +10,7 @@ use crate::framing::MESSAGE_HEADER_LEN;
 use crate::key_schedule::TrafficSecret;
 use crate::names::{content_type, handshake_type, CipherSuite};
 use crate::record::{Header, Protection, HEADER_LEN};
-use crate::resumption::Resumption;
+use crate::resumption::{Resume, Resumption};
 use crate::session::{Failure, Step};
 
 /// ChangeCipherSpec records that are dropped. Clients send one; the RFC sets no limit.
@@ -34,8 +34,8 @@ pub struct WaitFinished {
 }
 
 impl WaitFinished {
-    /// Without secrets, which are to be filled in where they stay. `context` is for tickets.
-    pub fn new(suite: CipherSuite, early_data: usize, context: Option<&[u8; 32]>) -> Self {
+    /// Without secrets, which are to be filled in where they stay. `resume` is for tickets.
+    pub fn new(suite: CipherSuite, early_data: usize, resume: Option<&Resume>) -> Self {
         WaitFinished {
             client: Protection::none(suite),
             verify_data: Secret::new([0; MAX_HASH_LEN]),
@@ -43,9 +43,10 @@ impl WaitFinished {
             finished_len: 0,
             early_data,
             change_cipher_specs: 0,
-            resumption: context.map(|context| Resumption {
+            resumption: resume.map(|resume| Resumption {
                 secret: TrafficSecret::none(suite.hash()),
-                context: *context,
+                context: resume.context,
+                since: resume.since,
             }),
         }
     }

@@ -429,7 +429,7 @@ impl Session {
             return Err(Alert::InternalError);
         };
         let mut written = 0;
-        if let Some(resumption) = wait.resumption.as_ref().filter(|_| config.resumes()) {
+        if let Some(resumption) = wait.resumption.as_ref().filter(|r| r.possible(config)) {
             let count = if self.negotiated.resumed {
                 TICKETS_RESUMED
             } else {
@@ -617,13 +617,12 @@ impl Session {
 
         let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
         self.negotiated.protocol.set(choice.protocol.unwrap_or(&[]));
-        let context = resume.map(|r| &r.context);
-        self.wait_finished::<C>(&client, secret, transcript, early_data, context);
+        self.wait_finished::<C>(&client, secret, transcript, early_data, resume);
         Ok(start + sealed)
     }
 
     /// The flight is written; derives what the rest of the handshake needs. The transcript is of
-    /// ClientHello to the server's Finished; `context` is for tickets.
+    /// ClientHello to the server's Finished; `resume` is for tickets.
     #[inline(never)]
     fn wait_finished<C: Crypto>(
         &mut self,
@@ -631,7 +630,7 @@ impl Session {
         secret: HandshakeSecret<C>,
         transcript: &mut C::Hash,
         early_data: usize,
-        context: Option<&[u8; 32]>,
+        resume: Option<&Resume>,
     ) {
         let suite = self.negotiated.suite;
         let master = secret.into_master();
@@ -643,7 +642,7 @@ impl Session {
         let server = &application.server;
         application.records.start::<C>(server, suite);
 
-        self.state = State::WaitFinished(WaitFinished::new(suite, early_data, context));
+        self.state = State::WaitFinished(WaitFinished::new(suite, early_data, resume));
         let State::WaitFinished(wait) = &mut self.state else {
             return;
         };
