@@ -100,8 +100,9 @@ pub unsafe extern "C" fn tls_hs_alpn_check(list: *const u8, len: usize) -> c_int
 /// None; `unsafe` because of the declaration in C.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
-    match KBox::new(Session::new(), GFP_ATOMIC) {
-        Ok(session) => KBox::into_raw(session).cast(),
+    // Made where it stays, as it would be most of a stack frame.
+    match KBox::<Session>::new_uninit(GFP_ATOMIC) {
+        Ok(memory) => KBox::into_raw(KBox::write(memory, Session::new())).cast(),
         Err(_) => core::ptr::null_mut(),
     }
 }
