@@ -26,10 +26,15 @@ use p256::field::{Backend, Fe};
 use p256::mont::{add_reduced, Limbs, Residue, N};
 use p256::point::{Affine, Point};
 
+/// The P-256 code that the CPU can run.
 #[cfg(target_arch = "x86_64")]
-type Best = p256::adx::Adx;
+fn best() -> impl Backend {
+    p256::adx::Adx::new::<HostCrypto>().unwrap()
+}
 #[cfg(not(target_arch = "x86_64"))]
-type Best = p256::field::Portable;
+fn best() -> impl Backend {
+    p256::field::Portable
+}
 
 /// The RSA code that the CPU can run.
 #[cfg(target_arch = "x86_64")]
@@ -77,7 +82,7 @@ fn measure(name: &str, times: u64, mut operation: impl FnMut()) -> u64 {
 /// The inverses of field elements with one inversion (P. L. Montgomery, "Speeding the Pollard and
 /// elliptic curve methods of factorization", 1987, section 10.3.1).
 fn invert_all<B: Backend>(values: &mut [Fe<B>; BATCH]) {
-    let mut products = [Fe::<B>::ONE; BATCH];
+    let mut products = [Fe::one(values[0].backend()); BATCH];
     let mut product = values[0];
     for i in 1..BATCH {
         products[i] = product;
@@ -94,7 +99,7 @@ fn invert_all<B: Backend>(values: &mut [Fe<B>; BATCH]) {
 
 fn inverse_scalar(number: &Limbs) -> Scalar {
     let mut inverse = Scalar::new(number);
-    inverse.invert::<Best>();
+    inverse.invert(best());
     inverse
 }
 
@@ -122,12 +127,12 @@ fn main() {
         .unwrap()
         .public_key::<HostCrypto>();
     let k = random_scalar();
-    let point = Point::<Best>::mul_base(&k);
-    let base = Affine::<Best>::from_uncompressed(&peer).unwrap();
+    let point = Point::mul_base(best(), &k);
+    let base = Affine::from_uncompressed(best(), &peer).unwrap();
 
     println!("P-256, parts:");
     measure("base point multiplication, projective", 1, || {
-        black_box(Point::<Best>::mul_base(black_box(&k)).x_coordinate());
+        black_box(Point::mul_base(best(), black_box(&k)).x_coordinate());
     });
     measure("  of which its affine x coordinate", 1, || {
         black_box(black_box(&point).x_coordinate());
@@ -155,7 +160,7 @@ fn main() {
     });
 
     println!("Inversions shared by {BATCH}, for each:");
-    let values: [Fe<Best>; BATCH] = std::array::from_fn(|_| Fe::new(&random_scalar()));
+    let values: [_; BATCH] = std::array::from_fn(|_| Fe::new(best(), &random_scalar()));
     let scalars: [Limbs; BATCH] = std::array::from_fn(|_| random_scalar());
     let mut all = values;
     invert_all(&mut all);

@@ -57,14 +57,14 @@ impl Divsteps {
 /// Makes of `a` some `d` below 2^256, and returns whether it is to be negated, such that `d` times
 /// `a` is 2^-50 modulo M. `a` is below M; `d` is zero if it is zero.
 #[inline(never)]
-pub(super) fn invert<T: Modulus, B: Backend>(a: &mut Limbs) -> Mask {
+pub(super) fn invert<T: Modulus, B: Backend>(b: B, a: &mut Limbs) -> Mask {
     // In each of the pairs, the second number becomes the first one's remainder. With c = 2^-5 for
     // each batch so far, d * a = f * c and e * a = g * c modulo M.
     let mut fg: [Wide; 2] = [widen(&T::M), widen(a)];
     let mut de: [Wide; 2] = [[0; 5], [1, 0, 0, 0, 0]];
     let mut zeta = -1;
     for _ in 0..BATCHES {
-        let (matrix, next) = divsteps::<B>(zeta, fg[0][0], fg[1][0]);
+        let (matrix, next) = divsteps(b, zeta, fg[0][0], fg[1][0]);
         zeta = next;
         update_fg(&matrix, &mut fg);
         update_de::<T>(&matrix, &mut de);
@@ -97,13 +97,13 @@ fn normalize<T: Modulus>(d: &Wide) -> Limbs {
 
 /// 59 divsteps on the lowest limbs of f and g.
 #[inline(never)]
-fn divsteps<B: Backend>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
-    let (a, zeta) = short_divsteps::<B, 20>(zeta, f, g);
-    let (f, g) = a.apply(f, g, 20);
-    let (b, zeta) = short_divsteps::<B, 20>(zeta, f, g);
-    let (f, g) = b.apply(f, g, 20);
-    let (c, zeta) = short_divsteps::<B, 19>(zeta, f, g);
-    (c.times(&b.times(&a)), zeta)
+fn divsteps<B: Backend>(b: B, zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+    let (first, zeta) = short_divsteps::<B, 20>(b, zeta, f, g);
+    let (f, g) = first.apply(f, g, 20);
+    let (second, zeta) = short_divsteps::<B, 20>(b, zeta, f, g);
+    let (f, g) = second.apply(f, g, 20);
+    let (third, zeta) = short_divsteps::<B, 19>(b, zeta, f, g);
+    (third.times(&second.times(&first)), zeta)
 }
 
 impl Matrix {
@@ -143,14 +143,14 @@ impl Matrix {
 /// are fractions that need no more bits than the steps that were done, so that nothing runs into
 /// its neighbour. They are negative at first for the range to be that of a signed field.
 #[inline(always)]
-fn short_divsteps<B: Backend, const COUNT: u32>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+fn short_divsteps<B: Backend, const COUNT: u32>(b: B, zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
     let low = (1 << 20) - 1;
     let mut state = Divsteps {
         zeta,
         f: ((f & low) as i64).wrapping_sub(1 << 41),
         g: ((g & low) as i64).wrapping_sub(1 << 62),
     };
-    B::divsteps::<COUNT>(&mut state);
+    b.divsteps::<COUNT>(&mut state);
     let (u, v) = unpack::<COUNT>(state.f);
     let (q, r) = unpack::<COUNT>(state.g);
     (Matrix { u, v, q, r }, state.zeta)

@@ -21,11 +21,10 @@ use point::{Affine, Point};
 #[cfg(target_arch = "x86_64")]
 macro_rules! with_backend {
     ($crypto:ty, $backend:ident => $call:expr) => {
-        if <$crypto>::cpu_has_adx() {
-            type $backend = adx::Adx;
+        if let Some($backend) = adx::Adx::new::<$crypto>() {
             $call
         } else {
-            type $backend = Portable;
+            let $backend = Portable;
             $call
         }
     };
@@ -35,7 +34,7 @@ macro_rules! with_backend {
 #[cfg(not(target_arch = "x86_64"))]
 macro_rules! with_backend {
     ($crypto:ty, $backend:ident => $call:expr) => {{
-        type $backend = Portable;
+        let $backend = Portable;
         $call
     }};
 }
@@ -78,15 +77,15 @@ impl PrivateKey {
 
     /// The public key, an uncompressed point.
     pub fn public_key<C: Crypto>(&self) -> [u8; 65] {
-        with_backend!(C, B => public_key_with::<B>(self))
+        with_backend!(C, b => public_key_with(b, self))
     }
 }
 
 /// [`PrivateKey::public_key`] with a given backend.
 #[inline(never)]
-pub(crate) fn public_key_with<B: Backend>(key: &PrivateKey) -> [u8; 65] {
-    Secret::new(Point::<B>::mul_base(&key.0))
-        .to_affine()
+pub(crate) fn public_key_with<B: Backend>(b: B, key: &PrivateKey) -> [u8; 65] {
+    Secret::new(Point::mul_base(b, &key.0))
+        .affine()
         .to_uncompressed()
 }
 
@@ -104,30 +103,32 @@ pub fn ecdh<C: Crypto>(
     peer: &[u8],
     shared: &mut [u8; 32],
 ) -> Result<[u8; 65], InvalidPublicKey> {
-    with_backend!(C, B => ecdh_with::<B>(key, peer, shared))
+    with_backend!(C, b => ecdh_with(b, key, peer, shared))
 }
 
 /// [`ecdh`] with a given backend.
 #[inline(never)]
 pub(crate) fn ecdh_with<B: Backend>(
+    b: B,
     key: &PrivateKey,
     peer: &[u8],
     shared: &mut [u8; 32],
 ) -> Result<[u8; 65], InvalidPublicKey> {
-    let peer = Affine::<B>::from_uncompressed(peer).ok_or(InvalidPublicKey)?;
+    let peer = Affine::from_uncompressed(b, peer).ok_or(InvalidPublicKey)?;
     let product = Secret::new(Point::mul(&peer, &key.0));
-    Ok(public_and_shared(key, &product, shared))
+    Ok(public_and_shared(b, key, &product, shared))
 }
 
 /// What is left to do when the shared point is there.
 #[inline(never)]
 fn public_and_shared<B: Backend>(
+    b: B,
     key: &PrivateKey,
     product: &Point<B>,
     shared: &mut [u8; 32],
 ) -> [u8; 65] {
     // Neither is infinity: the order is prime and the key is not zero.
-    let own = Secret::new(Point::mul_base(&key.0));
+    let own = Secret::new(Point::mul_base(b, &key.0));
     let mut x = Secret::new([0; 4]);
     let own = own.affine_and_x(product, &mut x);
     write_be_bytes(&x, shared);
@@ -160,7 +161,7 @@ pub fn ecdsa_sign_with<C: Crypto>(
     nonces.seed(key, &z, additional);
     loop {
         let k = nonces.next();
-        if let Some((r, s)) = with_backend!(C, B => sign_once::<B>(key, &z, &k)) {
+        if let Some((r, s)) = with_backend!(C, b => sign_once(b, key, &z, &k)) {
             return encode_signature(&r, &s, signature);
         }
     }
@@ -170,12 +171,13 @@ pub fn ecdsa_sign_with<C: Crypto>(
 /// another nonce.
 #[inline(never)]
 pub(crate) fn sign_once<B: Backend>(
+    b: B,
     key: &PrivateKey,
     z: &Limbs,
     k: &Limbs,
 ) -> Option<(Limbs, Limbs)> {
     let mut inverse = Secret::new(Scalar::new(k));
-    let x = commit::<B>(k, &mut inverse);
+    let x = commit(b, k, &mut inverse);
     let r = reduced::<N>(&x);
     // Whoever knows r has the key of any of what follows.
     let mut sum = Secret::new(Scalar::new(&r).times(&key.0));
@@ -189,9 +191,9 @@ pub(crate) fn sign_once<B: Backend>(
 
 /// The x coordinate of a nonce times the base point. Replaces the nonce as a residue by its inverse.
 #[inline(never)]
-fn commit<B: Backend>(k: &Limbs, residue: &mut Scalar) -> Limbs {
-    residue.invert::<B>();
-    Secret::new(Point::<B>::mul_base(k)).x_coordinate()
+fn commit<B: Backend>(b: B, k: &Limbs, residue: &mut Scalar) -> Limbs {
+    residue.invert(b);
+    Secret::new(Point::mul_base(b, k)).x_coordinate()
 }
 
 /// The nonces of RFC 6979, section 3.2, with SHA-256.

@@ -222,8 +222,8 @@ impl<T: Modulus> Residue<T> {
     }
 
     /// Replaces it by its inverse; zero by zero.
-    pub(crate) fn invert<B: Backend>(&mut self) {
-        let negative = super::invert::invert::<T, B>(&mut self.0);
+    pub(crate) fn invert<B: Backend>(&mut self, b: B) {
+        let negative = super::invert::invert::<T, B>(b, &mut self.0);
         self.0 = mont_mul::<T>(&T::INVERT, &self.0);
         let negated = Secret::new(sub_limbs(&T::M, &self.0).0);
         self.0 = select(negative, &negated, &self.0);
