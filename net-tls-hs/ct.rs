@@ -187,9 +187,9 @@ pub unsafe fn wipe_raw<T>(v: *mut T, len: usize) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// How much of the stack each function of [`wipe_stack`] overwrites, in words. No frame in the kernel
-/// may have more than 1 KiB, and no chain of calls from C more than 4 KiB, whoever begins this one
-/// included.
+/// How much of the stack each function of [`wipe_stack`] overwrites, in words. No frame in the
+/// kernel may have more than 1 KiB, and no chain of calls from C more than 4 KiB, whoever begins
+/// this one included.
 const STACK_WORDS: usize = 112;
 
 macro_rules! wipe_stack {
@@ -216,9 +216,9 @@ wipe_stack! {
 /// Overwrites what functions that the caller has called have left on the stack below it, about as
 /// deep as the engine's chains of calls can be.
 ///
-/// A [`Secret`] is wiped where it is in the end. The compiler makes copies of a value that is moved,
-/// which being returned is, or that has no place of its own, and nobody can say where. So whoever
-/// enters the engine for something that has to do with secrets calls this on the way out.
+/// A [`Secret`] is wiped where it is in the end. The compiler makes copies of a value that is moved
+/// or returned, or that has no place of its own, and nobody can say where. So whoever enters the
+/// engine for something that has to do with secrets calls this on the way out.
 #[inline(always)]
 pub fn wipe_stack() {
     wipe_stack_1();

@@ -2,8 +2,8 @@
 
 //! What the C side calls.
 //!
-//! What has to do with secrets ends with [`wipe_stack`]. Where a secret is a value that is returned,
-//! it is in a function of its own, which so has its frame below.
+//! What has to do with secrets ends with [`wipe_stack`]. Where a secret is a value that is
+//! returned, it is in a function of its own, which so has its frame below.
 //!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 

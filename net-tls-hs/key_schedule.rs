@@ -152,8 +152,8 @@ fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LE
     salt
 }
 
-/// Derive-Secret, given the hash of the messages, to where the secret stays: one that is returned may
-/// have been copied, and nobody wipes the copy.
+/// Derive-Secret, given the hash of the messages, to where the secret stays: one that is returned
+/// may have been copied, and nobody wipes the copy.
 #[inline(never)]
 fn derive_secret<C: Crypto>(
     alg: HashAlg,

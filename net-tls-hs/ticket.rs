@@ -48,8 +48,8 @@ pub const MAX_LIFETIME: u32 = 604_800;
 /// for ever.
 pub const MAX_TOTAL: u32 = MAX_LIFETIME;
 
-/// How far ahead of the time a ticket's may be, in seconds: hosts' clocks differ by a little. When a
-/// clock is set back by more, nobody knows how old the tickets are that it has made.
+/// How far ahead of the time a ticket's may be, in seconds: hosts' clocks differ by a little. When
+/// a clock is set back by more, nobody knows how old the tickets are that it has made.
 pub const MAX_AHEAD: u64 = 300;
 
 /// Key names and keys that are used once, so the nonce tells nothing apart.

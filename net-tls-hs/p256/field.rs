@@ -10,8 +10,8 @@ use super::mont::{is_zero, select, Limbs, Modulus, P};
 use crate::ct::{Mask, Secret, Zeroable};
 use core::mem::size_of;
 
-/// The arithmetic modulo p that takes most of the time. A value, which has no bytes, is the proof that
-/// the CPU can do it.
+/// The arithmetic modulo p that takes most of the time. A value, which has no bytes, is the proof
+/// that the CPU can do it.
 ///
 /// Arguments and results are below p, except where it says that they are *loose*: below 2^256.
 pub(crate) trait Backend: Copy {

@@ -189,7 +189,7 @@ pub(crate) fn sign_once<B: Backend>(
     usable.then_some((declassified(r), declassified(s)))
 }
 
-/// The x coordinate of a nonce times the base point. Replaces the nonce as a residue by its inverse.
+/// The x coordinate of a nonce times the base point. Inverts the nonce as a residue.
 #[inline(never)]
 fn commit<B: Backend>(b: B, k: &Limbs, residue: &mut Scalar) -> Limbs {
     residue.invert(b);

@@ -97,7 +97,7 @@ impl Crypto for Spy {
     fn hmac_final(mac: &mut SpyHmac, out: &mut [u8; MAX_HASH_LEN]) {
         clean(|| {
             HostCrypto::hmac_final(&mut mac.0, out);
-            // What a Finished holds is sent, and the first nonce, of which there are copies, is an IV.
+            // What a Finished holds is sent. The first nonce is an IV, and there are copies of it.
             if !mac.2 && !mac.1.windows(8).any(|w| w == b"tls13 iv") {
                 note_output(&mac.1, out);
             }
