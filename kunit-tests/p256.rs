@@ -3,8 +3,6 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_p256))]
 mod tests {
     #[cfg(target_arch = "x86_64")]
-    use crate::crypto::Crypto;
-    #[cfg(target_arch = "x86_64")]
     use crate::p256::adx::Adx;
     use crate::p256::field::{Backend, Portable};
     use crate::p256::mont::{
@@ -17,10 +15,10 @@ mod tests {
     /// Runs a generic function with the portable backend and with assembly if the CPU has it.
     macro_rules! with_each_backend {
         ($function:ident) => {
-            $function::<Portable>();
+            $function(Portable);
             #[cfg(target_arch = "x86_64")]
-            if Platform::cpu_has_adx() {
-                $function::<Adx>();
+            if let Some(adx) = Adx::new::<Platform>() {
+                $function(adx);
             }
         };
     }
@@ -146,10 +144,10 @@ mod tests {
 
     #[test]
     fn nist_signatures() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             for [digest, key, nonce, r, s] in &SIGNATURES {
                 let signature = PrivateKey::from_be_bytes(&hex::<32>(key))
-                    .and_then(|key| sign_once::<B>(&key, &number(digest), &number(nonce)));
+                    .and_then(|key| sign_once(backend, &key, &number(digest), &number(nonce)));
                 assert!(signature == Some((number(r), number(s))));
             }
         }
@@ -158,10 +156,10 @@ mod tests {
 
     #[test]
     fn nist_key_pairs() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             for [key, x, y] in &PAIRS {
                 let key = PrivateKey::from_be_bytes(&hex::<32>(key));
-                assert!(key.is_some_and(|key| public_key_with::<B>(&key) == point(x, y)));
+                assert!(key.is_some_and(|key| public_key_with(backend, &key) == point(x, y)));
             }
         }
         with_each_backend!(run);
@@ -169,12 +167,12 @@ mod tests {
 
     #[test]
     fn nist_public_keys() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             let Some(key) = PrivateKey::from_be_bytes(&KEY) else {
                 return;
             };
             for (x, y, valid) in &POINTS {
-                let agreed = ecdh_with::<B>(&key, &point(x, y), &mut [0; 32]);
+                let agreed = ecdh_with(backend, &key, &point(x, y), &mut [0; 32]);
                 assert!(agreed.is_ok() == *valid);
             }
         }
@@ -273,15 +271,15 @@ mod tests {
 
     #[test]
     fn multiples_that_are_exceptions() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             for [k, x, y] in MULTIPLES {
                 let (k, x, y): ([u8; 32], [u8; 32], [u8; 32]) = (hex(k), hex(x), hex(y));
                 let mut shared = [0; 32];
                 let key = PrivateKey::from_be_bytes(&k);
                 assert!(key.is_some_and(|key| {
-                    let public = public_key_with::<B>(&key);
+                    let public = public_key_with(backend, &key);
                     assert!(public[1..33] == x && public[33..] == y);
-                    ecdh_with::<B>(&key, &G, &mut shared) == Ok(public)
+                    ecdh_with(backend, &key, &G, &mut shared) == Ok(public)
                 }));
                 assert!(shared == x);
             }
@@ -349,19 +347,19 @@ mod tests {
 
     #[test]
     fn field_against_the_definition() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             let p = &P::M;
             let r = radix(p);
             for a in crafted::<P>().step_by(3) {
                 let square = slow_mul(&a, &a, p);
-                assert!(slow_mul(&B::square(&a), &r, p) == square);
-                assert!(B::double(&a) == slow_add(&a, &a, p));
-                assert!(B::double(&B::half(&a)) == a);
+                assert!(slow_mul(&backend.square(&a), &r, p) == square);
+                assert!(backend.double(&a) == slow_add(&a, &a, p));
+                assert!(backend.double(&backend.half(&a)) == a);
                 for b in crafted::<P>().step_by(7) {
                     // a b / R times R.
-                    assert!(slow_mul(&B::mul(&a, &b), &r, p) == slow_mul(&a, &b, p));
-                    assert!(B::add(&a, &b) == slow_add(&a, &b, p));
-                    assert!(slow_add(&B::sub(&a, &b), &b, p) == a);
+                    assert!(slow_mul(&backend.mul(&a, &b), &r, p) == slow_mul(&a, &b, p));
+                    assert!(backend.add(&a, &b) == slow_add(&a, &b, p));
+                    assert!(slow_add(&backend.sub(&a, &b), &b, p) == a);
                 }
             }
         }
@@ -370,7 +368,7 @@ mod tests {
 
     #[test]
     fn field_of_loose_numbers() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             let p = &P::M;
             let r = radix(p);
             // Numbers of 256 bits that are not below p.
@@ -385,11 +383,11 @@ mod tests {
             for b in high {
                 assert!(!is_below(&b, p));
                 for a in crafted::<P>().step_by(5) {
-                    let product = B::mul(&a, &b);
+                    let product = backend.mul(&a, &b);
                     assert!(is_below(&product, p));
                     assert!(slow_mul(&product, &r, p) == slow_mul(&a, &b, p));
                     // The sum times R / R, of which only the residue is known.
-                    let sum = B::mul(&r, &B::add_loose(&b, &a));
+                    let sum = backend.mul(&r, &backend.add_loose(&b, &a));
                     assert!(sum == slow_add(&a, &sub_limbs(&b, p).0, p));
                 }
             }
@@ -401,24 +399,24 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn assembly_against_portable() {
-        if !Platform::cpu_has_adx() {
+        let Some(adx) = Adx::new::<Platform>() else {
             return;
-        }
+        };
         for a in crafted::<P>() {
-            assert!(Adx::square(&a) == Portable::square(&a));
-            assert!(Adx::double(&a) == Portable::double(&a));
-            assert!(Adx::half(&a) == Portable::half(&a));
+            assert!(adx.square(&a) == Portable.square(&a));
+            assert!(adx.double(&a) == Portable.double(&a));
+            assert!(adx.half(&a) == Portable.half(&a));
             for b in crafted::<P>() {
-                assert!(Adx::mul(&a, &b) == Portable::mul(&a, &b));
-                assert!(Adx::add(&a, &b) == Portable::add(&a, &b));
-                assert!(Adx::sub(&a, &b) == Portable::sub(&a, &b));
+                assert!(adx.mul(&a, &b) == Portable.mul(&a, &b));
+                assert!(adx.add(&a, &b) == Portable.add(&a, &b));
+                assert!(adx.sub(&a, &b) == Portable.sub(&a, &b));
             }
         }
     }
 
     #[test]
     fn table_lookup() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             let mut table = [[[0; 4]; 2]; 8];
             let mut n = 1u64;
             for limb in table.iter_mut().flatten().flatten() {
@@ -426,7 +424,7 @@ mod tests {
                 *limb = n;
             }
             for (entry, i) in table.iter().zip(0..) {
-                assert!(B::lookup(&table, i) == *entry);
+                assert!(backend.lookup(&table, i) == *entry);
             }
         }
         with_each_backend!(run);
@@ -434,17 +432,19 @@ mod tests {
 
     #[test]
     fn inverses() {
-        fn run<T: Modulus, B: Backend>() {
+        fn run<T: Modulus, B: Backend>(b: B) {
             for a in crafted::<T>() {
-                let inverse = Residue::<T>::new(&a).invert::<B>().times(&ONE);
+                let mut inverse = Residue::<T>::new(&a);
+                inverse.invert(b);
+                let inverse = inverse.times(&ONE);
                 let one = if a == [0; 4] { [0; 4] } else { [1, 0, 0, 0] };
                 assert!(is_below(&inverse, &T::M));
                 assert!(slow_mul(&inverse, &a, &T::M) == one);
             }
         }
-        fn each<B: Backend>() {
-            run::<P, B>();
-            run::<N, B>();
+        fn each<B: Backend>(b: B) {
+            run::<P, B>(b);
+            run::<N, B>(b);
         }
         with_each_backend!(each);
     }
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn exchange_with_each_backend() {
-        fn run<B: Backend>() {
+        fn run<B: Backend>(backend: B) {
             // RFC 5903, section 8.1.
             let i: [u8; 32] =
                 hex("C88F01F510D9AC3F70A292DAA2316DE544E9AAB8AFE84049C62A9C57862D1433");
@@ -482,13 +482,13 @@ mod tests {
                 hex("D6840F6B42F6EDAFD13116E0E12565202FEF8E9ECE7DCE03812464D04B9442DE");
             let mut shared = [0; 32];
             let key = PrivateKey::from_be_bytes(&i);
-            assert!(key.is_some_and(|key| ecdh_with::<B>(&key, &gr, &mut shared).is_ok()));
+            assert!(key.is_some_and(|key| ecdh_with(backend, &key, &gr, &mut shared).is_ok()));
             assert!(shared == want);
             // Its negative has the same x coordinate.
             let minus = sub_limbs(&N::M, &from_be_bytes(&i)).0;
             let minus = crate::p256::mont::to_be_bytes(&minus);
             let key = PrivateKey::from_be_bytes(&minus);
-            assert!(key.is_some_and(|key| ecdh_with::<B>(&key, &gr, &mut shared).is_ok()));
+            assert!(key.is_some_and(|key| ecdh_with(backend, &key, &gr, &mut shared).is_ok()));
             assert!(shared == want);
         }
         with_each_backend!(run);

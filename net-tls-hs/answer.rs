@@ -44,7 +44,8 @@ pub fn seal_flight<C: Crypto>(
     buf: &mut [u8],
     len: usize,
 ) -> Result<usize, Alert> {
-    let mut protection = Protection::new(server.keys::<C>(choice.suite));
+    let mut protection = Protection::none(choice.suite);
+    protection.start::<C>(server, choice.suite);
     protection.limit(choice.record_limit.max_fragment());
     protection.seal::<C>(buf, content_type::HANDSHAKE, len)
 }

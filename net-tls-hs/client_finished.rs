@@ -7,10 +7,10 @@ use crate::alert::Alert;
 use crate::crypto::{Crypto, MAX_HASH_LEN};
 use crate::ct::{self, Secret};
 use crate::framing::MESSAGE_HEADER_LEN;
-use crate::key_schedule::{ExporterSecret, TrafficSecret};
-use crate::names::{content_type, handshake_type};
+use crate::key_schedule::TrafficSecret;
+use crate::names::{content_type, handshake_type, CipherSuite};
 use crate::record::{Header, Protection, HEADER_LEN};
-use crate::resumption::Resumption;
+use crate::resumption::{Resume, Resumption};
 use crate::session::{Failure, Step};
 
 /// ChangeCipherSpec records that are dropped. Clients send one; the RFC sets no limit.
@@ -20,11 +20,6 @@ pub const MAX_CHANGE_CIPHER_SPEC: u8 = 16;
 pub struct WaitFinished {
     /// Records of the client, under its handshake traffic secret.
     pub client: Protection,
-    /// Records of the server, under its application traffic secret: alerts.
-    pub server: Protection,
-    pub client_application: TrafficSecret,
-    pub server_application: TrafficSecret,
-    pub exporter: ExporterSecret,
     /// What the client's Finished must hold.
     pub verify_data: Secret<[u8; MAX_HASH_LEN]>,
     /// The part of the client's Finished that earlier records had.
@@ -39,6 +34,23 @@ pub struct WaitFinished {
 }
 
 impl WaitFinished {
+    /// Without secrets, which are to be filled in where they stay. `resume` is for tickets.
+    pub fn new(suite: CipherSuite, early_data: usize, resume: Option<&Resume>) -> Self {
+        WaitFinished {
+            client: Protection::none(suite),
+            verify_data: Secret::new([0; MAX_HASH_LEN]),
+            finished: [0; MESSAGE_HEADER_LEN + MAX_HASH_LEN],
+            finished_len: 0,
+            early_data,
+            change_cipher_specs: 0,
+            resumption: resume.map(|resume| Resumption {
+                secret: TrafficSecret::none(suite.hash()),
+                context: resume.context,
+                since: resume.since,
+            }),
+        }
+    }
+
     /// Takes records until the Finished is complete.
     #[inline(never)]
     pub fn on_records<C: Crypto>(&mut self, input: &mut [u8]) -> Result<Step, Failure> {

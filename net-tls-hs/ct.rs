@@ -146,7 +146,9 @@ pub fn eq(a: &[u8], b: &[u8]) -> bool {
 ///
 /// # Safety
 ///
-/// All-zero bytes must be a valid value of the type, and dropping it must do nothing.
+/// What is a value of the type must be one as well when all of its bytes have been overwritten with
+/// zeroes, and dropping it must do nothing. That does not mean that one can be made of nothing: it
+/// may be the proof of something.
 pub unsafe trait Zeroable: Copy {}
 
 // SAFETY: Integers have no invalid values and no drop glue.
@@ -165,12 +167,61 @@ unsafe impl<T: Zeroable, const N: usize> Zeroable for [T; N] {}
 /// Overwrites `v` with zeroes in a way that the compiler cannot leave out.
 #[inline]
 pub fn wipe<T: Zeroable>(v: &mut [T]) {
-    // SAFETY: The slice is valid for writes of all its elements, and `Zeroable` says that zero
-    // bytes are a valid `T`.
-    unsafe { core::ptr::write_bytes(v.as_mut_ptr(), 0, v.len()) };
+    // SAFETY: The slice is valid for writes of all its elements, and `Zeroable` says that they are
+    // valid with zero bytes.
+    unsafe { wipe_raw(v.as_mut_ptr(), v.len()) }
+}
+
+/// [`wipe`], for what is not [`Zeroable`].
+///
+/// # Safety
+///
+/// `v` must be valid for writes of `len` values, which must be valid with zero bytes or not be used
+/// any more.
+#[inline]
+pub unsafe fn wipe_raw<T>(v: *mut T, len: usize) {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { core::ptr::write_bytes(v, 0, len) };
     // As far as the compiler knows, the zeroes are looked at here.
-    black_box(v.as_mut_ptr());
+    black_box(v);
     compiler_fence(Ordering::SeqCst);
+}
+
+/// How much of the stack each function of [`wipe_stack`] overwrites, in words. No frame in the
+/// kernel may have more than 1 KiB, and no chain of calls from C more than 4 KiB, whoever begins
+/// this one included.
+const STACK_WORDS: usize = 112;
+
+macro_rules! wipe_stack {
+    ($($name:ident calls $($next:ident)?;)*) => {
+        $(#[inline(never)]
+        fn $name() {
+            let words = [0u64; STACK_WORDS];
+            // As far as the compiler knows, the zeroes are looked at here, and there is more to be
+            // done after the call, which so has a frame below this one.
+            black_box(&words);
+            $($next();)?
+            black_box(&words);
+        })*
+    };
+}
+
+wipe_stack! {
+    wipe_stack_1 calls wipe_stack_2;
+    wipe_stack_2 calls wipe_stack_3;
+    wipe_stack_3 calls wipe_stack_4;
+    wipe_stack_4 calls;
+}
+
+/// Overwrites what functions that the caller has called have left on the stack below it, about as
+/// deep as the engine's chains of calls can be.
+///
+/// A [`Secret`] is wiped where it is in the end. The compiler makes copies of a value that is moved
+/// or returned, or that has no place of its own, and nobody can say where. So whoever enters the
+/// engine for something that has to do with secrets calls this on the way out.
+#[inline(always)]
+pub fn wipe_stack() {
+    wipe_stack_1();
 }
 
 /// A secret value that is overwritten with zeroes when it is dropped.
@@ -184,12 +235,13 @@ impl<T: Zeroable> Secret<T> {
     pub const fn new(v: T) -> Self {
         Secret(v)
     }
+}
 
-    /// An all-zero value, to be filled in.
+impl<const N: usize> Secret<[u8; N]> {
+    /// Zeroes, to be filled in.
     #[inline(always)]
-    pub fn zeroed() -> Self {
-        // SAFETY: `Zeroable` says that zero bytes are a valid `T`.
-        Secret(unsafe { core::mem::zeroed() })
+    pub const fn zeroed() -> Self {
+        Secret([0; N])
     }
 }
 

@@ -2,11 +2,15 @@
 
 //! What the C side calls.
 //!
+//! What has to do with secrets ends with [`wipe_stack`]. Where a secret is a value that is
+//! returned, it is in a function of its own, which so has its frame below.
+//!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
 use crate::alpn::Protocols;
 use crate::config::Config;
 use crate::crypto::AeadAlg;
+use crate::ct::wipe_stack;
 use crate::ffi_identity::{IdentitySet, MaybeSet};
 use crate::framing;
 use crate::identity;
@@ -96,8 +100,9 @@ pub unsafe extern "C" fn tls_hs_alpn_check(list: *const u8, len: usize) -> c_int
 /// None; `unsafe` because of the declaration in C.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
-    match KBox::new(Session::new(), GFP_ATOMIC) {
-        Ok(session) => KBox::into_raw(session).cast(),
+    // Made where it stays, as it would be most of a stack frame.
+    match KBox::<Session>::new_uninit(GFP_ATOMIC) {
+        Ok(memory) => KBox::into_raw(KBox::write(memory, Session::new())).cast(),
         Err(_) => core::ptr::null_mut(),
     }
 }
@@ -127,8 +132,10 @@ pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
 ///
 /// `s` must be a session that nobody else uses now, `conf` valid for reads, `alpn` for reads of
 /// `alpn_len` bytes unless that is 0, `set` null or a set that lives as long as this call, `input`
-/// and `out` valid for reads and writes of their lengths, `scratch` of [`tls_hs_scratch_size`]
-/// bytes that were zero at first and are nobody else's now, `step` valid for writes.
+/// and `out` valid for reads and writes of their lengths and overlapping nothing else, `scratch` of
+/// [`tls_hs_scratch_size`] bytes that are nobody else's now, `step` valid for writes. All of the
+/// memory must be initialised: the caller has done that with zeroes once for `out` and `scratch`,
+/// and what calls before this one have left there may be there still.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_advance(
     s: *mut bindings::tls_hs_session,
@@ -144,7 +151,8 @@ pub unsafe extern "C" fn tls_hs_session_advance(
     scratch: *mut bindings::tls_hs_scratch,
     step: *mut bindings::tls_hs_step,
 ) {
-    // SAFETY: By the safety requirements of this function, for all of these.
+    // SAFETY: By the safety requirements of this function, for all of these. What `out` holds is
+    // initialised, though it means nothing: by the caller once, with zeroes.
     let (session, settings, alpn, tickets, set, input, out, scratch, result) = unsafe {
         (
             &mut *s.cast::<Session>(),
@@ -164,6 +172,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
     // It has been checked when it was set.
     let config = config(settings, Protocols::new(alpn).unwrap_or_default(), tickets);
     let step = session.advance::<LibCrypto>(&config, &MaybeSet(set), input, out, scratch);
+    wipe_stack();
     match step {
         Step::More { consumed, need } => {
             result.action = bindings::tls_hs_action_TLS_HS_MORE as u8;
@@ -200,7 +209,8 @@ pub unsafe extern "C" fn tls_hs_session_advance(
 ///
 /// # Safety
 ///
-/// `input` must be valid for reads and writes of `in_len` bytes, `name` for writes of `name_len`.
+/// `input` must be valid for reads and writes of `in_len` bytes, `name` for writes of `name_len`,
+/// and the two must not overlap.
 #[export]
 pub unsafe extern "C" fn tls_hs_hello_name(
     input: *mut u8,
@@ -209,33 +219,29 @@ pub unsafe extern "C" fn tls_hs_hello_name(
     name_len: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let (input, out) = unsafe {
-        (
-            core::slice::from_raw_parts_mut(input, in_len),
-            core::slice::from_raw_parts_mut(name, name_len),
-        )
-    };
-    let Some(name) = framing::server_name(input) else {
+    let input = unsafe { core::slice::from_raw_parts_mut(input, in_len) };
+    let Some(found) = framing::server_name(input) else {
         return EAGAIN.to_errno();
     };
-    let Some(name) = identity::Name::new(name) else {
+    let Some(found) = identity::Name::new(found) else {
         return 0;
     };
-    match out.get_mut(..name.as_bytes().len()) {
-        Some(out) => {
-            out.copy_from_slice(name.as_bytes());
-            out.len() as c_int
-        }
-        None => 0,
+    let found = found.as_bytes();
+    if found.len() > name_len {
+        return 0;
     }
+    // SAFETY: `name` is valid for writes of `name_len` bytes, of which there are enough. What is
+    // copied is on the stack, or in `input`.
+    unsafe { core::ptr::copy_nonoverlapping(found.as_ptr(), name, found.len()) };
+    found.len() as c_int
 }
 
 /// Writes an alert. Returns its length.
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody else uses now, `out` valid for writes of `out_len` bytes that
-/// have been written before.
+/// `s` must be a session that nobody else uses now, `out` valid for reads and writes of `out_len`
+/// bytes, initialised once with zeroes by the caller.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_alert(
     s: *mut bindings::tls_hs_session,
@@ -250,15 +256,17 @@ pub unsafe extern "C" fn tls_hs_session_alert(
             core::slice::from_raw_parts_mut(out, out_len),
         )
     };
-    session.alert::<LibCrypto>(description, out)
+    let len = session.alert::<LibCrypto>(description, out);
+    wipe_stack();
+    len
 }
 
 /// Writes one direction's keys as setsockopt(TLS_TX) takes them. Returns the length or an error.
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody changes now, `info` valid for writes of `size` bytes and
-/// aligned like `union tls_crypto_context`.
+/// `s` must be a session that nobody changes now, `info` valid for writes of `size` bytes, aligned
+/// like `union tls_crypto_context` and zeroed.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_crypto_info(
     s: *const bindings::tls_hs_session,
@@ -267,7 +275,18 @@ pub unsafe extern "C" fn tls_hs_session_crypto_info(
     size: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let session = unsafe { &*s.cast::<Session>() };
+    let len = unsafe { crypto_info(&*s.cast::<Session>(), tx, info, size) };
+    wipe_stack();
+    len
+}
+
+/// See [`tls_hs_session_crypto_info`].
+///
+/// # Safety
+///
+/// `info` as for [`fill_crypto_info`].
+#[inline(never)]
+unsafe fn crypto_info(session: &Session, tx: bool, info: *mut c_void, size: usize) -> c_int {
     match session.traffic_keys::<LibCrypto>(tx) {
         // SAFETY: By the safety requirements of this function.
         Some(keys) => unsafe { fill_crypto_info(&keys, session.sequence(tx), info, size) },
@@ -289,7 +308,18 @@ pub unsafe extern "C" fn tls_hs_session_update(
     size: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let session = unsafe { &mut *s.cast::<Session>() };
+    let len = unsafe { update(&mut *s.cast::<Session>(), tx, info, size) };
+    wipe_stack();
+    len
+}
+
+/// See [`tls_hs_session_update`].
+///
+/// # Safety
+///
+/// `info` as for [`fill_crypto_info`].
+#[inline(never)]
+unsafe fn update(session: &mut Session, tx: bool, info: *mut c_void, size: usize) -> c_int {
     match session.update_traffic_keys::<LibCrypto>(tx) {
         // SAFETY: By the safety requirements of this function.
         Some(keys) => unsafe { fill_crypto_info(&keys, session.sequence(tx), info, size) },
@@ -403,8 +433,9 @@ pub unsafe extern "C" fn tls_hs_session_data(
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody changes now, `label`, `context` and `out` valid for reads or
-/// writes of their lengths, `out` written before and overlapping neither.
+/// `s` must be a session that nobody changes now, `label` and `context` valid for reads of their
+/// lengths, `out` for reads and writes of its own, initialised once with zeroes by the caller and
+/// overlapping neither.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_export(
     s: *const bindings::tls_hs_session,
@@ -424,7 +455,9 @@ pub unsafe extern "C" fn tls_hs_session_export(
             core::slice::from_raw_parts_mut(out, out_len),
         )
     };
-    if session.export::<LibCrypto>(label, context, out) {
+    let exported = session.export::<LibCrypto>(label, context, out);
+    wipe_stack();
+    if exported {
         0
     } else {
         EINVAL.to_errno()

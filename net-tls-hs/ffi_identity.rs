@@ -7,6 +7,7 @@
 use crate::certificate::{self, Staples};
 use crate::chain::{Authorities, Signatures};
 use crate::config::{Identities, Identity, NoIdentity, SigningKey, Wanted};
+use crate::ct::wipe_stack;
 use crate::der::Der;
 use crate::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
 use crate::kcrypto::LibCrypto;
@@ -214,6 +215,12 @@ impl Failure {
     }
 }
 
+/// In a function of its own, so that its frame can be wiped.
+#[inline(never)]
+fn parse(payload: &[u8]) -> Result<Arc<OwnedIdentity>, Failure> {
+    Ok(Arc::new(OwnedIdentity::new(payload)?, GFP_KERNEL)?)
+}
+
 /// Parses the payload of a key.
 ///
 /// # Safety
@@ -228,7 +235,9 @@ pub unsafe extern "C" fn tls_hs_identity_parse(
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let payload = unsafe { core::slice::from_raw_parts(data, len) };
-    let made = OwnedIdentity::new(payload).and_then(|i| Ok(Arc::new(i, GFP_KERNEL)?));
+    let made = parse(payload);
+    // A key of P-256 is moved to where it stays.
+    wipe_stack();
     match made {
         Ok(arc) => {
             // SAFETY: By the safety requirements of this function.

@@ -5,29 +5,35 @@
 //! C header: [`net/tls/handshake/crypto_shim.h`](srctree/net/tls/handshake/crypto_shim.h)
 
 use crate::crypto::{AeadAlg, BadTag, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
-use core::mem::{size_of, MaybeUninit};
+use core::mem::MaybeUninit;
 use kernel::bindings;
 
 /// The kernel's crypto library.
 pub(crate) struct LibCrypto;
 
+/// Plain data of C.
+///
+/// # Safety
+///
+/// All-zero bytes must be a valid value of the type.
+unsafe trait Plain {}
+
+// SAFETY: It is made of integers, their arrays and a bool, in structures and unions.
+unsafe impl Plain for bindings::tls_hs_hash {}
+// SAFETY: As above.
+unsafe impl Plain for bindings::tls_hs_hmac_key {}
+// SAFETY: As above.
+unsafe impl Plain for bindings::tls_hs_hmac {}
+// SAFETY: As above.
+unsafe impl Plain for bindings::tls_hs_aead_key {}
+// SAFETY: As above, without the bool.
+unsafe impl Plain for bindings::shake_ctx {}
+
 /// Overwrites a C structure with zeroes.
-fn wipe<T>(v: &mut T) {
-    // SAFETY: `v` is valid for writes of its size. The types that this is called with are C
-    // structures of plain data, for which zeroes are valid.
-    let bytes = unsafe {
-        core::slice::from_raw_parts_mut(core::ptr::from_mut(v).cast::<u8>(), size_of::<T>())
-    };
-    crate::ct::wipe(bytes);
+fn wipe<T: Plain>(v: &mut T) {
+    // SAFETY: `v` is valid for writes, and the trait says that zeroes are a valid value.
+    unsafe { crate::ct::wipe_raw(v, 1) }
 }
-
-/// Plain data of C, of which zeroes are a valid value.
-trait Plain {}
-
-impl Plain for bindings::tls_hs_hash {}
-impl Plain for bindings::tls_hs_hmac_key {}
-impl Plain for bindings::tls_hs_hmac {}
-impl Plain for bindings::tls_hs_aead_key {}
 
 /// Zeroes, to be initialised by a function of C.
 #[inline(always)]
@@ -220,12 +226,10 @@ impl Crypto for LibCrypto {
     }
 
     fn shake128(data: &[u8]) -> Shake128 {
-        let mut shake = MaybeUninit::<bindings::shake_ctx>::zeroed();
-        // SAFETY: The function initialises `shake` from `data`, which is valid for its length.
-        unsafe {
-            bindings::tls_hs_shake128_init(shake.as_mut_ptr(), data.as_ptr(), data.len());
-            Shake128(shake.assume_init())
-        }
+        let mut shake = Shake128(zeroed());
+        // SAFETY: `shake` is valid for writes, and `data` for reads of its length.
+        unsafe { bindings::tls_hs_shake128_init(&mut shake.0, data.as_ptr(), data.len()) };
+        shake
     }
 
     fn shake128_squeeze(shake: &mut Shake128, out: &mut [u8]) {

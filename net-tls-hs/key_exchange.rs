@@ -5,7 +5,7 @@
 use crate::alert::Alert;
 use crate::codec::Writer;
 use crate::crypto::Crypto;
-use crate::ct::Secret;
+use crate::ct::{self, Secret};
 use crate::names::Group;
 use crate::{mlkem, p256};
 
@@ -28,6 +28,12 @@ impl SharedSecret {
             bytes: Secret::zeroed(),
             len: 0,
         }
+    }
+
+    /// Overwrites the secret.
+    pub fn wipe(&mut self) {
+        ct::wipe(self.bytes.as_mut_slice());
+        self.len = 0;
     }
 
     /// The secret for the key schedule.

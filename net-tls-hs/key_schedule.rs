@@ -152,18 +152,20 @@ fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LE
     salt
 }
 
+/// Derive-Secret, given the hash of the messages, to where the secret stays: one that is returned
+/// may have been copied, and nobody wipes the copy.
 #[inline(never)]
 fn derive_secret<C: Crypto>(
     alg: HashAlg,
     key: &C::HmacKey,
     label: &[u8],
     context: &[u8],
-) -> TrafficSecret {
-    let mut bytes = Secret::new([0; MAX_HASH_LEN]);
-    if let Some(out) = bytes.get_mut(..alg.len()) {
+    to: &mut TrafficSecret,
+) {
+    to.alg = alg;
+    if let Some(out) = to.bytes.get_mut(..alg.len()) {
         expand_label::<C>(alg, key, label, context, out);
     }
-    TrafficSecret { alg, bytes }
 }
 
 /// The first stage of a handshake with a PSK.
@@ -185,7 +187,10 @@ impl<C: Crypto> EarlySecret<C> {
     /// binder_key of a PSK for resumption. [`TrafficSecret::verify_data`] of it is the binder.
     #[inline(never)]
     pub fn binder_secret(&self) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, b"res binder", empty_hash(self.alg))
+        let mut secret = TrafficSecret::none(self.alg);
+        let context = empty_hash(self.alg);
+        derive_secret::<C>(self.alg, &self.key, b"res binder", context, &mut secret);
+        secret
     }
 
     /// Adds the (EC)DHE shared secret.
@@ -216,7 +221,10 @@ impl<C: Crypto> HandshakeSecret<C> {
     }
 
     fn derive(&self, label: &[u8], transcript: &TranscriptHash) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, label, head(self.alg, transcript))
+        let mut secret = TrafficSecret::none(self.alg);
+        let context = head(self.alg, transcript);
+        derive_secret::<C>(self.alg, &self.key, label, context, &mut secret);
+        secret
     }
 
     /// client_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
@@ -250,32 +258,32 @@ pub struct MasterSecret<C: Crypto> {
 }
 
 impl<C: Crypto> MasterSecret<C> {
-    fn derive(&self, label: &[u8], transcript: &TranscriptHash) -> TrafficSecret {
-        derive_secret::<C>(self.alg, &self.key, label, head(self.alg, transcript))
+    fn derive(&self, label: &[u8], transcript: &TranscriptHash, to: &mut TrafficSecret) {
+        derive_secret::<C>(self.alg, &self.key, label, head(self.alg, transcript), to);
     }
 
     /// client_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
     #[inline(never)]
-    pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        self.derive(b"c ap traffic", transcript)
+    pub fn client_traffic(&self, transcript: &TranscriptHash, to: &mut TrafficSecret) {
+        self.derive(b"c ap traffic", transcript, to);
     }
 
     /// server_application_traffic_secret_0. `transcript` is of ClientHello...server Finished.
     #[inline(never)]
-    pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        self.derive(b"s ap traffic", transcript)
+    pub fn server_traffic(&self, transcript: &TranscriptHash, to: &mut TrafficSecret) {
+        self.derive(b"s ap traffic", transcript, to);
     }
 
     /// resumption_master_secret. `transcript` is of ClientHello...client Finished.
     #[inline(never)]
-    pub fn resumption(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        self.derive(b"res master", transcript)
+    pub fn resumption(&self, transcript: &TranscriptHash, to: &mut TrafficSecret) {
+        self.derive(b"res master", transcript, to);
     }
 
     /// exporter_master_secret. `transcript` is of ClientHello...server Finished.
     #[inline(never)]
-    pub fn exporter(&self, transcript: &TranscriptHash) -> ExporterSecret {
-        ExporterSecret(self.derive(b"exp master", transcript))
+    pub fn exporter(&self, transcript: &TranscriptHash, to: &mut ExporterSecret) {
+        self.derive(b"exp master", transcript, &mut to.0);
     }
 }
 
@@ -283,9 +291,9 @@ impl<C: Crypto> MasterSecret<C> {
 pub struct ExporterSecret(TrafficSecret);
 
 impl ExporterSecret {
-    /// Moves the secret out and leaves zeroes.
-    pub fn take(&mut self) -> Self {
-        ExporterSecret(self.0.take())
+    /// Zeroes.
+    pub const fn none(alg: HashAlg) -> Self {
+        ExporterSecret(TrafficSecret::none(alg))
     }
 
     /// The secret.
@@ -295,10 +303,10 @@ impl ExporterSecret {
 
     /// Derive-Secret(., label, "").
     #[inline(never)]
-    fn for_label<C: Crypto>(&self, label: &[u8]) -> TrafficSecret {
+    fn for_label<C: Crypto>(&self, label: &[u8], to: &mut TrafficSecret) {
         let alg = self.0.alg;
         let key = C::hmac_key(alg, self.bytes());
-        derive_secret::<C>(alg, &key, label, empty_hash(alg))
+        derive_secret::<C>(alg, &key, label, empty_hash(alg), to);
     }
 
     /// TLS-Exporter. Returns false, with `out` as it was, if `label` is empty or longer than
@@ -314,7 +322,8 @@ impl ExporterSecret {
             return false;
         }
         let context = digest::<C>(alg, context);
-        let secret = self.for_label::<C>(label);
+        let mut secret = TrafficSecret::none(alg);
+        self.for_label::<C>(label, &mut secret);
         let key = C::hmac_key(alg, secret.bytes());
         expand_label_long::<C>(alg, &key, b"exporter", head(alg, &context), out);
         true
@@ -332,6 +341,15 @@ pub struct TrafficKeys {
 }
 
 impl TrafficKeys {
+    /// Zeroes.
+    pub const fn none(suite: CipherSuite) -> Self {
+        TrafficKeys {
+            suite,
+            key: Secret::new([0; 32]),
+            iv: Secret::new([0; NONCE_LEN]),
+        }
+    }
+
     /// Another copy of them.
     pub fn copy(&self) -> Self {
         TrafficKeys {
@@ -350,14 +368,12 @@ impl TrafficKeys {
 }
 
 impl TrafficSecret {
-    /// Moves the secret out and leaves zeroes.
-    pub fn take(&mut self) -> Self {
-        let taken = TrafficSecret {
-            alg: self.alg,
-            bytes: Secret::new(*self.bytes),
-        };
-        crate::ct::wipe(self.bytes.as_mut_slice());
-        taken
+    /// Zeroes.
+    pub const fn none(alg: HashAlg) -> Self {
+        TrafficSecret {
+            alg,
+            bytes: Secret::new([0; MAX_HASH_LEN]),
+        }
     }
 
     /// The secret.
@@ -375,19 +391,21 @@ impl TrafficSecret {
     }
 
     /// Key and IV for records under this secret.
-    #[inline(never)]
     pub fn keys<C: Crypto>(&self, suite: CipherSuite) -> TrafficKeys {
-        let mut keys = TrafficKeys {
-            suite,
-            key: Secret::zeroed(),
-            iv: Secret::zeroed(),
-        };
+        let mut keys = TrafficKeys::none(suite);
+        self.write_keys::<C>(suite, &mut keys);
+        keys
+    }
+
+    /// [`keys`](Self::keys) to where they stay.
+    #[inline(never)]
+    pub fn write_keys<C: Crypto>(&self, suite: CipherSuite, to: &mut TrafficKeys) {
+        to.suite = suite;
         let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = keys.key.get_mut(..suite.aead().key_len()) {
+        if let Some(out) = to.key.get_mut(..suite.aead().key_len()) {
             expand_label::<C>(self.alg, &prepared, b"key", &[], out);
         }
-        expand_label::<C>(self.alg, &prepared, b"iv", &[], keys.iv.as_mut_slice());
-        keys
+        expand_label::<C>(self.alg, &prepared, b"iv", &[], to.iv.as_mut_slice());
     }
 
     /// The key of the Finished, prepared.
@@ -404,15 +422,12 @@ impl TrafficSecret {
     /// The PSK of a ticket (RFC 8446, section 4.6.1), this being the resumption_master_secret.
     #[inline(never)]
     pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
-        let mut bytes = Secret::new([0; MAX_HASH_LEN]);
+        let mut psk = TrafficSecret::none(self.alg);
         let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = bytes.get_mut(..self.alg.len()) {
+        if let Some(out) = psk.bytes.get_mut(..self.alg.len()) {
             expand_label::<C>(self.alg, &prepared, b"resumption", nonce, out);
         }
-        TrafficSecret {
-            alg: self.alg,
-            bytes,
-        }
+        psk
     }
 
     /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a

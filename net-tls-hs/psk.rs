@@ -79,6 +79,8 @@ impl<'a> OfferedPsks<'a> {
 pub struct Psk {
     /// Which of the client's identities it is.
     pub selected: u16,
+    /// When the full handshake was that the connection goes back to.
+    pub since: u64,
     alg: HashAlg,
     bytes: Secret<[u8; MAX_HASH_LEN]>,
 }
@@ -103,13 +105,14 @@ impl Psk {
         message: &[u8],
     ) -> Result<Option<Self>, Alert> {
         for ((identity, binder), selected) in offered.iter().take(MAX_LOOKED_AT).zip(0..) {
-            let Some(bytes) = ticket::open::<C>(tickets, context, identity) else {
+            let Some(opened) = ticket::open::<C>(tickets, context, identity) else {
                 continue;
             };
             let psk = Psk {
                 selected,
+                since: opened.since,
                 alg,
-                bytes,
+                bytes: opened.psk,
             };
             let hash = hash_with::<C>(transcript, offered.truncated(message));
             psk.check_binder::<C>(&hash, binder)?;

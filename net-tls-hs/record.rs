@@ -5,8 +5,8 @@
 use crate::alert::{self, Alert};
 use crate::codec::{move_within, Writer};
 use crate::crypto::{Crypto, NONCE_LEN, TAG_LEN};
-use crate::key_schedule::TrafficKeys;
-use crate::names::content_type;
+use crate::key_schedule::{TrafficKeys, TrafficSecret};
+use crate::names::{content_type, CipherSuite};
 
 /// Length of a record header.
 pub const HEADER_LEN: usize = 5;
@@ -104,12 +104,24 @@ pub struct Protection {
 
 impl Protection {
     /// Starts with sequence number 0.
-    pub fn new(keys: TrafficKeys) -> Self {
+    pub const fn new(keys: TrafficKeys) -> Self {
         Protection {
             keys,
             seq: 0,
             max_fragment: MAX_PLAINTEXT as u16,
         }
+    }
+
+    /// Starts with sequence number 0, without keys: these come with [`start`](Self::start).
+    pub const fn none(suite: CipherSuite) -> Self {
+        Self::new(TrafficKeys::none(suite))
+    }
+
+    /// Starts again with the keys of a secret and sequence number 0, without a limit.
+    pub fn start<C: Crypto>(&mut self, secret: &TrafficSecret, suite: CipherSuite) {
+        secret.write_keys::<C>(suite, &mut self.keys);
+        self.seq = 0;
+        self.max_fragment = MAX_PLAINTEXT as u16;
     }
 
     /// Has [`seal`](Self::seal) make records with no more content than that.

@@ -28,6 +28,8 @@ pub const TICKETS_RESUMED: u8 = 1;
 pub struct Resume {
     /// See [`ticket::context`].
     pub context: [u8; 32],
+    /// When the full handshake was, or is, that tickets go back to.
+    pub since: u64,
     /// The connection that is resumed.
     pub psk: Option<Psk>,
 }
@@ -38,6 +40,15 @@ pub struct Resumption {
     pub secret: TrafficSecret,
     /// See [`ticket::context`].
     pub context: [u8; 32],
+    /// See [`Resume::since`].
+    pub since: u64,
+}
+
+impl Resumption {
+    /// Whether there can be tickets now.
+    pub fn possible(&self, config: &Config<'_>) -> bool {
+        config.resumes() && config.tickets.lifetime_since(self.since) != 0
+    }
 }
 
 /// Looks for a ticket in the ClientHello. `None` if the client can have and use none; else there is
@@ -66,7 +77,12 @@ pub fn resume<C: Crypto>(
         }
         None => None,
     };
-    Ok(Some(Resume { context, psk }))
+    let since = psk.as_ref().map_or(config.tickets.now, |psk| psk.since);
+    Ok(Some(Resume {
+        context,
+        since,
+        psk,
+    }))
 }
 
 /// resumption_master_secret. Its transcript ends with the client's Finished, of which all is known
@@ -77,11 +93,12 @@ pub fn resumption_secret<C: Crypto>(
     transcript: &mut C::Hash,
     suite: CipherSuite,
     verify_data: &[u8; MAX_HASH_LEN],
-) -> TrafficSecret {
+    to: &mut TrafficSecret,
+) {
     let len = suite.hash().len();
     C::hash_update(transcript, &[handshake_type::FINISHED, 0, 0, len as u8]);
     C::hash_update(transcript, verify_data.get(..len).unwrap_or(&[]));
-    master.resumption(&hash_so_far::<C>(transcript))
+    master.resumption(&hash_so_far::<C>(transcript), to);
 }
 
 /// Writes NewSessionTicket messages, leaving room for a header. Returns their length.
@@ -92,12 +109,13 @@ pub fn write_tickets<C: Crypto>(
     count: u8,
     out: &mut [u8],
 ) -> Result<usize, Alert> {
-    let lifetime = tickets.lifetime.min(ticket::MAX_LIFETIME);
+    let (context, since) = (&resumption.context, resumption.since);
+    let lifetime = tickets.lifetime_since(since);
     let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
     for nonce in 0..count {
         let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
-        let ticket = ticket::seal::<C>(tickets, &resumption.context, psk.bytes())
-            .ok_or(Alert::InternalError)?;
+        let ticket =
+            ticket::seal::<C>(tickets, context, since, psk.bytes()).ok_or(Alert::InternalError)?;
         let mut age_add = [0; 4];
         C::random(&mut age_add);
         flight::write_new_session_ticket(&mut w, lifetime, &age_add, &[nonce], &ticket)?;

@@ -48,7 +48,7 @@ use crate::answer::{
 use crate::client_finished::WaitFinished;
 use crate::client_hello::ClientHello;
 use crate::config::{Config, Identities};
-use crate::crypto::{Crypto, MAX_HASH_LEN};
+use crate::crypto::Crypto;
 use crate::framing::{frame_hello, Framing, MESSAGE_HEADER_LEN};
 use crate::key_exchange::SharedSecret;
 use crate::key_schedule::{ExporterSecret, HandshakeSecret, TrafficKeys, TrafficSecret};
@@ -56,7 +56,7 @@ use crate::names::{content_type, CipherSuite, Group, Scheme};
 use crate::negotiation::{choose, Choice};
 use crate::post_handshake::{Event, PostHandshake};
 use crate::record::{self, Protection, HEADER_LEN};
-use crate::resumption::{resume, resumption_secret, write_tickets, Resume, Resumption};
+use crate::resumption::{resume, resumption_secret, write_tickets, Resume};
 use crate::resumption::{TICKETS, TICKETS_RESUMED};
 use crate::retry::Retry;
 use crate::scratch::Scratch;
@@ -199,16 +199,33 @@ impl Negotiated {
     }
 }
 
+/// What there is when the server's flight is written, and stays. All is zero before that, and when
+/// the handshake has failed.
+struct Application {
+    /// client_application_traffic_secret_N.
+    client: TrafficSecret,
+    /// server_application_traffic_secret_N.
+    server: TrafficSecret,
+    exporter: ExporterSecret,
+    /// Records of the server under `server`: alerts, tickets, and what comes after the handshake.
+    records: Protection,
+}
+
+impl Application {
+    const fn none() -> Self {
+        const SUITE: CipherSuite = CipherSuite::Aes128GcmSha256;
+        Application {
+            client: TrafficSecret::none(SUITE.hash()),
+            server: TrafficSecret::none(SUITE.hash()),
+            exporter: ExporterSecret::none(SUITE.hash()),
+            records: Protection::none(SUITE),
+        }
+    }
+}
+
 /// The client's Finished was right.
 struct Complete {
-    client_application: TrafficSecret,
-    server_application: TrafficSecret,
-    exporter: ExporterSecret,
     messages: PostHandshake,
-    /// The keys that come of `server_application`, which tickets have needed already.
-    server_keys: TrafficKeys,
-    /// Sequence number of the server's next record.
-    server_seq: u64,
     /// [`Step::Done`] has been said.
     done: bool,
 }
@@ -226,6 +243,7 @@ enum State {
 /// One handshake.
 pub struct Session {
     state: State,
+    application: Application,
     negotiated: Negotiated,
 }
 
@@ -234,6 +252,7 @@ impl Session {
     pub const fn new() -> Self {
         Session {
             state: State::WaitClientHello,
+            application: Application::none(),
             negotiated: Negotiated {
                 suite: CipherSuite::Aes128GcmSha256,
                 group: Group::X25519,
@@ -296,6 +315,7 @@ impl Session {
             Failure::PeerAlert(description) => Step::PeerAlert { description },
         };
         self.state = State::Ended;
+        self.application = Application::none();
         step
     }
 
@@ -303,16 +323,17 @@ impl Session {
     /// to be said any more.
     #[inline(never)]
     pub fn alert<C: Crypto>(&mut self, description: u8, out: &mut [u8]) -> usize {
-        match &mut self.state {
+        match &self.state {
             State::WaitClientHello | State::WaitSecondHello(_) => {
                 record::write_plain_alert(out, description).unwrap_or(0)
             }
-            State::WaitFinished(wait) => {
+            State::WaitFinished(_) => {
                 let Some(body) = out.get_mut(HEADER_LEN..HEADER_LEN + alert::LEN) else {
                     return 0;
                 };
                 body.copy_from_slice(&[alert::FATAL, description]);
-                wait.server
+                self.application
+                    .records
                     .seal::<C>(out, content_type::ALERT, alert::LEN)
                     .unwrap_or(0)
             }
@@ -334,20 +355,20 @@ impl Session {
     /// server sends, where tickets came first, or receives.
     pub fn sequence(&self, sending: bool) -> u64 {
         match &self.state {
-            State::Complete(complete) if sending => complete.server_seq,
+            State::Complete(_) if sending => self.application.records.seq(),
             _ => 0,
         }
     }
 
     /// The keys of application data after [`Step::Done`]: of what the server sends, or receives.
     pub fn traffic_keys<C: Crypto>(&self, sending: bool) -> Option<TrafficKeys> {
-        let State::Complete(complete) = &self.state else {
+        let State::Complete(_) = &self.state else {
             return None;
         };
         Some(if sending {
-            complete.server_keys.copy()
+            self.application.records.keys().copy()
         } else {
-            complete.client_application.keys::<C>(self.negotiated.suite)
+            self.application.client.keys::<C>(self.negotiated.suite)
         })
     }
 
@@ -355,22 +376,19 @@ impl Session {
     /// it. Their records start with sequence number 0 again.
     #[inline(never)]
     pub fn update_traffic_keys<C: Crypto>(&mut self, sending: bool) -> Option<TrafficKeys> {
-        let suite = self.negotiated.suite;
-        let State::Complete(complete) = &mut self.state else {
+        let State::Complete(_) = &self.state else {
             return None;
         };
-        let secret = if sending {
-            complete.server_seq = 0;
-            &mut complete.server_application
-        } else {
-            &mut complete.client_application
-        };
-        secret.update::<C>();
-        let keys = secret.keys::<C>(suite);
+        let suite = self.negotiated.suite;
+        let application = &mut self.application;
         if sending {
-            complete.server_keys = keys.copy();
+            application.server.update::<C>();
+            let server = &application.server;
+            application.records.start::<C>(server, suite);
+        } else {
+            application.client.update::<C>();
         }
-        Some(keys)
+        self.traffic_keys::<C>(sending)
     }
 
     /// The content of a record of type handshake after [`Step::Done`]; see
@@ -394,7 +412,7 @@ impl Session {
     /// [`ExporterSecret::export`].
     pub fn export<C: Crypto>(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> bool {
         match &self.state {
-            State::Complete(complete) => complete.exporter.export::<C>(label, context, out),
+            State::Complete(_) => self.application.exporter.export::<C>(label, context, out),
             _ => false,
         }
     }
@@ -411,27 +429,22 @@ impl Session {
             return Err(Alert::InternalError);
         };
         let mut written = 0;
-        if let Some(resumption) = wait.resumption.as_ref().filter(|_| config.resumes()) {
+        if let Some(resumption) = wait.resumption.as_ref().filter(|r| r.possible(config)) {
             let count = if self.negotiated.resumed {
                 TICKETS_RESUMED
             } else {
                 TICKETS
             };
             let len = write_tickets::<C>(resumption, &config.tickets, count, out)?;
-            wait.server.limit(self.negotiated.max_fragment);
-            written = wait.server.seal::<C>(out, content_type::HANDSHAKE, len)?;
+            let records = &mut self.application.records;
+            records.limit(self.negotiated.max_fragment);
+            written = records.seal::<C>(out, content_type::HANDSHAKE, len)?;
         }
-        let complete = Complete {
-            client_application: wait.client_application.take(),
-            server_application: wait.server_application.take(),
-            exporter: wait.exporter.take(),
-            messages: PostHandshake::new(),
-            server_keys: wait.server.keys().copy(),
-            server_seq: wait.server.seq(),
-            done: written == 0,
-        };
         // This drops, and so wipes, the secrets of the handshake where they are.
-        self.state = State::Complete(complete);
+        self.state = State::Complete(Complete {
+            messages: PostHandshake::new(),
+            done: written == 0,
+        });
         Ok(match written {
             0 => Step::Done { consumed },
             written => Step::Send { consumed, written },
@@ -584,7 +597,8 @@ impl Session {
         )?;
         let start = write_clear_records(out, len, middlebox)?;
         let secret = handshake_secret::<C>(choice.suite, psk, shared.bytes());
-        drop(shared);
+        // Not dropped: that would move it.
+        shared.wipe();
         let hash = hash_so_far::<C>(transcript);
         let client = secret.client_traffic(&hash);
         let server = secret.server_traffic(&hash);
@@ -603,13 +617,12 @@ impl Session {
 
         let early_data = if hello.early_data { MAX_EARLY_DATA } else { 0 };
         self.negotiated.protocol.set(choice.protocol.unwrap_or(&[]));
-        let context = resume.map(|r| &r.context);
-        self.wait_finished::<C>(&client, secret, transcript, early_data, context);
+        self.wait_finished::<C>(&client, secret, transcript, early_data, resume);
         Ok(start + sealed)
     }
 
     /// The flight is written; derives what the rest of the handshake needs. The transcript is of
-    /// ClientHello to the server's Finished; `context` is for tickets.
+    /// ClientHello to the server's Finished; `resume` is for tickets.
     #[inline(never)]
     fn wait_finished<C: Crypto>(
         &mut self,
@@ -617,30 +630,28 @@ impl Session {
         secret: HandshakeSecret<C>,
         transcript: &mut C::Hash,
         early_data: usize,
-        context: Option<&[u8; 32]>,
+        resume: Option<&Resume>,
     ) {
         let suite = self.negotiated.suite;
         let master = secret.into_master();
         let hash = &hash_so_far::<C>(transcript);
-        let verify_data = client.verify_data::<C>(hash);
-        let resumption = context.map(|context| Resumption {
-            secret: resumption_secret::<C>(&master, transcript, suite, &verify_data),
-            context: *context,
-        });
-        let server_application = master.server_traffic(hash);
-        self.state = State::WaitFinished(WaitFinished {
-            client: Protection::new(client.keys::<C>(suite)),
-            server: Protection::new(server_application.keys::<C>(suite)),
-            client_application: master.client_traffic(hash),
-            server_application,
-            exporter: master.exporter(hash),
-            verify_data,
-            finished: [0; MESSAGE_HEADER_LEN + MAX_HASH_LEN],
-            finished_len: 0,
-            early_data,
-            change_cipher_specs: 0,
-            resumption,
-        });
+        let application = &mut self.application;
+        master.client_traffic(hash, &mut application.client);
+        master.server_traffic(hash, &mut application.server);
+        master.exporter(hash, &mut application.exporter);
+        let server = &application.server;
+        application.records.start::<C>(server, suite);
+
+        self.state = State::WaitFinished(WaitFinished::new(suite, early_data, resume));
+        let State::WaitFinished(wait) = &mut self.state else {
+            return;
+        };
+        wait.client.start::<C>(client, suite);
+        *wait.verify_data = *client.verify_data::<C>(hash);
+        if let Some(resumption) = &mut wait.resumption {
+            let (verify_data, to) = (&wait.verify_data, &mut resumption.secret);
+            resumption_secret::<C>(&master, transcript, suite, verify_data, to);
+        }
     }
 }
 

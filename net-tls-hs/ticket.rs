@@ -3,7 +3,9 @@
 //! Session tickets that hold all of their state (RFC 8446, sections 4.6.1 and 8.1).
 //!
 //! ```text
-//! name of the ticket key (16) | salt (32) | encrypted: time (8), PSK (48) | tag (16)
+//! name of the ticket key (16) | salt (32) | encrypted | tag (16)
+//!
+//! encrypted: time (8) | time of the full handshake (8) | PSK (48)
 //! ```
 //!
 //! Each ticket is encrypted with AES-256-GCM under a key of its own, HMAC-SHA-256 of the salt and
@@ -11,6 +13,9 @@
 //! the nonce may be zero. The context stands for what a resumed connection must have in common with
 //! the one before. With another context the key is another one, and the ticket does not
 //! authenticate: what cannot be resumed gets a full handshake, whatever the reason.
+//!
+//! A resumption gives new tickets, with the time of the full handshake that is in the old one, so
+//! that the server has to prove its identity again after [`MAX_TOTAL`].
 
 use crate::crypto::{AeadAlg, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
 use crate::ct::Secret;
@@ -30,13 +35,22 @@ const SALT_LEN: usize = 32;
 const TIME_LEN: usize = 8;
 
 /// What is encrypted.
-const INNER_LEN: usize = TIME_LEN + MAX_HASH_LEN;
+const INNER_LEN: usize = 2 * TIME_LEN + MAX_HASH_LEN;
 
 /// Length of a ticket.
 pub const LEN: usize = NAME_LEN + SALT_LEN + INNER_LEN + TAG_LEN;
 
 /// The longest lifetime of a ticket, in seconds: seven days (section 4.6.1).
 pub const MAX_LIFETIME: u32 = 604_800;
+
+/// How long after a full handshake a connection may be resumed that goes back to it, in seconds.
+/// Without such a limit (section 4.6.1 recommends one) a client that comes back in time could go on
+/// for ever.
+pub const MAX_TOTAL: u32 = MAX_LIFETIME;
+
+/// How far ahead of the time a ticket's may be, in seconds: hosts' clocks differ by a little. When
+/// a clock is set back by more, nobody knows how old the tickets are that it has made.
+pub const MAX_AHEAD: u64 = 300;
 
 /// Key names and keys that are used once, so the nonce tells nothing apart.
 const NONCE: [u8; NONCE_LEN] = [0; NONCE_LEN];
@@ -73,6 +87,13 @@ impl Tickets<'_> {
     /// Whether there can be tickets.
     pub fn usable(&self) -> bool {
         !self.keys.is_empty() && self.lifetime != 0
+    }
+
+    /// How long a ticket that is made now is accepted, in seconds, if the full handshake was at
+    /// `since`.
+    pub fn lifetime_since(&self, since: u64) -> u32 {
+        let total = self.now.saturating_sub(since).min(u64::from(MAX_TOTAL)) as u32;
+        self.lifetime.min(MAX_LIFETIME).min(MAX_TOTAL - total)
     }
 }
 
@@ -155,32 +176,43 @@ fn decrypt<C: Crypto>(
     C::aead_open(&key, &NONCE, name, inner, tag).ok()
 }
 
-/// Makes a ticket for a PSK. `None` if there can be none, or if `psk` is longer than a hash.
+/// Makes a ticket for a PSK that goes back to a full handshake at `since`. `None` if there can be
+/// none, or if `psk` is longer than a hash.
 #[inline(never)]
-pub fn seal<C: Crypto>(tickets: &Tickets<'_>, context: &[u8; 32], psk: &[u8]) -> Option<[u8; LEN]> {
+pub fn seal<C: Crypto>(
+    tickets: &Tickets<'_>,
+    context: &[u8; 32],
+    since: u64,
+    psk: &[u8],
+) -> Option<[u8; LEN]> {
     let key = tickets.keys.first()?;
     let mut ticket = [0; LEN];
     let (name, rest) = ticket.split_first_chunk_mut::<NAME_LEN>()?;
     let (salt, rest) = rest.split_first_chunk_mut::<SALT_LEN>()?;
     let (inner, tag) = rest.split_first_chunk_mut::<INNER_LEN>()?;
-    let (time, room) = inner.split_first_chunk_mut::<TIME_LEN>()?;
+    let (time, rest) = inner.split_first_chunk_mut::<TIME_LEN>()?;
+    let (full, room) = rest.split_first_chunk_mut::<TIME_LEN>()?;
     *name = key.name;
     C::random(salt);
     *time = tickets.now.to_be_bytes();
+    *full = since.to_be_bytes();
     let derived = derive::<C>(key, salt, context);
     room.get_mut(..psk.len())?.copy_from_slice(psk);
     *tag.first_chunk_mut()? = encrypt::<C>(derived.as_slice(), name, inner)?;
     Some(ticket)
 }
 
-/// Takes the PSK out of a ticket that is for this context and not too old. What is behind the PSK
-/// is zero.
+/// What is in a ticket.
+pub struct Opened {
+    /// The PSK, and zeroes behind it.
+    pub psk: Secret<[u8; MAX_HASH_LEN]>,
+    /// When the full handshake was, which is not later than now.
+    pub since: u64,
+}
+
+/// Opens a ticket that is for this context and, with its full handshake, not too old.
 #[inline(never)]
-pub fn open<C: Crypto>(
-    tickets: &Tickets<'_>,
-    context: &[u8; 32],
-    ticket: &[u8],
-) -> Option<Secret<[u8; MAX_HASH_LEN]>> {
+pub fn open<C: Crypto>(tickets: &Tickets<'_>, context: &[u8; 32], ticket: &[u8]) -> Option<Opened> {
     let ticket: &[u8; LEN] = ticket.try_into().ok()?;
     let (name, rest) = ticket.split_first_chunk::<NAME_LEN>()?;
     let (salt, rest) = rest.split_first_chunk::<SALT_LEN>()?;
@@ -195,11 +227,19 @@ pub fn open<C: Crypto>(
         tag.first_chunk()?,
     )?;
 
-    let (time, psk) = inner.split_first_chunk::<TIME_LEN>()?;
-    // From the future: another host's clock is ahead of this one by a little.
-    let age = tickets.now.saturating_sub(u64::from_be_bytes(*time));
-    if age >= u64::from(tickets.lifetime.min(MAX_LIFETIME)) {
+    let (time, rest) = inner.split_first_chunk::<TIME_LEN>()?;
+    let (full, psk) = rest.split_first_chunk::<TIME_LEN>()?;
+    let (time, since) = (u64::from_be_bytes(*time), u64::from_be_bytes(*full));
+    let age = tickets.now.saturating_sub(time);
+    if time.saturating_sub(tickets.now) > MAX_AHEAD
+        || age >= u64::from(tickets.lifetime.min(MAX_LIFETIME))
+        || tickets.now.saturating_sub(since) >= u64::from(MAX_TOTAL)
+    {
         return None;
     }
-    Some(Secret::new(*psk.first_chunk()?))
+    Some(Opened {
+        psk: Secret::new(*psk.first_chunk()?),
+        // A clock that is ahead, or was, gives nobody more time than there is from now on.
+        since: since.min(tickets.now),
+    })
 }

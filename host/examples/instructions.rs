@@ -5,8 +5,8 @@
 
 use std::hint::black_box;
 use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::chain::{Authorities, Signatures};
 use tls_handshake_host::certificate::Staples;
+use tls_handshake_host::chain::{Authorities, Signatures};
 use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::count::{counted, so_far};
 use tls_handshake_host::der::Der;

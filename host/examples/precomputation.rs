@@ -26,10 +26,15 @@ use p256::field::{Backend, Fe};
 use p256::mont::{add_reduced, Limbs, Residue, N};
 use p256::point::{Affine, Point};
 
+/// The P-256 code that the CPU can run.
 #[cfg(target_arch = "x86_64")]
-type Best = p256::adx::Adx;
+fn best() -> impl Backend {
+    p256::adx::Adx::new::<HostCrypto>().unwrap()
+}
 #[cfg(not(target_arch = "x86_64"))]
-type Best = p256::field::Portable;
+fn best() -> impl Backend {
+    p256::field::Portable
+}
 
 /// The RSA code that the CPU can run.
 #[cfg(target_arch = "x86_64")]
@@ -77,7 +82,7 @@ fn measure(name: &str, times: u64, mut operation: impl FnMut()) -> u64 {
 /// The inverses of field elements with one inversion (P. L. Montgomery, "Speeding the Pollard and
 /// elliptic curve methods of factorization", 1987, section 10.3.1).
 fn invert_all<B: Backend>(values: &mut [Fe<B>; BATCH]) {
-    let mut products = [Fe::<B>::ONE; BATCH];
+    let mut products = [Fe::one(values[0].backend()); BATCH];
     let mut product = values[0];
     for i in 1..BATCH {
         products[i] = product;
@@ -92,6 +97,12 @@ fn invert_all<B: Backend>(values: &mut [Fe<B>; BATCH]) {
     values[0] = inverse;
 }
 
+fn inverse_scalar(number: &Limbs) -> Scalar {
+    let mut inverse = Scalar::new(number);
+    inverse.invert(best());
+    inverse
+}
+
 /// The same modulo the order.
 fn invert_all_scalars(values: &[Limbs; BATCH]) -> [Scalar; BATCH] {
     let mut products = [[1, 0, 0, 0]; BATCH];
@@ -100,7 +111,7 @@ fn invert_all_scalars(values: &[Limbs; BATCH]) -> [Scalar; BATCH] {
         products[i] = product;
         product = Scalar::new(&product).times(&values[i]);
     }
-    let mut inverse = Scalar::new(&product).invert::<Best>();
+    let mut inverse = inverse_scalar(&product);
     let mut out = [Scalar::new(&product); BATCH];
     for i in (1..BATCH).rev() {
         out[i] = Scalar::new(&inverse.times(&products[i]));
@@ -116,12 +127,12 @@ fn main() {
         .unwrap()
         .public_key::<HostCrypto>();
     let k = random_scalar();
-    let point = Point::<Best>::mul_base(&k);
-    let base = Affine::<Best>::from_uncompressed(&peer).unwrap();
+    let point = Point::mul_base(best(), &k);
+    let base = Affine::from_uncompressed(best(), &peer).unwrap();
 
     println!("P-256, parts:");
     measure("base point multiplication, projective", 1, || {
-        black_box(Point::<Best>::mul_base(black_box(&k)).x_coordinate());
+        black_box(Point::mul_base(best(), black_box(&k)).x_coordinate());
     });
     measure("  of which its affine x coordinate", 1, || {
         black_box(black_box(&point).x_coordinate());
@@ -131,7 +142,7 @@ fn main() {
         black_box(black_box(&fe).invert());
     });
     measure("inversion modulo n", 1, || {
-        black_box(Scalar::new(black_box(&k)).invert::<Best>());
+        black_box(inverse_scalar(black_box(&k)));
     });
     measure("key pair", 1, || {
         let key = p256::PrivateKey::generate::<HostCrypto>();
@@ -149,7 +160,7 @@ fn main() {
     });
 
     println!("Inversions shared by {BATCH}, for each:");
-    let values: [Fe<Best>; BATCH] = std::array::from_fn(|_| Fe::new(&random_scalar()));
+    let values: [_; BATCH] = std::array::from_fn(|_| Fe::new(best(), &random_scalar()));
     let scalars: [Limbs; BATCH] = std::array::from_fn(|_| random_scalar());
     let mut all = values;
     invert_all(&mut all);
@@ -169,7 +180,7 @@ fn main() {
     });
 
     println!("Nonces in advance:");
-    let (inverse, r) = (Scalar::new(&k).invert::<Best>(), point.x_coordinate());
+    let (inverse, r) = (inverse_scalar(&k), point.x_coordinate());
     measure(
         "signature with a nonce of which r and 1/k are known",
         1,

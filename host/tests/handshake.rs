@@ -18,6 +18,8 @@ use tls_handshake_host::{identity, p256, rsa, ticket};
 
 #[path = "resumption/mod.rs"]
 mod resumption;
+#[path = "stack/handshake.rs"]
+mod stack;
 
 struct One {
     certificate: Vec<u8>,

@@ -306,6 +306,13 @@ fn open(protection: &mut Protection, record: &[u8]) -> (u8, Vec<u8>) {
     (kind, record[5..5 + len].to_vec())
 }
 
+/// A secret that is derived by a function.
+fn derived(derive: impl FnOnce(&mut TrafficSecret)) -> TrafficSecret {
+    let mut secret = TrafficSecret::none(HashAlg::Sha256);
+    derive(&mut secret);
+    secret
+}
+
 fn protection(secret: &TrafficSecret) -> Protection {
     Protection::new(secret.keys::<HostCrypto>(SUITE))
 }
@@ -332,8 +339,8 @@ fn records(trace: &Trace, early: EarlySecret<HostCrypto>) -> Option<TrafficSecre
     // The secrets of application data are of what is before the client's part.
     let so_far = hash(&[&schedule.transcript]);
     let master = schedule.secret.into_master();
-    let mut client = protection(&master.client_traffic(&so_far));
-    let mut server = protection(&master.server_traffic(&so_far));
+    let mut client = protection(&derived(|to| master.client_traffic(&so_far, to)));
+    let mut server = protection(&derived(|to| master.server_traffic(&so_far, to)));
 
     // The client's Finished is its last record. Before it: a ChangeCipherSpec (section 7),
     // EndOfEarlyData under early keys, which are not here (section 4), or a certificate that the
@@ -363,10 +370,11 @@ fn records(trace: &Trace, early: EarlySecret<HostCrypto>) -> Option<TrafficSecre
         let (kind, message) = open(&mut server, trace.get("ticket"));
         assert_eq!((kind, message[0]), (22, 4));
         // As our server would have sent it.
-        server = protection(&master.server_traffic(&so_far));
+        server = protection(&derived(|to| master.server_traffic(&so_far, to)));
         assert_eq!(seal(&mut server, 22, &message), trace.get("ticket"));
         let nonce = &message[4 + 9..][..usize::from(message[4 + 8])];
-        let resumption = master.resumption(&hash(&[&schedule.transcript]));
+        let transcript = hash(&[&schedule.transcript]);
+        let resumption = derived(|to| master.resumption(&transcript, to));
         resumption.ticket_psk::<HostCrypto>(nonce)
     });
     if trace.has("server_data") {

@@ -7,11 +7,24 @@
 use super::field::{Backend, C};
 use super::invert::Divsteps;
 use super::mont::Limbs;
+use crate::crypto::Crypto;
 use core::arch::asm;
 
-/// Arithmetic for CPUs with ADX and BMI2. Who uses it has found out that the CPU has them.
+/// Arithmetic for CPUs with ADX and BMI2, and the proof that this one has them.
+///
+/// # Invariants
+///
+/// Exists only if [`Crypto::cpu_has_adx`] is true.
 #[derive(Clone, Copy)]
-pub(crate) struct Adx;
+pub(crate) struct Adx(());
+
+impl Adx {
+    /// `None` if the CPU lacks the instructions.
+    pub(crate) fn new<C: Crypto>() -> Option<Self> {
+        // INVARIANT: Made only if the platform says so.
+        C::cpu_has_adx().then_some(Adx(()))
+    }
+}
 
 /// Constants that instructions take from memory, as registers are few.
 #[repr(C)]
@@ -163,10 +176,10 @@ macro_rules! entry {
 
 impl Backend for Adx {
     #[inline(always)]
-    fn mul(a: &Limbs, b: &Limbs) -> Limbs {
+    fn mul(self, a: &Limbs, b: &Limbs) -> Limbs {
         let (r0, r1, r2, r3);
         // SAFETY: The four limbs of both arguments and the constants are read, and nothing else
-        // than the operands is changed. The CPU has the instructions.
+        // than the operands is changed. The CPU has the instructions, as there is an `Adx`.
         unsafe {
             asm!(
                 "mov rdx, [{b}]",
@@ -205,7 +218,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn square(a: &Limbs) -> Limbs {
+    fn square(self, a: &Limbs) -> Limbs {
         let (r0, r1, r2, r3);
         // SAFETY: As for `mul`.
         unsafe {
@@ -274,7 +287,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn add(a: &Limbs, b: &Limbs) -> Limbs {
+    fn add(self, a: &Limbs, b: &Limbs) -> Limbs {
         let [mut r0, mut r1, mut r2, mut r3] = *a;
         // SAFETY: As for `mul`.
         unsafe {
@@ -301,7 +314,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn double(a: &Limbs) -> Limbs {
+    fn double(self, a: &Limbs) -> Limbs {
         let [mut r0, mut r1, mut r2, mut r3] = *a;
         // SAFETY: As for `mul`.
         unsafe {
@@ -327,7 +340,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn add_loose(a: &Limbs, b: &Limbs) -> Limbs {
+    fn add_loose(self, a: &Limbs, b: &Limbs) -> Limbs {
         let [mut r0, mut r1, mut r2, mut r3] = *a;
         // SAFETY: As for `mul`.
         unsafe {
@@ -352,7 +365,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn sub(a: &Limbs, b: &Limbs) -> Limbs {
+    fn sub(self, a: &Limbs, b: &Limbs) -> Limbs {
         let [mut r0, mut r1, mut r2, mut r3] = *a;
         // SAFETY: As for `mul`.
         unsafe {
@@ -377,7 +390,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn half(a: &Limbs) -> Limbs {
+    fn half(self, a: &Limbs) -> Limbs {
         let [mut r0, mut r1, mut r2, mut r3] = *a;
         // SAFETY: As for `mul`.
         unsafe {
@@ -412,7 +425,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn lookup<const ENTRIES: usize>(table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2] {
+    fn lookup<const ENTRIES: usize>(self, table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2] {
         const { assert!(ENTRIES > 0 && ENTRIES % 4 == 0) };
         let mut x = [0u64; 4];
         let mut y = [0u64; 4];
@@ -446,7 +459,7 @@ impl Backend for Adx {
     }
 
     #[inline(always)]
-    fn divsteps<const COUNT: u32>(state: &mut Divsteps) {
+    fn divsteps<const COUNT: u32>(self, state: &mut Divsteps) {
         // SAFETY: Nothing else than the operands is changed.
         unsafe {
             asm!(

@@ -7,36 +7,37 @@
 use super::invert::{invert, Divsteps};
 use super::mont::{adc, add_limbs, and_limbs, mac, reduce_once, sub_limbs};
 use super::mont::{is_zero, select, Limbs, Modulus, P};
-use crate::ct::{Mask, Zeroable};
-use core::marker::PhantomData;
+use crate::ct::{Mask, Secret, Zeroable};
+use core::mem::size_of;
 
-/// The arithmetic modulo p that takes most of the time.
+/// The arithmetic modulo p that takes most of the time. A value, which has no bytes, is the proof
+/// that the CPU can do it.
 ///
 /// Arguments and results are below p, except where it says that they are *loose*: below 2^256.
 pub(crate) trait Backend: Copy {
     /// `a * b / 2^256`; `b` may be loose.
-    fn mul(a: &Limbs, b: &Limbs) -> Limbs;
+    fn mul(self, a: &Limbs, b: &Limbs) -> Limbs;
     /// `a * a / 2^256`.
-    fn square(a: &Limbs) -> Limbs;
+    fn square(self, a: &Limbs) -> Limbs;
     /// `a + b`.
-    fn add(a: &Limbs, b: &Limbs) -> Limbs;
+    fn add(self, a: &Limbs, b: &Limbs) -> Limbs;
     /// `2 a`.
-    fn double(a: &Limbs) -> Limbs;
+    fn double(self, a: &Limbs) -> Limbs;
     /// `a + b`, loose; `a` may be loose.
-    fn add_loose(a: &Limbs, b: &Limbs) -> Limbs;
+    fn add_loose(self, a: &Limbs, b: &Limbs) -> Limbs;
     /// `a - b`.
-    fn sub(a: &Limbs, b: &Limbs) -> Limbs;
+    fn sub(self, a: &Limbs, b: &Limbs) -> Limbs;
     /// `a / 2`.
-    fn half(a: &Limbs) -> Limbs;
+    fn half(self, a: &Limbs) -> Limbs;
     /// Entry number `index` of a table, without telling which. There must be such an entry, and
     /// the number of entries must be a multiple of 4.
-    fn lookup<const ENTRIES: usize>(table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2];
+    fn lookup<const ENTRIES: usize>(self, table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2];
     /// So many divsteps.
-    fn divsteps<const COUNT: u32>(state: &mut Divsteps);
+    fn divsteps<const COUNT: u32>(self, state: &mut Divsteps);
 }
 
-/// An element of the field, in Montgomery form.
-pub(crate) struct Fe<B: Backend>(Limbs, PhantomData<B>);
+/// An element of the field, in Montgomery form, and who does arithmetic with it.
+pub(crate) struct Fe<B: Backend>(Limbs, B);
 
 impl<B: Backend> Clone for Fe<B> {
     #[inline(always)]
@@ -47,17 +48,25 @@ impl<B: Backend> Clone for Fe<B> {
 
 impl<B: Backend> Copy for Fe<B> {}
 
-// SAFETY: It is an array of integers.
+// SAFETY: It is an array of integers, besides which there are no bytes; see `raw`.
 unsafe impl<B: Backend> Zeroable for Fe<B> {}
 
 impl<B: Backend> Fe<B> {
-    pub(crate) const ZERO: Self = Self::raw([0; 4]);
-    pub(crate) const ONE: Self = Self::raw(ONE);
-
     /// Takes limbs that are in Montgomery form already.
     #[inline(always)]
-    pub(crate) const fn raw(limbs: Limbs) -> Self {
-        Fe(limbs, PhantomData)
+    pub(crate) const fn raw(b: B, limbs: Limbs) -> Self {
+        const { assert!(size_of::<B>() == 0) };
+        Fe(limbs, b)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn zero(b: B) -> Self {
+        Self::raw(b, [0; 4])
+    }
+
+    #[inline(always)]
+    pub(crate) const fn one(b: B) -> Self {
+        Self::raw(b, ONE)
     }
 
     /// The limbs in Montgomery form.
@@ -66,56 +75,63 @@ impl<B: Backend> Fe<B> {
         self.0
     }
 
+    /// Who does the arithmetic.
+    #[inline(always)]
+    pub(crate) fn backend(&self) -> B {
+        self.1
+    }
+
     /// Converts a number below 2^256, reducing it.
-    pub(crate) fn new(limbs: &Limbs) -> Self {
-        Self::raw(B::mul(&P::RR, limbs))
+    pub(crate) fn new(b: B, limbs: &Limbs) -> Self {
+        Self::raw(b, b.mul(&P::RR, limbs))
     }
 
     /// The number, out of Montgomery form.
     pub(crate) fn get(&self) -> Limbs {
-        B::mul(&self.0, &[1, 0, 0, 0])
+        self.1.mul(&self.0, &[1, 0, 0, 0])
     }
 
     #[inline(always)]
     pub(crate) fn mul(&self, other: &Self) -> Self {
-        Self::raw(B::mul(&self.0, &other.0))
+        Self::raw(self.1, self.1.mul(&self.0, &other.0))
     }
 
     #[inline(always)]
     pub(crate) fn square(&self) -> Self {
-        Self::raw(B::square(&self.0))
+        Self::raw(self.1, self.1.square(&self.0))
     }
 
     #[inline(always)]
     pub(crate) fn add(&self, other: &Self) -> Self {
-        Self::raw(B::add(&self.0, &other.0))
+        Self::raw(self.1, self.1.add(&self.0, &other.0))
     }
 
     #[inline(always)]
     pub(crate) fn sub(&self, other: &Self) -> Self {
-        Self::raw(B::sub(&self.0, &other.0))
+        Self::raw(self.1, self.1.sub(&self.0, &other.0))
     }
 
     #[inline(always)]
     pub(crate) fn double(&self) -> Self {
-        Self::raw(B::double(&self.0))
+        Self::raw(self.1, self.1.double(&self.0))
     }
 
     #[inline(always)]
     pub(crate) fn half(&self) -> Self {
-        Self::raw(B::half(&self.0))
+        Self::raw(self.1, self.1.half(&self.0))
     }
 
     /// `self * 3 * other`.
     #[inline(always)]
     pub(crate) fn mul3(&self, other: &Self) -> Self {
-        let double = B::add_loose(&other.0, &other.0);
-        Self::raw(B::mul(&self.0, &B::add_loose(&double, &other.0)))
+        let b = self.1;
+        let double = b.add_loose(&other.0, &other.0);
+        Self::raw(b, b.mul(&self.0, &b.add_loose(&double, &other.0)))
     }
 
     #[inline(always)]
     pub(crate) fn neg(&self) -> Self {
-        Self::ZERO.sub(self)
+        Self::zero(self.1).sub(self)
     }
 
     /// `-self` where the mask is ones. It must not be zero.
@@ -124,12 +140,12 @@ impl<B: Backend> Fe<B> {
         // p - a = !a + (p + 1), and neither wraps for other numbers.
         let m = mask.bits();
         let flipped = [self.0[0] ^ m, self.0[1] ^ m, self.0[2] ^ m, self.0[3] ^ m];
-        Self::raw(add_limbs(&flipped, &[0, m & 1 << 32, 0, m & C]).0)
+        Self::raw(self.1, add_limbs(&flipped, &[0, m & 1 << 32, 0, m & C]).0)
     }
 
     #[inline(always)]
     pub(crate) fn select(mask: Mask, a: &Self, b: &Self) -> Self {
-        Self::raw(select(mask, &a.0, &b.0))
+        Self::raw(a.1, select(mask, &a.0, &b.0))
     }
 
     #[inline(always)]
@@ -138,10 +154,14 @@ impl<B: Backend> Fe<B> {
     }
 
     /// The inverse; zero for zero.
+    #[inline(never)]
     pub(crate) fn invert(&self) -> Self {
-        let (inverse, negative) = invert::<P, B>(&self.0);
-        let inverse = Self::raw(B::mul(&P::INVERT, &inverse));
-        Self::select(negative, &inverse.neg(), &inverse)
+        let b = self.1;
+        let mut inverse = Secret::new(*self);
+        let negative = invert::<P, B>(b, &mut inverse.0);
+        *inverse = Self::raw(b, b.mul(&P::INVERT, &inverse.0));
+        let negated = Secret::new(inverse.neg());
+        Self::select(negative, &negated, &inverse)
     }
 }
 
@@ -162,42 +182,42 @@ pub(crate) struct Portable;
 
 impl Backend for Portable {
     #[inline(always)]
-    fn mul(a: &Limbs, b: &Limbs) -> Limbs {
+    fn mul(self, a: &Limbs, b: &Limbs) -> Limbs {
         let (r, carry) = mul_partly(a, b);
         reduce_once::<P>(&r, carry)
     }
 
     #[inline(always)]
-    fn square(a: &Limbs) -> Limbs {
+    fn square(self, a: &Limbs) -> Limbs {
         let (r, carry) = square_partly(a);
         reduce_once::<P>(&r, carry)
     }
 
     #[inline(always)]
-    fn add(a: &Limbs, b: &Limbs) -> Limbs {
+    fn add(self, a: &Limbs, b: &Limbs) -> Limbs {
         let (r, carry) = add_limbs(a, b);
         reduce_once::<P>(&r, carry)
     }
 
     #[inline(always)]
-    fn double(a: &Limbs) -> Limbs {
-        Self::add(a, a)
+    fn double(self, a: &Limbs) -> Limbs {
+        self.add(a, a)
     }
 
     #[inline(always)]
-    fn add_loose(a: &Limbs, b: &Limbs) -> Limbs {
+    fn add_loose(self, a: &Limbs, b: &Limbs) -> Limbs {
         let (r, carry) = add_limbs(a, b);
         sub_limbs(&r, &and_limbs(&P::M, Mask::from_bit(carry).bits())).0
     }
 
     #[inline(always)]
-    fn sub(a: &Limbs, b: &Limbs) -> Limbs {
+    fn sub(self, a: &Limbs, b: &Limbs) -> Limbs {
         let (r, borrow) = sub_limbs(a, b);
         add_limbs(&r, &and_limbs(&P::M, Mask::from_bit(borrow).bits())).0
     }
 
     #[inline(always)]
-    fn half(a: &Limbs) -> Limbs {
+    fn half(self, a: &Limbs) -> Limbs {
         let (r, carry) = add_limbs(a, &and_limbs(&P::M, Mask::from_bit(a[0]).bits()));
         let join = |low: u64, high: u64| (low >> 1) | (high << 63);
         [
@@ -209,7 +229,7 @@ impl Backend for Portable {
     }
 
     #[inline(always)]
-    fn lookup<const ENTRIES: usize>(table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2] {
+    fn lookup<const ENTRIES: usize>(self, table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2] {
         let mut found = [[0; 4]; 2];
         for (entry, number) in table.iter().zip(0..) {
             let mask = Mask::equal(index, number).bits();
@@ -223,7 +243,7 @@ impl Backend for Portable {
     }
 
     #[inline(always)]
-    fn divsteps<const COUNT: u32>(state: &mut Divsteps) {
+    fn divsteps<const COUNT: u32>(self, state: &mut Divsteps) {
         for _ in 0..COUNT {
             state.step();
         }

@@ -54,27 +54,27 @@ impl Divsteps {
     }
 }
 
-/// Returns some `d` below 2^256, and whether it is to be negated, such that `d` times `a` is
-/// 2^-50 modulo M. `a` is below M; `d` is zero if it is zero.
+/// Makes of `a` some `d` below 2^256, and returns whether it is to be negated, such that `d` times
+/// `a` is 2^-50 modulo M. `a` is below M; `d` is zero if it is zero.
 #[inline(never)]
-pub(super) fn invert<T: Modulus, B: Backend>(a: &Limbs) -> (Limbs, Mask) {
+pub(super) fn invert<T: Modulus, B: Backend>(b: B, a: &mut Limbs) -> Mask {
     // In each of the pairs, the second number becomes the first one's remainder. With c = 2^-5 for
     // each batch so far, d * a = f * c and e * a = g * c modulo M.
     let mut fg: [Wide; 2] = [widen(&T::M), widen(a)];
     let mut de: [Wide; 2] = [[0; 5], [1, 0, 0, 0, 0]];
     let mut zeta = -1;
     for _ in 0..BATCHES {
-        let (matrix, next) = divsteps::<B>(zeta, fg[0][0], fg[1][0]);
+        let (matrix, next) = divsteps(b, zeta, fg[0][0], fg[1][0]);
         zeta = next;
-        fg = update_fg(&matrix, &fg);
-        de = update_de::<T>(&matrix, &de);
+        update_fg(&matrix, &mut fg);
+        update_de::<T>(&matrix, &mut de);
     }
     // The greatest common divisor is 1 or -1, or M if a is zero.
     let negative = Mask::from_bit(fg[0][4]);
-    let d = normalize::<T>(&de[0]);
+    *a = normalize::<T>(&de[0]);
     wipe(&mut fg);
     wipe(&mut de);
-    (d, negative)
+    negative
 }
 
 fn widen(a: &Limbs) -> Wide {
@@ -97,13 +97,13 @@ fn normalize<T: Modulus>(d: &Wide) -> Limbs {
 
 /// 59 divsteps on the lowest limbs of f and g.
 #[inline(never)]
-fn divsteps<B: Backend>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
-    let (a, zeta) = short_divsteps::<B, 20>(zeta, f, g);
-    let (f, g) = a.apply(f, g, 20);
-    let (b, zeta) = short_divsteps::<B, 20>(zeta, f, g);
-    let (f, g) = b.apply(f, g, 20);
-    let (c, zeta) = short_divsteps::<B, 19>(zeta, f, g);
-    (c.times(&b.times(&a)), zeta)
+fn divsteps<B: Backend>(b: B, zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+    let (first, zeta) = short_divsteps::<B, 20>(b, zeta, f, g);
+    let (f, g) = first.apply(f, g, 20);
+    let (second, zeta) = short_divsteps::<B, 20>(b, zeta, f, g);
+    let (f, g) = second.apply(f, g, 20);
+    let (third, zeta) = short_divsteps::<B, 19>(b, zeta, f, g);
+    (third.times(&second.times(&first)), zeta)
 }
 
 impl Matrix {
@@ -143,14 +143,14 @@ impl Matrix {
 /// are fractions that need no more bits than the steps that were done, so that nothing runs into
 /// its neighbour. They are negative at first for the range to be that of a signed field.
 #[inline(always)]
-fn short_divsteps<B: Backend, const COUNT: u32>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+fn short_divsteps<B: Backend, const COUNT: u32>(b: B, zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
     let low = (1 << 20) - 1;
     let mut state = Divsteps {
         zeta,
         f: ((f & low) as i64).wrapping_sub(1 << 41),
         g: ((g & low) as i64).wrapping_sub(1 << 62),
     };
-    B::divsteps::<COUNT>(&mut state);
+    b.divsteps::<COUNT>(&mut state);
     let (u, v) = unpack::<COUNT>(state.f);
     let (q, r) = unpack::<COUNT>(state.g);
     (Matrix { u, v, q, r }, state.zeta)
@@ -192,8 +192,8 @@ fn combine(x: i64, y: i64, a: &Wide, b: &Wide) -> Wide {
 
 /// Applies a batch's matrix to f and g. The division is exact.
 #[inline(never)]
-fn update_fg(t: &Matrix, fg: &[Wide; 2]) -> [Wide; 2] {
-    let [f, g] = fg;
+fn update_fg(t: &Matrix, fg: &mut [Wide; 2]) {
+    let [f, g] = &*fg;
     let shift = |a: Wide| {
         let join = |low: u64, high: u64| (low >> STEPS) | (high << (64 - STEPS));
         [
@@ -204,17 +204,17 @@ fn update_fg(t: &Matrix, fg: &[Wide; 2]) -> [Wide; 2] {
             ((a[4] as i64) >> STEPS) as u64,
         ]
     };
-    [
+    *fg = [
         shift(combine(t.u, t.v, f, g)),
         shift(combine(t.q, t.r, f, g)),
-    ]
+    ];
 }
 
 /// Applies a batch's matrix to d and e, and divides by 2^64 modulo M. They stay between -M / 16
 /// and M + M / 16, as the entries of the matrix are less than a 32nd of what is divided by.
 #[inline(never)]
-fn update_de<T: Modulus>(t: &Matrix, de: &[Wide; 2]) -> [Wide; 2] {
-    let [d, e] = de;
+fn update_de<T: Modulus>(t: &Matrix, de: &mut [Wide; 2]) {
+    let [d, e] = &*de;
     let reduce = |a: Wide| {
         let m = a[0].wrapping_mul(T::N0);
         let mac = super::mont::mac;
@@ -225,8 +225,8 @@ fn update_de<T: Modulus>(t: &Matrix, de: &[Wide; 2]) -> [Wide; 2] {
         let top = i128::from(a[4] as i64).wrapping_add(i128::from(c));
         [r0, r1, r2, top as u64, (top >> 64) as u64]
     };
-    [
+    *de = [
         reduce(combine(t.u, t.v, d, e)),
         reduce(combine(t.q, t.r, d, e)),
-    ]
+    ];
 }

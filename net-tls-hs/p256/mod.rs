@@ -14,18 +14,17 @@ use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
 use crate::ct::{declassified, Secret};
 use field::{Backend, Portable};
 use mont::{add_reduced, from_be_bytes, is_reduced, is_zero, reduced, to_be_bytes};
-use mont::{Limbs, Residue, N};
+use mont::{write_be_bytes, Limbs, Residue, N};
 use point::{Affine, Point};
 
 /// Calls a generic function with the best backend that the CPU has.
 #[cfg(target_arch = "x86_64")]
 macro_rules! with_backend {
     ($crypto:ty, $backend:ident => $call:expr) => {
-        if <$crypto>::cpu_has_adx() {
-            type $backend = adx::Adx;
+        if let Some($backend) = adx::Adx::new::<$crypto>() {
             $call
         } else {
-            type $backend = Portable;
+            let $backend = Portable;
             $call
         }
     };
@@ -35,7 +34,7 @@ macro_rules! with_backend {
 #[cfg(not(target_arch = "x86_64"))]
 macro_rules! with_backend {
     ($crypto:ty, $backend:ident => $call:expr) => {{
-        type $backend = Portable;
+        let $backend = Portable;
         $call
     }};
 }
@@ -78,14 +77,16 @@ impl PrivateKey {
 
     /// The public key, an uncompressed point.
     pub fn public_key<C: Crypto>(&self) -> [u8; 65] {
-        with_backend!(C, B => public_key_with::<B>(self))
+        with_backend!(C, b => public_key_with(b, self))
     }
 }
 
 /// [`PrivateKey::public_key`] with a given backend.
 #[inline(never)]
-pub(crate) fn public_key_with<B: Backend>(key: &PrivateKey) -> [u8; 65] {
-    Point::<B>::mul_base(&key.0).to_affine().to_uncompressed()
+pub(crate) fn public_key_with<B: Backend>(b: B, key: &PrivateKey) -> [u8; 65] {
+    Secret::new(Point::mul_base(b, &key.0))
+        .affine()
+        .to_uncompressed()
 }
 
 fn in_range(k: &Limbs) -> bool {
@@ -102,31 +103,35 @@ pub fn ecdh<C: Crypto>(
     peer: &[u8],
     shared: &mut [u8; 32],
 ) -> Result<[u8; 65], InvalidPublicKey> {
-    with_backend!(C, B => ecdh_with::<B>(key, peer, shared))
+    with_backend!(C, b => ecdh_with(b, key, peer, shared))
 }
 
 /// [`ecdh`] with a given backend.
 #[inline(never)]
 pub(crate) fn ecdh_with<B: Backend>(
+    b: B,
     key: &PrivateKey,
     peer: &[u8],
     shared: &mut [u8; 32],
 ) -> Result<[u8; 65], InvalidPublicKey> {
-    let peer = Affine::<B>::from_uncompressed(peer).ok_or(InvalidPublicKey)?;
+    let peer = Affine::from_uncompressed(b, peer).ok_or(InvalidPublicKey)?;
     let product = Secret::new(Point::mul(&peer, &key.0));
-    Ok(public_and_shared(key, &product, shared))
+    Ok(public_and_shared(b, key, &product, shared))
 }
 
 /// What is left to do when the shared point is there.
 #[inline(never)]
 fn public_and_shared<B: Backend>(
+    b: B,
     key: &PrivateKey,
     product: &Point<B>,
     shared: &mut [u8; 32],
 ) -> [u8; 65] {
     // Neither is infinity: the order is prime and the key is not zero.
-    let (own, x) = Point::mul_base(&key.0).affine_and_x(product);
-    *shared = to_be_bytes(&x);
+    let own = Secret::new(Point::mul_base(b, &key.0));
+    let mut x = Secret::new([0; 4]);
+    let own = own.affine_and_x(product, &mut x);
+    write_be_bytes(&x, shared);
     own.to_uncompressed()
 }
 
@@ -156,7 +161,7 @@ pub fn ecdsa_sign_with<C: Crypto>(
     nonces.seed(key, &z, additional);
     loop {
         let k = nonces.next();
-        if let Some((r, s)) = with_backend!(C, B => sign_once::<B>(key, &z, &k)) {
+        if let Some((r, s)) = with_backend!(C, b => sign_once(b, key, &z, &k)) {
             return encode_signature(&r, &s, signature);
         }
     }
@@ -166,25 +171,29 @@ pub fn ecdsa_sign_with<C: Crypto>(
 /// another nonce.
 #[inline(never)]
 pub(crate) fn sign_once<B: Backend>(
+    b: B,
     key: &PrivateKey,
     z: &Limbs,
     k: &Limbs,
 ) -> Option<(Limbs, Limbs)> {
-    let (x, inverse) = commit::<B>(k);
+    let mut inverse = Secret::new(Scalar::new(k));
+    let x = commit(b, k, &mut inverse);
     let r = reduced::<N>(&x);
-    let rd = Scalar::new(&r).times(&key.0);
-    let s = inverse.times(&add_reduced::<N>(z, &rd));
+    // Whoever knows r has the key of any of what follows.
+    let mut sum = Secret::new(Scalar::new(&r).times(&key.0));
+    *sum = add_reduced::<N>(z, &sum);
+    let s = inverse.times(&sum);
     // Both are in the signature.
     let usable = is_zero(&r).or(is_zero(&s)).not().declassify();
     // This is the signature.
     usable.then_some((declassified(r), declassified(s)))
 }
 
-/// The x coordinate of a nonce times the base point, and the nonce's inverse.
+/// The x coordinate of a nonce times the base point. Inverts the nonce as a residue.
 #[inline(never)]
-fn commit<B: Backend>(k: &Limbs) -> (Limbs, Scalar) {
-    let x = Point::<B>::mul_base(k).x_coordinate();
-    (x, Scalar::new(k).invert::<B>())
+fn commit<B: Backend>(b: B, k: &Limbs, residue: &mut Scalar) -> Limbs {
+    residue.invert(b);
+    Secret::new(Point::mul_base(b, k)).x_coordinate()
 }
 
 /// The nonces of RFC 6979, section 3.2, with SHA-256.
@@ -208,16 +217,17 @@ impl<C: Crypto> Nonces<C> {
     /// Steps d to g. `z` is the reduced digest.
     #[inline(never)]
     fn seed(&mut self, key: &PrivateKey, z: &Limbs, additional: &[u8]) {
-        let x = Secret::new(to_be_bytes(&key.0));
-        let h = Secret::new(to_be_bytes(z));
+        let mut x = Secret::new([0; 32]);
+        write_be_bytes(&key.0, &mut x);
+        let h = to_be_bytes(z);
         for step in [0, 1] {
-            self.update(&[&[step], x.as_slice(), h.as_slice(), additional]);
+            self.update(&[&[step], x.as_slice(), &h, additional]);
         }
     }
 
-    /// HMAC_K(V || data).
+    /// `out = HMAC_K(V || data)`.
     #[inline(never)]
-    fn hmac(&self, data: &[&[u8]]) -> Secret<[u8; 32]> {
+    fn hmac(&self, data: &[&[u8]], out: &mut [u8; 32]) {
         let mut mac = C::hmac_init(&self.k);
         C::hmac_update(&mut mac, self.v.as_slice());
         for part in data {
@@ -225,18 +235,28 @@ impl<C: Crypto> Nonces<C> {
         }
         let mut full = Secret::new([0; MAX_HASH_LEN]);
         C::hmac_final(&mut mac, &mut full);
-        let mut out = Secret::new([0; 32]);
         for (o, f) in out.iter_mut().zip(full.iter()) {
             *o = *f;
         }
-        out
+    }
+
+    /// V = HMAC_K(V).
+    #[inline(never)]
+    fn step(&mut self) {
+        let mut v = Secret::new([0; 32]);
+        self.hmac(&[], &mut v);
+        *self.v = *v;
     }
 
     /// K = HMAC_K(V || data); V = HMAC_K(V).
     #[inline(never)]
     fn update(&mut self, data: &[&[u8]]) {
-        self.k = C::hmac_key(HashAlg::Sha256, self.hmac(data).as_slice());
-        self.v = self.hmac(&[]);
+        let mut k = Secret::new([0; 32]);
+        self.hmac(data, &mut k);
+        // With that, the old key is where the new one was made, and is wiped there.
+        let mut key = C::hmac_key(HashAlg::Sha256, k.as_slice());
+        core::mem::swap(&mut self.k, &mut key);
+        self.step();
     }
 
     fn next(&mut self) -> Secret<Limbs> {
@@ -245,7 +265,7 @@ impl<C: Crypto> Nonces<C> {
                 self.update(&[&[0]]);
             }
             self.first = false;
-            self.v = self.hmac(&[]);
+            self.step();
             let k = Secret::new(from_be_bytes(&self.v));
             // A rejected candidate tells nothing of the next one.
             if in_range(&k) {

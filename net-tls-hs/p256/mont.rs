@@ -6,7 +6,7 @@
 //! [`super::field`], since it is most of the work.
 
 use super::field::Backend;
-use crate::ct::{Mask, Zeroable};
+use crate::ct::{Mask, Secret, Zeroable};
 
 /// Four 64-bit limbs, least significant first.
 pub(crate) type Limbs = [u64; 4];
@@ -164,12 +164,17 @@ pub(crate) fn from_be_bytes(b: &[u8; 32]) -> Limbs {
     limbs
 }
 
-/// Limbs to big-endian bytes.
-pub(crate) fn to_be_bytes(a: &Limbs) -> [u8; 32] {
-    let mut out = [0; 32];
+/// Limbs to big-endian bytes where these are to be.
+pub(crate) fn write_be_bytes(a: &Limbs, out: &mut [u8; 32]) {
     for (chunk, limb) in out.chunks_exact_mut(8).zip(a.iter().rev()) {
         chunk.copy_from_slice(&limb.to_be_bytes());
     }
+}
+
+/// Limbs to big-endian bytes, of which there may be copies.
+pub(crate) fn to_be_bytes(a: &Limbs) -> [u8; 32] {
+    let mut out = [0; 32];
+    write_be_bytes(a, &mut out);
     out
 }
 
@@ -216,12 +221,13 @@ impl<T: Modulus> Residue<T> {
         mont_mul::<T>(&self.0, number)
     }
 
-    /// The inverse; zero for zero.
-    pub(crate) fn invert<B: Backend>(&self) -> Self {
-        let (inverse, negative) = super::invert::invert::<T, B>(&self.0);
-        let inverse = mont_mul::<T>(&T::INVERT, &inverse);
-        let negated = sub_limbs(&T::M, &inverse).0;
-        Self::raw(reduce_once::<T>(&select(negative, &negated, &inverse), 0))
+    /// Replaces it by its inverse; zero by zero.
+    pub(crate) fn invert<B: Backend>(&mut self, b: B) {
+        let negative = super::invert::invert::<T, B>(b, &mut self.0);
+        self.0 = mont_mul::<T>(&T::INVERT, &self.0);
+        let negated = Secret::new(sub_limbs(&T::M, &self.0).0);
+        self.0 = select(negative, &negated, &self.0);
+        self.0 = reduce_once::<T>(&self.0, 0);
     }
 }
 

@@ -41,11 +41,12 @@ unsafe impl<B: Backend> Zeroable for Point<B> {}
 impl<B: Backend> Point<B> {
     #[inline(always)]
     fn from_affine(p: &Affine<B>) -> Self {
+        let one = Fe::one(p.x.backend());
         Point {
             x: p.x,
             y: p.y,
-            z: Fe::ONE,
-            zz: Fe::ONE,
+            z: one,
+            zz: one,
         }
     }
 
@@ -102,8 +103,8 @@ impl<B: Backend> Point<B> {
 
     /// Affine coordinates. The point must not be infinity.
     #[inline(never)]
-    pub(crate) fn to_affine(self) -> Affine<B> {
-        self.affine_with(&self.z.invert())
+    pub(crate) fn affine(&self) -> Affine<B> {
+        self.affine_with(&Secret::new(self.z.invert()))
     }
 
     /// Affine coordinates, given the inverse of Z.
@@ -115,33 +116,33 @@ impl<B: Backend> Point<B> {
         }
     }
 
-    /// Affine coordinates, and the affine x coordinate of another point, with one inversion for
-    /// both (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of factorization",
-    /// 1987). Neither must be infinity.
+    /// Affine coordinates, and to `x` the affine x coordinate of another point, with one inversion
+    /// for both (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of
+    /// factorization", 1987). Neither must be infinity.
     #[inline(never)]
-    pub(crate) fn affine_and_x(&self, other: &Self) -> (Affine<B>, Limbs) {
-        let inverse = self.z.mul(&other.z).invert();
-        let square = inverse.mul(&self.z).square();
-        (
-            self.affine_with(&inverse.mul(&other.z)),
-            other.x.mul(&square).get(),
-        )
+    pub(crate) fn affine_and_x(&self, other: &Self, x: &mut Limbs) -> Affine<B> {
+        let inverse = Secret::new(self.z.mul(&other.z).invert());
+        let square = Secret::new(inverse.mul(&self.z).square());
+        *x = Secret::new(other.x.mul(&square)).get();
+        self.affine_with(&Secret::new(inverse.mul(&other.z)))
     }
 
     /// The affine x coordinate, as a number. The point must not be infinity.
     #[inline(never)]
     pub(crate) fn x_coordinate(&self) -> Limbs {
-        self.x.mul(&self.z.invert().square()).get()
+        let inverse = Secret::new(self.z.invert());
+        self.x.mul(&Secret::new(inverse.square())).get()
     }
 
     /// `k` times the base point, for `k` from 1 to the order less 1.
     #[inline(never)]
-    pub(crate) fn mul_base(k: &Limbs) -> Self {
+    pub(crate) fn mul_base(b: B, k: &Limbs) -> Self {
         // The digit at i is worth 2^(6 i) times the base point. Each second one has a table; those
         // between use the table below them and are doubled together.
-        let digits = OddDigits::<WIDTH>::new(k);
+        let mut digits = OddDigits::<WIDTH>::new();
+        digits.set(k);
         let [lowest, .., highest] = &COMB;
-        let mut acc = Secret::new(Point::from_affine(&digits.lookup(SPACING - 1, lowest)));
+        let mut acc = Secret::new(Point::from_affine(&digits.lookup(b, SPACING - 1, lowest)));
         // Let s be the sum so far and d what is added, as integers. Neither s + d nor s - d is
         // zero, as their lowest digit is odd, and up to the last but one they are less than the
         // order by far. The last s + d is not zero modulo the order either; s - d is for one k.
@@ -150,15 +151,15 @@ impl<B: Backend> Point<B> {
             .zip((SPACING - 1..DIGITS).step_by(SPACING))
             .skip(1)
         {
-            acc.add(&digits.lookup(i, table));
+            acc.add(&digits.lookup(b, i, table));
         }
         for pass in (0..SPACING - 1).rev() {
             acc.double(WIDTH);
             for (table, i) in COMB.iter().zip((pass..DIGITS - 1).step_by(SPACING)) {
-                acc.add(&digits.lookup(i, table));
+                acc.add(&digits.lookup(b, i, table));
             }
         }
-        acc.add_or_double(&digits.lookup(DIGITS - 1, highest));
+        acc.add_or_double(&digits.lookup(b, DIGITS - 1, highest));
         acc.y = acc.y.negate_if(digits.negated);
         *acc
     }
@@ -168,23 +169,24 @@ impl<B: Backend> Point<B> {
     pub(crate) fn mul(point: &Affine<B>, k: &Limbs) -> Self {
         let mut table = Secret::new([[[0; 4]; 2]; 8]);
         odd_multiples(point, &mut table);
-        Self::mul_with(&table, k)
+        Self::mul_with(point.x.backend(), &table, k)
     }
 
     /// `k` times a point of which there are the odd multiples.
     #[inline(never)]
-    fn mul_with(table: &[[Limbs; 2]; 8], k: &Limbs) -> Self {
-        let digits = OddDigits::<4>::new(k);
-        let mut acc = Secret::new(Point::from_affine(&digits.lookup(63, table)));
+    fn mul_with(b: B, table: &[[Limbs; 2]; 8], k: &Limbs) -> Self {
+        let mut digits = OddDigits::<4>::new();
+        digits.set(k);
+        let mut acc = Secret::new(Point::from_affine(&digits.lookup(b, 63, table)));
         for i in (1..63).rev() {
             // The sum so far is at least 1. So 16 times it is more than any digit, and less than
             // the order by far.
             acc.double(4);
-            acc.add(&digits.lookup(i, table));
+            acc.add(&digits.lookup(b, i, table));
         }
         // 16 s + d is k here; 16 s - d is the order for k = n - 2.
         acc.double(4);
-        acc.add_or_double(&digits.lookup(0, table));
+        acc.add_or_double(&digits.lookup(b, 0, table));
         acc.y = acc.y.negate_if(digits.negated);
         *acc
     }
@@ -206,27 +208,34 @@ struct OddDigits<const WIDTH: usize> {
 }
 
 impl<const WIDTH: usize> OddDigits<WIDTH> {
+    /// Those of no number.
+    fn new() -> Self {
+        OddDigits {
+            bits: Secret::new([0; 5]),
+            negated: Mask::from_bit(0),
+        }
+    }
+
     /// Takes the one of `k` and the order less `k` that is odd.
-    fn new(k: &Limbs) -> Self {
-        let negated = Mask::from_bit(k[0]).not();
-        let other = sub_limbs(&N::M, k).0;
-        let odd = Secret::new(super::mont::select(negated, &other, k));
+    fn set(&mut self, k: &Limbs) {
+        self.negated = Mask::from_bit(k[0]).not();
+        let mut odd = Secret::new(sub_limbs(&N::M, k).0);
+        *odd = super::mont::select(self.negated, &odd, k);
         // (odd + 2^(WIDTH * digits) - 1) / 2, as there are as few digits as 256 bits need.
-        let mut bits = Secret::new([0; 5]);
         for i in 0..4 {
-            bits[i] = odd[i] >> 1 | odd.get(i + 1).map_or(0, |limb| limb << 63);
+            self.bits[i] = odd[i] >> 1 | odd.get(i + 1).map_or(0, |limb| limb << 63);
         }
         let top = (256usize.div_ceil(WIDTH)) * WIDTH - 1;
-        if let Some(limb) = bits.get_mut(top / 64) {
+        if let Some(limb) = self.bits.get_mut(top / 64) {
             *limb |= 1 << (top % 64);
         }
-        OddDigits { bits, negated }
     }
 
     /// The digit at `i` times the point of whose odd multiples there is a table.
     #[inline(always)]
     fn lookup<B: Backend, const ENTRIES: usize>(
         &self,
+        b: B,
         i: usize,
         table: &[[Limbs; 2]; ENTRIES],
     ) -> Affine<B> {
@@ -238,10 +247,10 @@ impl<const WIDTH: usize> OddDigits<WIDTH> {
             digit |= limb(n + 1) << (64 - shift);
         }
         let negative = Mask::from_bit(digit >> (WIDTH - 1)).not();
-        let [x, y] = B::lookup(table, (digit ^ negative.bits()) & (ENTRIES as u64 - 1));
+        let [x, y] = b.lookup(table, (digit ^ negative.bits()) & (ENTRIES as u64 - 1));
         Affine {
-            x: Fe::raw(x),
-            y: Fe::raw(y).negate_if(negative),
+            x: Fe::raw(b, x),
+            y: Fe::raw(b, y).negate_if(negative),
         }
     }
 }
@@ -252,7 +261,7 @@ impl<const WIDTH: usize> OddDigits<WIDTH> {
 /// cheap (N. Meloni, "New point addition formulae for ECC applications", 2007).
 #[inline(never)]
 fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
-    let mut factors = Secret::new([Fe::ZERO; 7]);
+    let mut factors = Secret::new([[0; 4]; 7]);
     let [first, others @ ..] = table;
     *first = [point.x.into_raw(), point.y.into_raw()];
     let z = odd_multiples_with_z(point, others, &mut factors);
@@ -265,7 +274,7 @@ fn odd_multiples<B: Backend>(point: &Affine<B>, table: &mut [[Limbs; 2]; 8]) {
 fn odd_multiples_with_z<B: Backend>(
     point: &Affine<B>,
     table: &mut [[Limbs; 2]; 7],
-    factors: &mut [Fe<B>; 7],
+    factors: &mut [Limbs; 7],
 ) -> Fe<B> {
     let mut z = point.y.double();
     let yy4 = z.square();
@@ -274,14 +283,15 @@ fn odd_multiples_with_z<B: Backend>(
         x: point.x.mul(&yy4),
         y: yy4.square().half(),
     };
-    let alpha = point.x.sub(&Fe::ONE).mul3(&point.x.add(&Fe::ONE));
+    let one = Fe::one(point.x.backend());
+    let alpha = point.x.sub(&one).mul3(&point.x.add(&one));
     let x = alpha.square().sub(&last.x).sub(&last.x);
     let y = last.x.sub(&x).mul(&alpha).sub(&last.y);
     let mut twice = Affine { x, y };
 
     for (entry, factor) in table.iter_mut().zip(factors) {
-        *factor = add_same_z(&mut last, &mut twice);
-        z = z.mul(factor);
+        add_same_z(&mut last, &mut twice, factor);
+        z = z.mul(&Fe::raw(z.backend(), *factor));
         *entry = [last.x.into_raw(), last.y.into_raw()];
     }
     z
@@ -289,37 +299,38 @@ fn odd_multiples_with_z<B: Backend>(
 
 /// Makes affine points of those of [`odd_multiples_with_z`], given the inverse of the last one's Z.
 #[inline(never)]
-fn divide_by_z<B: Backend>(table: &mut [[Limbs; 2]; 7], factors: &[Fe<B>; 7], mut inverse: Fe<B>) {
+fn divide_by_z<B: Backend>(table: &mut [[Limbs; 2]; 7], factors: &[Limbs; 7], mut inverse: Fe<B>) {
+    let b = inverse.backend();
     for (entry, factor) in table.iter_mut().zip(factors).rev() {
         let square = inverse.square();
         let [x, y] = *entry;
         *entry = [
-            Fe::<B>::raw(x).mul(&square).into_raw(),
-            Fe::<B>::raw(y).mul(&square.mul(&inverse)).into_raw(),
+            Fe::raw(b, x).mul(&square).into_raw(),
+            Fe::raw(b, y).mul(&square.mul(&inverse)).into_raw(),
         ];
-        inverse = inverse.mul(factor);
+        inverse = inverse.mul(&Fe::raw(b, *factor));
     }
 }
 
-/// Adds `twice` to `last` and gives both the new Z, which is the old one times what is returned.
+/// Adds `twice` to `last` and gives both the new Z, which is the old one times `factor`.
 #[inline(never)]
-fn add_same_z<B: Backend>(last: &mut Affine<B>, twice: &mut Affine<B>) -> Fe<B> {
-    let factor = last.x.sub(&twice.x);
-    let square = factor.square();
+fn add_same_z<B: Backend>(last: &mut Affine<B>, twice: &mut Affine<B>, factor: &mut Limbs) {
+    let difference = last.x.sub(&twice.x);
+    *factor = difference.into_raw();
+    let square = difference.square();
     let x = last.x.mul(&square);
     twice.x = twice.x.mul(&square);
     let r = last.y.sub(&twice.y);
     twice.y = x.sub(&twice.x).mul(&twice.y);
     last.x = r.square().sub(&x).sub(&twice.x);
     last.y = twice.x.sub(&last.x).mul(&r).sub(&twice.y);
-    factor
 }
 
 impl<B: Backend> Affine<B> {
     /// Reads an uncompressed point (SEC 1, section 2.3.4) and checks that it is on the curve. As
     /// the cofactor is 1, that is full public-key validation (SP 800-56A, section 5.6.2.3.3).
     #[inline(never)]
-    pub(crate) fn from_uncompressed(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_uncompressed(backend: B, bytes: &[u8]) -> Option<Self> {
         let (&[4], coordinates) = bytes.split_first_chunk()? else {
             return None;
         };
@@ -331,11 +342,11 @@ impl<B: Backend> Affine<B> {
             return None;
         }
         let point = Affine {
-            x: Fe::new(&x),
-            y: Fe::new(&y),
+            x: Fe::new(backend, &x),
+            y: Fe::new(backend, &y),
         };
         let three = point.x.double().add(&point.x);
-        let b = Fe::raw(CURVE_B);
+        let b = Fe::raw(backend, CURVE_B);
         let right = point.x.square().mul(&point.x).sub(&three).add(&b);
         point
             .y

@@ -11,10 +11,10 @@ use tls_handshake_host::config::flag_bits;
 use tls_handshake_host::record::{Protection, HEADER_LEN};
 use tls_handshake_host::ticket::TicketKey;
 
-const NOW: u64 = 1_700_000_000;
+pub const NOW: u64 = 1_700_000_000;
 const LIFETIME: u32 = 7200;
 
-const KEYS: [TicketKey; 2] = [
+pub const KEYS: [TicketKey; 2] = [
     TicketKey {
         name: [1; 16],
         key: [2; 64],
@@ -26,7 +26,7 @@ const KEYS: [TicketKey; 2] = [
 ];
 
 /// Settings with those ticket keys at that time.
-fn at(keys: &[TicketKey], now: u64) -> Config<'_> {
+pub fn at(keys: &[TicketKey], now: u64) -> Config<'_> {
     Config {
         tickets: Tickets {
             keys,
@@ -61,10 +61,10 @@ impl ClientSessionStore for Store {
 }
 
 /// A client with a memory.
-struct Client(rustls::ClientConfig);
+pub struct Client(rustls::ClientConfig);
 
 impl Client {
-    fn new(roots: &[&[u8]], suite: u16, groups: &[u16]) -> Self {
+    pub fn new(roots: &[&[u8]], suite: u16, groups: &[u16]) -> Self {
         let mut config = client_config(roots[0], suite, groups, &["h2", "http/1.1"]);
         let mut all = rustls::RootCertStore::empty();
         for root in roots {
@@ -81,7 +81,7 @@ impl Client {
         Client(config)
     }
 
-    fn connection(&self) -> rustls::ClientConnection {
+    pub fn connection(&self) -> rustls::ClientConnection {
         let name = "example.org".try_into().unwrap();
         rustls::ClientConnection::new(Arc::new(self.0.clone()), name).unwrap()
     }
@@ -181,6 +181,100 @@ fn not_resumed() {
     assert!(client.resumes(&at(&rotated, NOW), &one));
 }
 
+const DAY: u64 = 86_400;
+
+/// Seven days after a full handshake there is another one, however often it has been resumed.
+#[test]
+fn total_time() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let client = Client::new(&[&root], 0x1301, &[29]);
+    let resumes = |now| client.resumes(&at(&KEYS[..1], now), &one);
+    let mut start = NOW;
+    assert!(!resumes(start));
+    for _ in 0..2 {
+        let mut now = start;
+        while now + 7000 < start + 7 * DAY {
+            now += 7000;
+            assert!(resumes(now), "{}", now - start);
+        }
+        // A second before, and then.
+        assert!(resumes(start + 7 * DAY - 1));
+        start += 7 * DAY;
+        assert!(!resumes(start));
+    }
+}
+
+/// Of a ticket from the future nobody knows how old it is, but for clocks that differ by a little.
+#[test]
+fn clock_set_back() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    for (back, resumes) in [
+        (0, true),
+        (300, true),
+        (301, false),
+        (DAY, false),
+        (NOW, false),
+    ] {
+        let client = Client::new(&[&root], 0x1301, &[29]);
+        assert!(!client.resumes(&at(&KEYS[..1], NOW), &one));
+        let now = NOW - back;
+        assert_eq!(
+            client.resumes(&at(&KEYS[..1], now), &one),
+            resumes,
+            "{back}"
+        );
+        // From there on time is what it is now.
+        assert!(client.resumes(&at(&KEYS[..1], now + 1), &one));
+    }
+}
+
+/// What a ticket says of time, without a client.
+#[test]
+fn time_of_full_handshake() {
+    let tickets = |now| Tickets {
+        now,
+        ..at(&KEYS[..1], 0).tickets
+    };
+    let since = |made, since, now| {
+        let made = tickets(made);
+        let ticket = ticket::seal::<HostCrypto>(&made, &[5; 32], since, &[6; 48]).unwrap();
+        let opened = ticket::open::<HostCrypto>(&tickets(now), &[5; 32], &ticket)?;
+        assert_eq!(*opened.psk, [6; 48]);
+        Some(opened.since)
+    };
+    // It is handed on, but not if it is ahead of the time.
+    assert_eq!(since(NOW, NOW, NOW), Some(NOW));
+    assert_eq!(since(NOW, NOW - DAY, NOW + 1), Some(NOW - DAY));
+    assert_eq!(since(NOW, NOW, NOW - 100), Some(NOW - 100));
+    assert_eq!(since(NOW, NOW + DAY, NOW), Some(NOW));
+    assert_eq!(since(NOW, u64::MAX, NOW), Some(NOW));
+    // Too long ago, by a second and by more.
+    assert_eq!(since(NOW, NOW - 7 * DAY + 1, NOW), Some(NOW - 7 * DAY + 1));
+    assert_eq!(since(NOW, NOW - 7 * DAY, NOW), None);
+    assert_eq!(since(NOW, NOW - 7 * DAY + 10, NOW + 10), None);
+    assert_eq!(since(NOW, 0, NOW), None);
+    // Nor does time end.
+    assert_eq!(since(u64::MAX, u64::MAX, u64::MAX), Some(u64::MAX));
+    assert_eq!(since(u64::MAX, u64::MAX, 0), None);
+
+    // What clients are told.
+    let lifetime = |lifetime, age| {
+        let tickets = Tickets {
+            lifetime,
+            ..tickets(NOW)
+        };
+        tickets.lifetime_since(NOW.wrapping_sub(age))
+    };
+    assert_eq!(lifetime(7200, 0), 7200);
+    assert_eq!(lifetime(u32::MAX, 0), 604_800);
+    assert_eq!(lifetime(u32::MAX, 5), 604_795);
+    assert_eq!(lifetime(7200, 604_799), 1);
+    assert_eq!(lifetime(7200, 604_800), 0);
+    assert_eq!(lifetime(7200, NOW), 0);
+    // The handshake began before the clock was set back.
+    assert_eq!(lifetime(7200, u64::MAX), 7200);
+}
+
 /// No tickets are given out where there are none.
 #[test]
 fn no_tickets() {
@@ -242,7 +336,7 @@ fn tampered() {
         "{step:?}"
     );
     // The ticket, in its name, its salt, its ciphertext and its tag.
-    for back in [119, 100, 50, 1] {
+    for back in [127, 100, 50, 1] {
         let (step, resumed) = changed(|hello| {
             let at = hello.len() - (2 + 1 + 32) - 4 - back;
             hello[at] ^= 1;

@@ -183,6 +183,8 @@ struct Ticket {
     psk: TrafficSecret,
     alg: HashAlg,
     time: u64,
+    /// When the full handshake was.
+    since: u64,
     /// What a resumption must have in common.
     bound_to: Bound,
 }
@@ -202,6 +204,8 @@ struct Keys {
     client_application: TrafficKeys,
     bound_to: Bound,
     resumed: bool,
+    /// When the full handshake was that tickets go back to.
+    since: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -300,6 +304,13 @@ fn hash(transcript: &<C as Crypto>::Hash) -> [u8; 48] {
 
 fn put16(out: &mut Vec<u8>, n: usize) {
     out.extend((n as u16).to_be_bytes());
+}
+
+/// A secret that is derived by a function.
+fn derived(derive: impl FnOnce(&mut TrafficSecret)) -> TrafficSecret {
+    let mut secret = TrafficSecret::none(HashAlg::Sha256);
+    derive(&mut secret);
+    secret
 }
 
 /// Type and content of the first record, and what follows.
@@ -904,6 +915,7 @@ impl World {
             name: digest(negotiated.server_name()),
             protocol: digest(negotiated.protocol()),
         };
+        let mut since = self.now;
         let early = match psk {
             None => None,
             Some(number) => {
@@ -914,6 +926,8 @@ impl World {
                 assert_eq!(ticket.bound_to, bound_to);
                 let lifetime = self.config.tickets.lifetime.min(ticket::MAX_LIFETIME);
                 assert!(self.now - ticket.time < u64::from(lifetime) && self.config.resumes());
+                assert!(self.now - ticket.since < u64::from(ticket::MAX_TOTAL));
+                since = ticket.since;
                 Some(EarlySecret::<C>::with_psk(ticket.alg, ticket.psk.bytes()))
             }
         };
@@ -983,11 +997,14 @@ impl World {
         c.keys = Some(Keys {
             key: client.keys::<C>(suite),
             seq: 0,
-            server: Protection::new(master.server_traffic(&so_far).keys::<C>(suite)),
-            client_application: master.client_traffic(&so_far).keys::<C>(suite),
-            resumption: master.resumption(&hash(&transcript)),
+            server: Protection::new(
+                derived(|to| master.server_traffic(&so_far, to)).keys::<C>(suite),
+            ),
+            client_application: derived(|to| master.client_traffic(&so_far, to)).keys::<C>(suite),
+            resumption: derived(|to| master.resumption(&hash(&transcript), to)),
             bound_to,
             resumed: psk.is_some(),
+            since,
         });
     }
 
@@ -1010,7 +1027,10 @@ impl World {
             // Lifetime, age_add, a nonce of one byte, the ticket, no extensions.
             let (lifetime, rest) = message[4..].split_first_chunk().unwrap();
             let lifetime = u32::from_be_bytes(*lifetime);
-            assert!(lifetime > 0 && lifetime <= ticket::MAX_LIFETIME);
+            let left = u64::from(ticket::MAX_TOTAL) - (self.now - keys.since);
+            let want = self.config.tickets.lifetime.min(ticket::MAX_LIFETIME);
+            assert_eq!(u64::from(lifetime), left.min(want.into()));
+            assert!(lifetime > 0);
             assert_eq!(rest[4], 1);
             let (nonce, rest) = (&rest[5..6], &rest[6..]);
             assert_eq!(rest.len(), 2 + ticket::LEN + 2);
@@ -1019,6 +1039,7 @@ impl World {
                 psk: keys.resumption.ticket_psk::<C>(nonce),
                 alg: keys.key.suite.hash(),
                 time: self.now,
+                since: keys.since,
                 bound_to: keys.bound_to,
             });
             self.connection.tickets += 1;
