@@ -574,6 +574,7 @@ int tls_hs_conf_load(struct tls_hs_conf *conf)
 	smp_mb();
 	rc = __tls_hs_conf_load(conf);
 	if (rc != -ENOMEM)
+		/* After the keys; pairs with smp_load_acquire() below. */
 		smp_store_release(&conf->looks_done, look);
 	set_active_memcg(old);
 	return rc;
@@ -638,8 +639,10 @@ bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, u64 *look)
 		/* The change before the number, see tls_hs_conf_load(). */
 		smp_mb();
 		*look = READ_ONCE(conf->looks_begun) + 1;
-	} else if (smp_load_acquire(&conf->looks_done) >= *look) {
-		return true;
+	} else {
+		/* Before the keys; pairs with smp_store_release() above. */
+		if (smp_load_acquire(&conf->looks_done) >= *look)
+			return true;
 	}
 	queue_work(tls_hs_wq, &conf->refresh);
 	return false;

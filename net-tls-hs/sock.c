@@ -474,28 +474,14 @@ static void tls_hs_close_work(struct work_struct *work)
 	}
 }
 
-/* An alert before there is anything to protect it with (RFC 8446, section 6). */
-static u32 tls_hs_plain_alert(u8 *out, u8 description)
-{
-	const u8 record[] = {
-		TLS_RECORD_TYPE_ALERT, 3, 3, 0, 2,
-		TLS_ALERT_LEVEL_FATAL, description
-	};
-
-	memcpy(out, record, sizeof(record));
-	return sizeof(record);
-}
-
 static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 			 u8 description, u32 len)
 {
 	struct sock *sk = hs->sk;
 
 	if (!len)
-		len = hs->session ?
-		      tls_hs_session_alert(hs->session, description, cpu->out,
-					   TLS_HS_OUT_MAX) :
-		      tls_hs_plain_alert(cpu->out, description);
+		len = tls_hs_session_alert(hs->session, description, cpu->out,
+					   TLS_HS_OUT_MAX);
 	/* Behind an incomplete flight an alert would be noise. */
 	if (len && !hs->unsent)
 		tls_hs_send(sk, cpu->out, len);
@@ -520,6 +506,21 @@ static u8 tls_hs_refusal(u8 reason)
 	}
 }
 
+/* An alert without a session, or from one that has ended, in front of which
+ * nothing has been said (RFC 8446, section 6).
+ */
+static void tls_hs_refuse(struct tls_hs *hs, struct tls_hs_cpu *cpu,
+			  u8 description)
+{
+	const u8 record[] = {
+		TLS_RECORD_TYPE_ALERT, 3, 3, 0, 2,
+		TLS_ALERT_LEVEL_FATAL, description
+	};
+
+	memcpy(cpu->out, record, sizeof(record));
+	tls_hs_alert(hs, cpu, description, sizeof(record));
+}
+
 static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 			    u8 reason)
 {
@@ -527,8 +528,12 @@ static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 	struct sock *sk = hs->sk;
 
 	/* Once answered there is no way back. */
-	if (hs->consumed || conf->settings.flags & TLS_HS_F_NO_FALLBACK) {
+	if (hs->consumed) {
 		tls_hs_alert(hs, cpu, tls_hs_refusal(reason), 0);
+		return;
+	}
+	if (conf->settings.flags & TLS_HS_F_NO_FALLBACK) {
+		tls_hs_refuse(hs, cpu, tls_hs_refusal(reason));
 		return;
 	}
 
