@@ -10,6 +10,7 @@
 #include <linux/key.h>
 #include <linux/memcontrol.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
@@ -43,7 +44,8 @@ enum {
 /* What a listener uses instead of TCP's own.  It has it for sk_prot_creator as
  * well, and with it a reference to its owner, this module.
  */
-static struct proto tls_listen_prots[TLS_HS_NUM_FAMILIES] __ro_after_init;
+static struct proto tls_listen_prots[TLS_HS_NUM_FAMILIES];
+static DEFINE_MUTEX(tls_listen_prots_lock);
 
 unsigned int tls_hs_net_id __read_mostly;
 
@@ -435,16 +437,25 @@ static void tls_listen_close(struct sock *sk, long timeout)
 	base->close(sk, timeout);
 }
 
-static void __init tls_hs_build_proto(struct proto *prot,
-				      const struct proto *base)
+/* Made for the first listener of the family, not before, since TCP's own is not
+ * complete until it has been registered.  May sleep.
+ */
+static struct proto *tls_hs_listen_prot(const struct sock *sk)
 {
-	*prot = *base;
-	prot->owner = THIS_MODULE;
-	prot->setsockopt = tls_listen_setsockopt;
-	prot->getsockopt = tls_listen_getsockopt;
-	prot->connect = tls_listen_connect;
-	prot->pre_connect = NULL;
-	prot->close = tls_listen_close;
+	struct proto *prot = &tls_listen_prots[tls_hs_family(sk)];
+
+	mutex_lock(&tls_listen_prots_lock);
+	if (prot->close != tls_listen_close) {
+		*prot = *tls_hs_base_prot(sk);
+		prot->owner = THIS_MODULE;
+		prot->setsockopt = tls_listen_setsockopt;
+		prot->getsockopt = tls_listen_getsockopt;
+		prot->connect = tls_listen_connect;
+		prot->pre_connect = NULL;
+		prot->close = tls_listen_close;
+	}
+	mutex_unlock(&tls_listen_prots_lock);
+	return prot;
 }
 
 /**
@@ -463,12 +474,14 @@ int tls_hs_listen_init(struct sock *sk, const struct tcp_ulp_ops *ulp_ops)
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	bool listens = sk->sk_state == TCP_LISTEN;
 	struct tls_context *ctx;
+	struct proto *prot;
 
 	if (!listens && !(sk->sk_state == TCP_CLOSE && inet_sk(sk)->inet_num))
 		return -ENOTCONN;
 	if (sk->sk_prot != tls_hs_base_prot(sk) ||
 	    sk->sk_prot_creator != sk->sk_prot)
 		return -EINVAL;
+	prot = tls_hs_listen_prot(sk);
 
 	/* A child is a copy of the listener at any moment.  Let all of them see
 	 * tls_hs_clone() before there is anything to undo.
@@ -494,8 +507,8 @@ int tls_hs_listen_init(struct sock *sk, const struct tcp_ulp_ops *ulp_ops)
 	 * so the module stays until that is freed.
 	 */
 	__module_get(THIS_MODULE);
-	sk->sk_prot_creator = &tls_listen_prots[tls_hs_family(sk)];
-	WRITE_ONCE(sk->sk_prot, &tls_listen_prots[tls_hs_family(sk)]);
+	sk->sk_prot_creator = prot;
+	WRITE_ONCE(sk->sk_prot, prot);
 	write_unlock_bh(&sk->sk_callback_lock);
 	return 0;
 }
@@ -885,11 +898,6 @@ static struct pernet_operations tls_hs_net_ops = {
 int __init tls_hs_init(void)
 {
 	int rc;
-
-	tls_hs_build_proto(&tls_listen_prots[TLS_HS_V4], &tcp_prot);
-#if IS_ENABLED(CONFIG_IPV6)
-	tls_hs_build_proto(&tls_listen_prots[TLS_HS_V6], &tcpv6_prot);
-#endif
 
 	rc = register_pernet_subsys(&tls_hs_net_ops);
 	if (rc)
