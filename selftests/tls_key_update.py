@@ -309,6 +309,8 @@ def while_writing(env):
     with env.listen() as lsk:
         lsk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32768)
         peer, conn = peers(lsk)
+        # Of sendall() as a whole, for an emulated machine.
+        conn.settimeout(120)
         failed = []
 
         def write():
