@@ -29,7 +29,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/tls.h>
 
@@ -41,6 +43,7 @@
 #endif
 
 #define BODY_MAX	(64 << 20)
+#define LINGER_MS	2000
 #define RECORD_DATA	23
 #define RECORD_ALERT	21
 
@@ -55,6 +58,10 @@ struct conn {
 	bool tls;		/* the kernel's; otherwise what comes from the fallback program */
 	bool told;		/* @how is complete */
 	bool closing;
+	bool ended;		/* nothing more comes from the client */
+	bool lingering;		/* shut down, waits for the client's end */
+	long long until;	/* ms */
+	TAILQ_ENTRY(conn) link;	/* of @lingering */
 	int nr;
 	char peer[INET6_ADDRSTRLEN + 8];
 	char how[1024];
@@ -64,6 +71,7 @@ struct conn {
 	unsigned int requests;
 };
 
+static TAILQ_HEAD(, conn) lingering = TAILQ_HEAD_INITIALIZER(lingering);
 static int epfd;
 static char **fallback;
 static bool verbose, echo;
@@ -202,6 +210,8 @@ static void conn_free(struct conn *c)
 	 */
 	epoll_ctl(epfd, EPOLL_CTL_DEL, c->fd, NULL);
 	close(c->fd);
+	if (c->lingering)
+		TAILQ_REMOVE(&lingering, c, link);
 	printf("#%d %s %s requests=%u in=%llu out=%llu\n", c->nr, c->peer, c->how, c->requests,
 	       c->bytes_in, c->bytes_out);
 	fflush(stdout);
@@ -380,11 +390,17 @@ static bool on_input(struct conn *c)
 	int ret;
 
 	while ((ret = receive(c, data, sizeof(data), &n)) > 0) {
+		if (c->lingering)
+			continue;
 		append(&c->in, data, n);
 		c->bytes_in += n;
 		if (c->in.len > BODY_MAX + 65536)
 			return false;
 	}
+	if (!ret)
+		c->ended = true;
+	if (c->lingering)
+		return !c->ended;
 	if (!c->told) {
 		/* The first line is the fallback program's. */
 		nl = memchr(c->in.data, '\n', c->in.len);
@@ -405,9 +421,16 @@ static bool on_input(struct conn *c)
 	for (more = c->told && c->in.len; more && !c->closing;)
 		if (!request(c, &more))
 			return false;
-	if (!ret)
-		c->closing = true;
+	c->closing |= c->ended;
 	return true;
+}
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
 static bool on_output(struct conn *c)
@@ -427,7 +450,34 @@ static bool on_output(struct conn *c)
 	}
 	c->sent = c->out.len = 0;
 	watch(c, EPOLL_CTL_MOD, EPOLLIN);
-	return !c->closing;
+	if (!c->closing || c->lingering)
+		return true;
+	if (c->ended || !c->tls || shutdown(c->fd, SHUT_WR))
+		return false;
+	/*
+	 * close() now would reset the connection if the client's close_notify
+	 * is on its way, and the client lose what it has not read yet
+	 * (RFC 9112, section 9.6).
+	 */
+	c->lingering = true;
+	c->until = now_ms() + LINGER_MS;
+	TAILQ_INSERT_TAIL(&lingering, c, link);
+	return true;
+}
+
+/* Ends what has waited long enough; returns for how long epoll may wait. */
+static int end_lingering(void)
+{
+	struct conn *c;
+	long long ms;
+
+	while ((c = TAILQ_FIRST(&lingering)) != NULL) {
+		ms = c->until - now_ms();
+		if (ms > 0)
+			return ms;
+		conn_free(c);
+	}
+	return -1;
 }
 
 static struct conn *listen_on(int family, int port, const struct tls_hs_settings *settings)
@@ -516,7 +566,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 
 	while (!stop) {
-		n = epoll_wait(epfd, ev, 64, -1);
+		n = epoll_wait(epfd, ev, 64, end_lingering());
 		for (i = 0; i < n; i++) {
 			struct conn *c = ev[i].data.ptr;
 

@@ -92,10 +92,10 @@ def exchange(argv, request, env=None, seconds=120):
     proc = subprocess.run(argv, input=request, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=seconds, check=False, env=env)
     head, _, body = proc.stdout.partition(b"\r\n\r\n")
+    err = (proc.stderr.decode(errors="replace").strip().splitlines() or ["no answer"])[-1][:120]
     if not head.startswith(b"HTTP/1.1 200"):
-        err = proc.stderr.decode(errors="replace").strip().splitlines()
-        return None, (err or ["no answer"])[-1][:120]
-    return body, ""
+        return None, err
+    return body, f"(status {proc.returncode}, {err})"
 
 
 class Clients:
@@ -192,24 +192,26 @@ class Run:
         self.number += 1
         self.before()
         start = time.monotonic()
+        said = ""
         try:
-            body, why = self.clients.known[client](name, **kwargs)
+            body, said = self.clients.known[client](name, **kwargs)
         except subprocess.TimeoutExpired:
-            body, why = None, "timeout"
+            body, said = None, "timeout"
         took = time.monotonic() - start
         for _ in range(first):
             self.server.next_line()
+        why = ""
         if body is None:
-            line = why
+            line = why = said
             self.server.resync()
             if isinstance(want, str):
-                body, why = data, "" if want in why else why
+                body, why = data, "" if want in said else said
         elif isinstance(want, str):
             line, why = self.server.next_line(), "there should be none"
         else:
             line = self.server.next_line()
             if body != data:
-                why = f"{len(body)} bytes came back, or other ones"
+                why = f"{len(body)} bytes came back, or other ones {said}; server: {line}"
             for word in want:
                 words = (word,) if isinstance(word, str) else word
                 if not any(re.search(rf"(^|[ =(]){re.escape(w)}($|[ )])", line) for w in words):
