@@ -2,8 +2,8 @@
 """
 A TLS client with Python's ssl: client.py NAME PORT REQUEST [OPTION=VALUE]...
 
-Sends what is in the file REQUEST and writes what comes back. Options: group; version;
-alpn, names with commas; twice, to send a short request first and come back with its ticket.
+Sends what is in the file REQUEST and writes what comes back. Options: version; alpn,
+names with commas; twice, to send a short request first and come back with its ticket.
 """
 
 import socket
@@ -15,8 +15,6 @@ option = dict(word.split("=", 1) for word in words)
 ctx = ssl.create_default_context(cafile="ca.pem")
 if option.get("version") == "1.2":
     ctx.maximum_version = ssl.TLSVersion.TLSv1_2
-if "group" in option:
-    ctx.set_ecdh_curve({"x25519": "X25519", "secp256r1": "prime256v1"}[option["group"]])
 if "alpn" in option:
     ctx.set_alpn_protocols(option["alpn"].split(","))
 

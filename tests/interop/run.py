@@ -156,13 +156,18 @@ class Clients:
 
     def python(self, name, suite="", groups="", version="", more=()):
         """Python's ssl"""
+        # set_ecdh_curve() of Debian 12 does not know X25519.
+        settings = [f"Ciphersuites = {suite}\n"] * bool(suite)
+        if groups:
+            names = ":".join(OPENSSL_GROUP[g] for g in groups.replace(":", " ").split())
+            settings.append(f"Groups = {names}\n")
         env = dict(os.environ)
-        if suite:
+        if settings:
             with open("openssl.cnf", "w", encoding="ascii") as out:
-                out.write("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
-                          f"[c]\nCiphersuites = {suite}\n")
+                out.write("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\n"
+                          + "".join(settings))
             env["OPENSSL_CONF"] = os.path.abspath("openssl.cnf")
-        words = [f"group={groups}"] * bool(groups) + [f"version={version}"] * bool(version)
+        words = [f"version={version}"] * bool(version)
         return exchange(self.prefix + [sys.executable if not self.prefix else "python3",
                                        "client.py", name, str(self.port), "request", *words,
                                        *more], b"", env)
@@ -185,8 +190,10 @@ class Run:
         return ""
 
     def case(self, title, client, name, want, data, first=0, **kwargs):
-        """One connection, after as many that do not matter. want: words of the server's line, or sets of them: any; or a
-        string: the client must fail with an error in which it is."""
+        """
+        One connection, after as many that do not matter. want: words of the server's line, or
+        sets of them: any; or a string: the client must fail with an error in which it is.
+        """
         if self.only and self.only not in title:
             return
         self.number += 1

@@ -284,7 +284,7 @@ class Known:
                                    "--no-config", "--no-ocsp", "--no-hsts",
                                    "--no-tls-session-file"]
             if options:
-                argv.append("--gnutls-options=" + priority(**options))
+                argv.append("--secure-protocol=" + priority(**options))
             done = subprocess.run(argv + [f"https://{name}:{plain.port}/bytes/{1 << 20}"],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False,
                                   stderr=subprocess.PIPE, timeout=SECONDS)
