@@ -11,14 +11,6 @@ main([Name, Port, File | Words]) ->
               {server_name_indication, Name}],
     Settings = Common ++ lists:append(maps:values(maps:map(fun setting/2, Option))),
     {ok, Request} = file:read_file(File),
-    case Option of
-        #{"twice" := _} ->
-            talk(Port, Settings, Option,
-                 <<"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n">>),
-            %% The ticket goes to another process.
-            timer:sleep(200);
-        _ -> ok
-    end,
     ok = io:setopts(standard_io, [{encoding, latin1}, binary]),
     Out = open_port({fd, 1, 1}, [binary, out]),
     true = port_command(Out, talk(Port, Settings, Option, Request)),
@@ -33,8 +25,6 @@ setting("version", "1.2") ->
     [{versions, ['tlsv1.2']}];
 setting("alpn", Names) ->
     [{alpn_advertised_protocols, [list_to_binary(N) || N <- string:tokens(Names, ",")]}];
-setting("twice", _) ->
-    [{session_tickets, auto}, {versions, ['tlsv1.3']}];
 setting(_, _) ->
     [].
 
