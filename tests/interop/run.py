@@ -159,7 +159,7 @@ class Clients:
         # set_ecdh_curve() of Debian 12 does not know X25519.
         settings = [f"Ciphersuites = {suite}\n"] * bool(suite)
         if groups:
-            names = ":".join(OPENSSL_GROUP[g] for g in groups.replace(":", " ").split())
+            names = ":".join(OPENSSL_GROUP[g] for g in groups.split())
             settings.append(f"Groups = {names}\n")
         env = dict(os.environ)
         if settings:
@@ -199,7 +199,6 @@ class Run:
         self.number += 1
         self.before()
         start = time.monotonic()
-        said = ""
         try:
             body, said = self.clients.known[client](name, **kwargs)
         except subprocess.TimeoutExpired:

@@ -412,7 +412,7 @@ class Known:
 
         def call(name, suite="", groups="", version="", alpn="", twice=""):
             more = [f"alpn={alpn}"] * bool(alpn) + ["twice=1"] * bool(twice)
-            return plain.python(name, suite, groups, version, more)
+            return plain.python(name, suite, groups.replace(":", " "), version, more)
 
         self.add("Python ssl", version_of(plain.prefix + ["python3", "--version"]), call,
                  can={"twice", "alpn", "1.2"})
