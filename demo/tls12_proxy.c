@@ -19,6 +19,8 @@
 
 #define NET	3
 #define PLAIN	4
+/* How long a client may take to end when all has been said, in ms. */
+#define LINGER	2000
 
 static int write_all(int fd, const char *data, int len)
 {
@@ -53,6 +55,21 @@ static int outwards(SSL *ssl)
 	ssize_t n = read(PLAIN, data, sizeof(data));
 
 	return n > 0 && SSL_write(ssl, data, n) > 0 ? 0 : -1;
+}
+
+/*
+ * Ends the connection: close() with something unread, a close_notify for one,
+ * would be a reset, which takes from the client what it has not read yet.
+ */
+static void end(SSL *ssl)
+{
+	struct pollfd p = { .fd = NET, .events = POLLIN };
+	char data[16384];
+
+	SSL_shutdown(ssl);
+	shutdown(NET, SHUT_WR);
+	while (poll(&p, 1, LINGER) > 0 && read(NET, data, sizeof(data)) > 0)
+		;
 }
 
 int main(int argc, char **argv)
@@ -90,7 +107,7 @@ int main(int argc, char **argv)
 		if (p[1].revents && outwards(ssl))
 			break;
 	}
-	SSL_shutdown(ssl);
+	end(ssl);
 	return 0;
 err:
 	n = snprintf(line, sizeof(line), "by=OpenSSL failed=%s\n",
