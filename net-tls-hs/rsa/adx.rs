@@ -40,14 +40,18 @@ impl Adx {
 
 /// The carries go to the new limb on top of the window; the second word of the stack is zero.
 ///
-/// The multiplication is for nothing. Where more than two additions come between multiplications,
-/// Zen 4 sends some of them to the multiplier's queue: without it a block takes 88 cycles, with it
-/// 77. CPUs whose carry chains are the limit have the time for it.
+/// Where more than two additions come between multiplications, Zen 4 sends some of them to the
+/// multiplier's queue, so a multiplication comes between these two. In a row of products it is for
+/// nothing: without it a block takes 88 cycles, with it 77. CPUs whose carry chains are the limit
+/// have the time for it.
 macro_rules! end_of_row {
     ($top:literal) => {
+        end_of_row!($top, "mulx rax, rax, rdx\n")
+    };
+    ($top:literal, $multiplication:expr) => {
         concat! {
             "adcx ", $top, ", qword ptr [rsp + 8]\n",
-            "mulx rax, rax, rdx\n",
+            $multiplication,
             "adox ", $top, ", qword ptr [rsp + 8]\n",
         }
     };
@@ -68,11 +72,14 @@ macro_rules! product {
 /// The last product of a row, whose high half is the new limb on top of the window.
 macro_rules! last_product {
     ($source:literal $z:literal $top:literal) => {
+        last_product!($source $z $top, "mulx rax, rax, rdx\n")
+    };
+    ($source:literal $z:literal $top:literal, $multiplication:expr) => {
         concat! {
             "adcx ", $z, ", rcx\n",
             "mulx ", $top, ", rax, qword ptr [", $source, "]\n",
             "adox ", $z, ", rax\n",
-            end_of_row!($top),
+            end_of_row!($top, $multiplication),
         }
     };
 }
@@ -101,8 +108,7 @@ macro_rules! row {
 
 /// `window += f * block of the modulus at rsi`, with that factor f that makes the lowest limb
 /// zero. It is in rbx and goes to `[rdi]`, displaced by `$at`. The next row's is made, with
-/// -m^-1 in the third word of the stack, as soon as its lowest limb is known, so that the next row
-/// need not wait for it.
+/// -m^-1 in the third word of the stack, of what is the lowest limb then.
 macro_rules! reduction_row {
     ($at:literal, $z0:literal $z1:literal $z2:literal $z3:literal $z4:literal $z5:literal
      $z6:literal $z7:literal) => {
@@ -113,15 +119,15 @@ macro_rules! reduction_row {
             "mulx rcx, rax, qword ptr [rsi]\n",
             "adox ", $z0, ", rax\n",
             product!("rsi + 8" $z1),
-            "mov rdx, ", $z1, "\n",
-            "mulx rax, rbx, qword ptr [rsp + 16]\n",
-            "mov rdx, qword ptr [rdi + ", $at, "]\n",
             product!("rsi + 16" $z2),
             product!("rsi + 24" $z3),
             product!("rsi + 32" $z4),
             product!("rsi + 40" $z5),
             product!("rsi + 48" $z6),
-            last_product!("rsi + 56" $z7 $z0),
+            last_product!("rsi + 56" $z7 $z0, concat! {
+                "mov rdx, ", $z1, "\n",
+                "mulx rax, rbx, qword ptr [rsp + 16]\n",
+            }),
         }
     };
 }
@@ -481,6 +487,27 @@ unsafe fn subtract_blocks(out: *mut u64, t: *const u64, m: *const u64, bit: u64,
     }
 }
 
+// What the loop of `select_block` takes at a time.
+const _: () = assert!(ENTRIES % 4 == 0);
+
+/// Takes an entry of a table if as many as rdx says have been before it.
+macro_rules! entry {
+    ($at:literal) => {
+        concat! {
+            // One of all entries leaves a borrow.
+            "sub rdx, 1\n",
+            "cmovc r8, qword ptr [", $at, "]\n",
+            "cmovc r9, qword ptr [", $at, " + 8]\n",
+            "cmovc r10, qword ptr [", $at, " + 16]\n",
+            "cmovc r11, qword ptr [", $at, " + 24]\n",
+            "cmovc r12, qword ptr [", $at, " + 32]\n",
+            "cmovc r13, qword ptr [", $at, " + 40]\n",
+            "cmovc r14, qword ptr [", $at, " + 48]\n",
+            "cmovc r15, qword ptr [", $at, " + 56]\n",
+        }
+    };
+}
+
 /// `out[..8] = table[digit * stride..][..8]` for a secret digit; all [`ENTRIES`] are read.
 ///
 /// # Safety
@@ -498,27 +525,24 @@ unsafe fn select_block(out: *mut u64, table: *const u64, stride: usize, digit: u
             "xor r13d, r13d",
             "xor r14d, r14d",
             "xor r15d, r15d",
-            "xor eax, eax",
+            "mov eax, {fours}",
             "2:",
-            "cmp rax, rdx",
-            "cmove r8, qword ptr [rsi]",
-            "cmove r9, qword ptr [rsi + 8]",
-            "cmove r10, qword ptr [rsi + 16]",
-            "cmove r11, qword ptr [rsi + 24]",
-            "cmove r12, qword ptr [rsi + 32]",
-            "cmove r13, qword ptr [rsi + 40]",
-            "cmove r14, qword ptr [rsi + 48]",
-            "cmove r15, qword ptr [rsi + 56]",
+            entry!("rsi"),
+            entry!("rsi + 8 * rcx"),
             "lea rsi, [rsi + 8 * rcx]",
-            "inc eax",
-            "cmp eax, {entries}",
-            "jne 2b",
+            "lea rsi, [rsi + 8 * rcx]",
+            entry!("rsi"),
+            entry!("rsi + 8 * rcx"),
+            "lea rsi, [rsi + 8 * rcx]",
+            "lea rsi, [rsi + 8 * rcx]",
+            "dec eax",
+            "jnz 2b",
             store_window!(),
-            entries = const ENTRIES,
+            fours = const ENTRIES / 4,
             in("rdi") out,
             inout("rsi") table => _,
             in("rcx") stride,
-            in("rdx") digit,
+            inout("rdx") digit => _,
             out("rax") _,
             out("r8") _, out("r9") _, out("r10") _, out("r11") _,
             out("r12") _, out("r13") _, out("r14") _, out("r15") _,
