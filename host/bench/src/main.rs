@@ -146,7 +146,7 @@ fn main() {
             1,
             &|| {
                 let read = |suffix| std::fs::read(format!("{keys}/{bits}.{suffix}")).unwrap();
-                with(libraries::pss(&read("pk8"), &read("rsa")), operation)
+                with(libraries::pss(&read("pk8"), &read("pkcs1")), operation)
             },
         );
     }
