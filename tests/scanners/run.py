@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """
-Scanners against demo/tls_server, in the guest: testssl.sh, sslyze, sslscan and
-nmap's scripts.
+Scanners against demo/tls_server: testssl.sh, sslyze, sslscan and nmap's scripts.
 
-scanners/run.py --sslyze PROGRAM --testssl PROGRAM [--results FILE] [--logs DIR]
+scanners/run.py --serve DIR
+scanners/run.py --sslyze PROGRAM --testssl PROGRAM [--results FILE] --logs DIR
 
-Each scans a server that has TLS 1.3 by the kernel only, and one that hands the
+The first one is for the guest, in which the servers are, the second for the
+machine that it runs on, which is faster. DIR is the same one. Each scanner scans a server that has TLS 1.3 by the kernel only, and one that hands the
 rest to OpenSSL in user space. What a scanner has to complain of must be in
 EXPECTED, with the reason; what it must have seen is in FACTS.
 """
@@ -19,7 +20,7 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -31,6 +32,8 @@ sys.path.insert(0, os.path.join(HERE, "../../selftests"))
 import tls_hs  # noqa: E402  pylint: disable=wrong-import-position
 
 NAME = "scan.test"
+# Where scripts/guest forwards the guest's ports from.
+HOST = "127.0.0.1"
 # Not 4433, to which s_client goes when it is only asked for its options.
 PORTS = {"kernel": 8443, "fallback": 8444}
 SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
@@ -136,7 +139,7 @@ class Scan:
                               stdout=subprocess.PIPE, text=True, check=False).stdout
         self.version = re.search(r"version .*?(\d+\.[\d.]+)", said)[1]
         self.call(self.args.testssl, "--quiet", "--warnings", "off", "--color", "0", "--nodns",
-                  "none", "--ip", "127.0.0.1", "--add-ca", "ca.pem", "--openssl",
+                  "none", "--ip", HOST, "--add-ca", "ca.pem", "--openssl",
                   "/usr/bin/openssl", "--jsonfile", report, f"{NAME}:{self.port}")
         with open(report, encoding="utf-8") as file:
             for entry in json.load(file):
@@ -153,7 +156,7 @@ class Scan:
                   "--certinfo_ca_file=ca.pem", "--sslv2", "--sslv3", "--tlsv1", "--tlsv1_1",
                   "--tlsv1_2", "--tlsv1_3", "--certinfo", "--compression", "--early_data",
                   "--elliptic_curves", "--ems", "--fallback", "--heartbleed", "--openssl_ccs",
-                  "--reneg", "--resum", "--robot", f"{NAME}:{self.port}")
+                  "--reneg", "--resum", "--robot", f"{NAME}:{self.port}{{{HOST}}}")
         with open(report, encoding="utf-8") as file:
             report = json.load(file)
         self.version = report["sslyze_version"]
@@ -203,7 +206,8 @@ class Scan:
 
     def sslscan(self):
         """sslscan"""
-        self.call("sslscan", f"--xml={self.out}.xml", "--no-colour", f"{NAME}:{self.port}")
+        self.call("sslscan", f"--xml={self.out}.xml", "--no-colour",
+                  f"--sni-name={NAME}", f"{HOST}:{self.port}")
         root = ElementTree.parse(self.out + ".xml").getroot()
         self.version = root.get("version")
         root = root.find("ssltest")
@@ -238,7 +242,7 @@ class Scan:
                    "ssl-dh-params,ssl-known-key,tls-ticketbleed,tls-alpn,sslv2,sslv2-drown")
         self.call("nmap", "-Pn", "-n", "-sT", "--unprivileged", "-p", str(self.port), "-oX",
                   self.out + ".xml", "--script-args", f"tls.servername={NAME}", "--script",
-                  scripts, NAME)
+                  scripts, HOST)
         root = ElementTree.parse(self.out + ".xml").getroot()
         self.version = root.get("version")
         for script in root.iter("script"):
@@ -280,25 +284,9 @@ class Scan:
         return rows
 
 
-def main():
-    """Runs all, prints TAP."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--sslyze", required=True)
-    parser.add_argument("--testssl", required=True)
-    parser.add_argument("--results")
-    parser.add_argument("--logs")
-    parser.add_argument("scanners", nargs="*", metavar="SCANNER", default=list(EXPECTED))
-    args = parser.parse_args()
-    why = tls_hs.supported()
-    if why:
-        print(f"1..0 # SKIP {why}")
-        return 4
-    folder = tempfile.mkdtemp()
-    args.logs = os.path.realpath(args.logs or folder)
-    args.results = args.results and os.path.realpath(args.results)
+def serve(folder):
+    """In the guest: the servers, until somebody wants them to stop."""
     os.chdir(folder)
-    with open("/etc/hosts", "a", encoding="ascii") as hosts:
-        hosts.write(f"127.0.0.1 {NAME}\n")
     make_identity("p256", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
     make_identity("rsa", "rsa:2048")
     tls_hs.join_session()
@@ -314,6 +302,49 @@ def main():
                      "rsa.key"]
         with open(f"{server}.log", "w", encoding="utf-8") as log:
             servers.append(subprocess.Popen(argv, stdout=log))
+    write_json("ready", os.uname().release)
+    while not os.path.exists("stop"):
+        time.sleep(0.2)
+    alive = [server.poll() is None for server in servers]
+    for server in servers:
+        server.terminate()
+    write_json("end", {"alive": all(alive), "counters": tls_hs.counters()})
+
+
+def write_json(path, what):
+    """Writes a file that is complete as soon as it is there."""
+    with open(path + ".new", "w", encoding="ascii") as file:
+        json.dump(what, file)
+    os.rename(path + ".new", path)
+
+
+def read_json(path, seconds):
+    """What the guest has written, waiting for it."""
+    for _ in range(5 * seconds):
+        if os.path.exists(path):
+            with open(path, encoding="ascii") as file:
+                return json.load(file)
+        time.sleep(0.2)
+    raise SystemExit(f"the guest has not written {path}")
+
+
+def main():
+    """Runs all, prints TAP."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--serve", metavar="DIR")
+    parser.add_argument("--sslyze")
+    parser.add_argument("--testssl")
+    parser.add_argument("--results")
+    parser.add_argument("--logs")
+    parser.add_argument("scanners", nargs="*", metavar="SCANNER", default=list(EXPECTED))
+    args = parser.parse_args()
+    if args.serve:
+        serve(args.serve)
+        return 0
+    args.logs = os.path.realpath(args.logs)
+    args.results = args.results and os.path.realpath(args.results)
+    os.chdir(args.logs)
+    release = read_json("ready", 120)
     scans = [Scan(scanner, server, args) for scanner in args.scanners for server in PORTS]
     print("TAP version 13", flush=True)
     number = failed = 0
@@ -331,18 +362,17 @@ def main():
                 print(f"{'ok' if good else 'not ok'} {number} - {scan.scanner}, {scan.server}: "
                       f"{text}" + (f" # {reason}" if reason else ""), flush=True)
                 table.append((scan, good, text, reason))
-    alive = all(server.poll() is None for server in servers)
+    write_json("stop", True)
+    end = read_json("end", 60)
     number += 1
-    failed += not alive
-    print(f"{'ok' if alive else 'not ok'} {number} - the servers have survived it", flush=True)
+    failed += not end["alive"]
+    print(f"{'ok' if end['alive'] else 'not ok'} {number} - the servers have survived it")
     print(f"1..{number}")
-    for server in servers:
-        server.terminate()
-    counters = tls_hs.counters()
     for name in ("TlsHsDone", "TlsHsResumed", "TlsHsRetry", "TlsHsFallback", "TlsHsAlertTx"):
-        print(f"# {name} {counters[name]}")
+        print(f"# {name} {end['counters'][name]}")
     if args.results:
-        write_results(args, {s.scanner: s.version for s in scans}, table, counters)
+        write_results(args, {s.scanner: s.version for s in scans} | {"Linux": release}, table,
+                      end["counters"])
     return 1 if failed else 0
 
 
@@ -353,8 +383,7 @@ def write_results(args, versions, table, counters):
 <!-- SPDX-License-Identifier: GPL-2.0 -->
 # Scanners
 
-Written by `make scanners`, with {", ".join(f"{k} {v}" for k, v in versions.items())} and \
-Linux {os.uname().release}.
+Written by `make scanners`, with {", ".join(f"{k} {v}" for k, v in versions.items())}.
 
 "kernel" is the example server with TLS 1.3 only, "fallback" the one that hands other clients to
 OpenSSL in user space. A row has either something that the scanner complained of, with the reason
