@@ -133,7 +133,7 @@ pub trait Crypto: Sized {
     /// Whether the CPU has mulx, adcx and adox. Constant false where there is no assembly.
     fn cpu_has_adx() -> bool;
 
-    /// Runs something that uses the registers of AVX2, if the CPU has these and they are free in
-    /// this context. Returns whether it was run. Constant false where there is no assembly.
+    /// Runs something that uses popcnt and the registers of AVX2, if the CPU has these and they are
+    /// free in this context. Returns whether it was run. Constant false where there is no assembly.
     fn with_avx2(run: impl FnOnce()) -> bool;
 }

@@ -225,16 +225,16 @@ static bool cpu_has_avx2(void)
 	if (!cpu_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM, NULL))
 		return false;
 #endif
-	return boot_cpu_has(X86_FEATURE_AVX2);
+	return boot_cpu_has(X86_FEATURE_AVX2) && boot_cpu_has(X86_FEATURE_POPCNT);
 }
 #endif
 
 /**
- * tls_hs_avx2_begin() - begin to use the registers of AVX2
+ * tls_hs_avx2_begin() - begin to use the registers of AVX2, and popcnt
  *
  * Context: any.  If it returns true, neither sleep nor begin again until
  * tls_hs_avx2_end().
- * Return: whether the CPU has them and they are free.
+ * Return: whether the CPU has them, and the registers are free.
  */
 bool tls_hs_avx2_begin(void)
 {

@@ -224,7 +224,9 @@ impl Crypto for HostCrypto {
 
     fn with_avx2(run: impl FnOnce()) -> bool {
         #[cfg(target_arch = "x86_64")]
-        let free = !WITHOUT_ASSEMBLY.get() && std::is_x86_feature_detected!("avx2");
+        let free = !WITHOUT_ASSEMBLY.get()
+            && std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("popcnt");
         #[cfg(not(target_arch = "x86_64"))]
         let free = false;
         if free {

@@ -295,3 +295,172 @@ fn products() {
         assert_eq!(got, want);
     }
 }
+
+/// Arithmetic with the registers of AVX2, where a word has four coefficients with a sign.
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use super::*;
+    use crypto::Crypto;
+    use mlkem::sample::{self, Uniform, NOISE_LEN};
+    use mlkem::wide_encode::decode;
+    use mlkem::wide_ring;
+
+    /// Coefficients as they are in words.
+    fn words(coefficients: &[i64]) -> Vec<u64> {
+        let word = |four: &[i64]| {
+            let words = four.iter().map(|a| *a as u64 & 0xffff);
+            words.rev().fold(0, |word, a| word << 16 | a)
+        };
+        coefficients.chunks(4).map(word).collect()
+    }
+
+    /// The coefficients in words.
+    fn coefficients<'a>(words: impl IntoIterator<Item = &'a u64>) -> Vec<i64> {
+        let words = words.into_iter();
+        words
+            .flat_map(|word| [0, 16, 32, 48].map(|shift| (word >> shift) as i16 as i64))
+            .collect()
+    }
+
+    fn reduced(a: i64) -> u64 {
+        a.rem_euclid(Q as i64) as u64
+    }
+
+    /// Numbers below a tenth of a multiple of q, of both signs.
+    fn signed(rng: &mut StdRng, tenths: u64) -> i64 {
+        let a = extreme(rng, (tenths * Q).div_ceil(10)) as i64;
+        a * [1, -1][rng.gen_range(0..2)]
+    }
+
+    fn is_below(a: i64, tenths: u64) -> bool {
+        10 * a.unsigned_abs() < tenths * Q
+    }
+
+    /// Runs it if there is AVX2.
+    fn run(f: impl FnOnce()) -> bool {
+        HostCrypto::with_avx2(f)
+    }
+
+    #[test]
+    fn forward_transform() {
+        let mut rng = StdRng::seed_from_u64(12);
+        for round in 0..1000 {
+            // From -2 to 2 are these bytes' coefficients.
+            let noise: [u8; NOISE_LEN] = std::array::from_fn(|_| match round {
+                0 => 0x33,
+                1 => 0xcc,
+                2 => 0,
+                3..500 => [0x33, 0xcc, 0x3c, 0xc3][rng.gen_range(0..4)],
+                _ => rng.gen(),
+            });
+            let mut factor: Factor = [[0; 2]; 128];
+            // SAFETY: There is AVX2.
+            if !run(|| unsafe { wide_ring::transform(&mut factor, &noise) }) {
+                return;
+            }
+            let mut f: Poly = [0; 128];
+            sample::noise_scaled(&mut f, &noise);
+            let want = transform(&super::coefficients(&f));
+            let got = coefficients(factor.as_flattened());
+            let pairs = got[..256].chunks(2).zip(got[256..512].chunks(2));
+            for (i, (first, second)) in pairs.enumerate() {
+                let &[b0, b1_zeta] = first else { panic!() };
+                let &[b1, b0_too] = second else { panic!() };
+                assert!(is_below(b0, 10) && is_below(b1_zeta, 10));
+                assert!(is_below(b1, 74) && is_below(b0_too, 74));
+                let [a, b] = [want[2 * i], want[2 * i + 1]];
+                assert_eq!(
+                    [b0, b1_zeta, b1, b0_too].map(reduced),
+                    [a, b * gamma(i) % Q, b, a]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn products() {
+        let mut rng = StdRng::seed_from_u64(13);
+        for round in 0..1000 {
+            let mut random = |bound| match round {
+                0 => bound as i64 * Q as i64 / 10,
+                1 => -(bound as i64 * Q as i64 / 10),
+                _ => signed(&mut rng, bound),
+            };
+            // The first of both is what the transform leaves at most.
+            let firsts: [Vec<i64>; 3] =
+                std::array::from_fn(|_| (0..256).map(|_| random(10)).collect());
+            let seconds: [Vec<i64>; 3] =
+                std::array::from_fn(|_| (0..256).map(|_| random(74)).collect());
+            let mut factors: [Factor; 3] = [[[0; 2]; 128]; 3];
+            for ((factor, first), second) in factors.iter_mut().zip(&firsts).zip(&seconds) {
+                let both = words(&[&first[..], second].concat());
+                factor.as_flattened_mut()[..128].copy_from_slice(&both);
+            }
+            // SAFETY: Zeroes are a valid value.
+            let mut row: Box<[Uniform; 3]> = unsafe { tls_handshake_host::zeroed() };
+            let mut sum: Poly = [0; 128];
+            let others: [[u8; 384]; 3] = std::array::from_fn(|_| {
+                let mut bytes = [0; 384];
+                for three in bytes.chunks_mut(3) {
+                    let [a, b] = [0; 2].map(|_| match round {
+                        0 | 1 => Q - 1,
+                        _ => extreme(&mut rng, Q),
+                    });
+                    three.copy_from_slice(&(a | b << 12).to_le_bytes()[..3]);
+                }
+                bytes
+            });
+            // SAFETY: There is AVX2.
+            let done = run(|| unsafe {
+                for (to, bytes) in row.iter_mut().zip(&others) {
+                    decode(to, bytes);
+                }
+                wide_ring::product(&mut sum, &row, &factors);
+            });
+            if !done {
+                return;
+            }
+            let mut want = [0; 256];
+            for ((other, first), second) in row.iter().zip(&firsts).zip(&seconds) {
+                for (i, [a0, a1]) in other.pairs().enumerate() {
+                    let term = |b: &[i64]| i64::from(a0) * b[2 * i] + i64::from(a1) * b[2 * i + 1];
+                    want[2 * i] += term(first);
+                    want[2 * i + 1] += term(second);
+                }
+            }
+            for (got, want) in coefficients(&sum[..64]).into_iter().zip(want) {
+                assert!(is_below(got, 28));
+                assert_eq!(reduced(got << 16), reduced(want));
+            }
+        }
+    }
+
+    #[test]
+    fn inverse_transform() {
+        let mut rng = StdRng::seed_from_u64(14);
+        let inverse = |f: &[i64]| {
+            let mut words: Poly = [words(f), vec![0; 64]].concat().try_into().unwrap();
+            // SAFETY: There is AVX2.
+            run(|| unsafe { wide_ring::inverse_transform(&mut words) }).then(|| {
+                let got = coefficients(&words[..64]);
+                assert!(got.iter().all(|a| is_below(*a, 92)));
+                got.into_iter().map(reduced).collect::<Vec<_>>()
+            })
+        };
+        for _ in 0..1000 {
+            let f: Vec<i64> = (0..256).map(|_| signed(&mut rng, 28)).collect();
+            let Some(got) = inverse(&f) else { return };
+            let want: Vec<u64> = f.into_iter().map(|a| reduced(128 * a)).collect();
+            assert_eq!(transform(&got), want);
+        }
+        // All sums grow as much as they can.
+        let bound = 28 * Q as i64 / 10;
+        for a in -bound..=bound {
+            let Some(got) = inverse(&[a; 256]) else {
+                return;
+            };
+            assert_eq!(got[..2], [reduced(128 * a); 2]);
+            assert!(got[2..].iter().all(|a| *a == 0));
+        }
+    }
+}

@@ -33,15 +33,15 @@ static ROUND_CONSTANTS: [u64; 24] = {
     constants
 };
 
-/// The sum of a column of the states at a register: lanes 5 apart.
+/// The sum of a column of the states at rdi: lanes 5 apart.
 macro_rules! column_sum {
-    ($from:literal, $column:literal, $sum:literal) => {
+    ($column:literal, $sum:literal) => {
         concat! {
-            "vmovdqu ymm", $sum, ", [", $from, " + 32 * ", $column, "]\n",
-            "vpxor ymm", $sum, ", ymm", $sum, ", [", $from, " + 32 * (", $column, " + 5)]\n",
-            "vpxor ymm", $sum, ", ymm", $sum, ", [", $from, " + 32 * (", $column, " + 10)]\n",
-            "vpxor ymm", $sum, ", ymm", $sum, ", [", $from, " + 32 * (", $column, " + 15)]\n",
-            "vpxor ymm", $sum, ", ymm", $sum, ", [", $from, " + 32 * (", $column, " + 20)]\n",
+            "vmovdqu ymm", $sum, ", [rdi + 32 * ", $column, "]\n",
+            "vpxor ymm", $sum, ", ymm", $sum, ", [rdi + 32 * (", $column, " + 5)]\n",
+            "vpxor ymm", $sum, ", ymm", $sum, ", [rdi + 32 * (", $column, " + 10)]\n",
+            "vpxor ymm", $sum, ", ymm", $sum, ", [rdi + 32 * (", $column, " + 15)]\n",
+            "vpxor ymm", $sum, ", ymm", $sum, ", [rdi + 32 * (", $column, " + 20)]\n",
         }
     };
 }
@@ -73,13 +73,14 @@ macro_rules! lane {
     };
 }
 
-/// A lane of the result, from three neighbours of a row.
+/// A lane of the result, from three neighbours of a row, which is added to the sum of its column.
 macro_rules! mix {
-    ($to:literal, $lane:literal, $a:literal, $b:literal, $c:literal) => {
+    ($to:literal, $lane:literal, $a:literal, $b:literal, $c:literal, $sum:literal) => {
         concat! {
             "vpandn ymm15, ymm", $b, ", ymm", $c, "\n",
             "vpxor ymm15, ymm15, ymm", $a, "\n",
             "vmovdqu [", $to, " + 32 * ", $lane, "], ymm15\n",
+            "vpxor ymm", $sum, ", ymm", $sum, ", ymm15\n",
         }
     };
 }
@@ -92,37 +93,40 @@ macro_rules! row {
     ) => {
         concat! {
             $(lane!($from $lane $change $register $bits),)*
-            mix!($to, $r0, "5", "6", "7"),
-            mix!($to, $r1, "6", "7", "8"),
-            mix!($to, $r2, "7", "8", "9"),
-            mix!($to, $r3, "8", "9", "5"),
-            mix!($to, $r4, "9", "5", "6"),
+            mix!($to, $r0, "5", "6", "7", "10"),
+            mix!($to, $r1, "6", "7", "8", "11"),
+            mix!($to, $r2, "7", "8", "9", "12"),
+            mix!($to, $r3, "8", "9", "5", "13"),
+            mix!($to, $r4, "9", "5", "6", "14"),
         }
     };
 }
 
 /// A round, from the states at one register to those at another, with the constant at rdx. The
-/// registers are: 0 to 4 the changes, 5 to 9 a row, 10 to 14 the sums of columns, 15 for what
-/// comes in between.
+/// registers are: 0 to 4 the changes, 5 to 9 a row, 10 to 14 the sums of columns, once these have
+/// been used those of the result, 15 for what comes in between.
 macro_rules! round {
     ($from:literal, $to:literal, $constant:literal) => {
         concat! {
-            column_sum!($from, "0", "10"),
-            column_sum!($from, "1", "11"),
-            column_sum!($from, "2", "12"),
-            column_sum!($from, "3", "13"),
-            column_sum!($from, "4", "14"),
             change!("0", "14", "11"),
             change!("1", "10", "12"),
             change!("2", "11", "13"),
             change!("3", "12", "14"),
             change!("4", "13", "10"),
+            "vpxor xmm10, xmm10, xmm10\n",
+            "vpxor xmm11, xmm11, xmm11\n",
+            "vpxor xmm12, xmm12, xmm12\n",
+            "vpxor xmm13, xmm13, xmm13\n",
+            "vpxor xmm14, xmm14, xmm14\n",
             row!($to, "0", "1", "2", "3", "4",
                 $from "0" "0" "5" "0",
                 $from "6" "1" "6" "44",
                 $from "12" "2" "7" "43",
                 $from "18" "3" "8" "21",
                 $from "24" "4" "9" "14"),
+            "vpbroadcastq ymm15, [rdx + ", $constant, "]\n",
+            "vpxor ymm10, ymm10, ymm15\n",
+            "vmovdqu [", $to, "], ymm10\n",
             row!($to, "5", "6", "7", "8", "9",
                 $from "3" "3" "5" "28",
                 $from "9" "4" "6" "20",
@@ -147,9 +151,6 @@ macro_rules! round {
                 $from "14" "4" "7" "39",
                 $from "15" "0" "8" "41",
                 $from "21" "1" "9" "2"),
-            "vpbroadcastq ymm15, [rdx + ", $constant, "]\n",
-            "vpxor ymm15, ymm15, [", $to, "]\n",
-            "vmovdqu [", $to, "], ymm15\n",
         }
     };
 }
@@ -164,6 +165,11 @@ pub(crate) unsafe fn permute(states: &mut States, work: &mut States) {
     // constants as rounds, two of which are done at a time.
     unsafe {
         asm!(
+            column_sum!("0", "10"),
+            column_sum!("1", "11"),
+            column_sum!("2", "12"),
+            column_sum!("3", "13"),
+            column_sum!("4", "14"),
             "2:",
             round!("rdi", "rsi", "0"),
             round!("rsi", "rdi", "8"),

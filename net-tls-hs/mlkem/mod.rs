@@ -2,8 +2,8 @@
 
 //! ML-KEM-768 encapsulation (FIPS 203), what a server does of X25519MLKEM768: constant time.
 //!
-//! Where there is AVX2, what can be hashed at the same time is. Nothing is allocated; what does not
-//! fit on a kernel stack is in [`Scratch`].
+//! Where there is AVX2, what can be hashed at the same time is, and 16 coefficients are dealt with
+//! at once. Nothing is allocated; what does not fit on a kernel stack is in [`Scratch`].
 
 pub(crate) mod encode;
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +12,10 @@ pub(crate) mod ring;
 pub(crate) mod sample;
 #[cfg(target_arch = "x86_64")]
 mod wide;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod wide_encode;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod wide_ring;
 
 use crate::crypto::Crypto;
 use crate::ct::{self, Secret, Zeroable};
@@ -55,7 +59,7 @@ pub struct Scratch {
 }
 
 struct Public {
-    /// The transposed matrix.
+    /// The transposed matrix. With AVX2, it is also where the vector of the key is decoded.
     matrix: [[Uniform; RANK]; RANK],
     /// What some of it is made from.
     blocks: [Blocks; RANK],
@@ -71,7 +75,7 @@ struct Secrets {
     output: [u8; SHARED_SECRET_LEN + 32],
     /// What the polynomials of noise are made from.
     noise: [[u8; NOISE_LEN]; NOISES],
-    /// The vector y of FIPS 203, algorithm 14.
+    /// The vector y of FIPS 203, algorithm 14. With AVX2, this and the sum are of 16 bits.
     y: [Factor; RANK],
     sum: Poly,
     #[cfg(target_arch = "x86_64")]
@@ -117,7 +121,8 @@ pub(crate) fn encapsulate_on<C: Crypto>(
 ) -> Result<(), InvalidKey> {
     let key: &[u8; ENCAPSULATION_KEY_LEN] = key.try_into().map_err(|_| InvalidKey)?;
     let (vector, matrix_seed) = key.split_last_chunk().ok_or(InvalidKey)?;
-    if !encode::is_reduced(vector) {
+    let vector = vector.try_into().map_err(|_| InvalidKey)?;
+    if !is_reduced::<C>(wide, vector, scratch) {
         return Err(InvalidKey);
     }
 
@@ -131,9 +136,21 @@ pub(crate) fn encapsulate_on<C: Crypto>(
     shared.copy_from_slice(output_shared);
 
     noise_bytes::<C>(wide, s);
-    encrypt(vector, message, scratch, ciphertext);
+    encrypt::<C>(wide, vector, message, scratch, ciphertext);
     ct::wipe(core::slice::from_mut(&mut *scratch.secret));
     Ok(())
+}
+
+/// Whether all coefficients of a vector are below q (FIPS 203, section 7.2).
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
+fn is_reduced<C: Crypto>(wide: bool, vector: &[u8; VECTOR_LEN], scratch: &mut Scratch) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if wide {
+        if let Some(reduced) = wide::is_reduced::<C>(vector, &mut scratch.public) {
+            return reduced;
+        }
+    }
+    encode::is_reduced(vector)
 }
 
 /// Makes the matrix from its seed, and the hash of the key.
@@ -188,12 +205,18 @@ fn noise_bytes<C: Crypto>(wide: bool, s: &mut Secrets) {
 }
 
 /// Encrypts a message (FIPS 203, algorithm 14), with matrix and noise in `scratch`.
-fn encrypt(
-    vector: &[u8],
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
+fn encrypt<C: Crypto>(
+    wide: bool,
+    vector: &[u8; VECTOR_LEN],
     message: &[u8; MESSAGE_LEN],
     scratch: &mut Scratch,
     ciphertext: &mut [u8; CIPHERTEXT_LEN],
 ) {
+    #[cfg(target_arch = "x86_64")]
+    if wide && wide::encrypt::<C>(vector, message, scratch, ciphertext) {
+        return;
+    }
     let s = &mut *scratch.secret;
     let (noise_y, noise_e) = s.noise.split_at(RANK);
     for (noise, y) in noise_y.iter().zip(&mut s.y) {

@@ -37,15 +37,15 @@ const LOW_17: u64 = 0x1ffff * BOTH;
 
 /// A constant to multiply by.
 #[derive(Clone, Copy)]
-struct Zeta {
-    value: u64,
+pub(super) struct Zeta {
+    pub(super) value: u64,
     /// `floor(value * 2^15 / q)`, from which the quotient of a product is estimated.
     ratio: u64,
 }
 
 /// Powers of 17, a primitive 256th root of unity: entry i has 17 to the power of i's seven bits in
 /// reverse (FIPS 203, appendix A).
-const ZETAS: [Zeta; N / 2] = {
+pub(super) const ZETAS: [Zeta; N / 2] = {
     let mut powers = [1; N / 2];
     let mut i = 1;
     while i < powers.len() {

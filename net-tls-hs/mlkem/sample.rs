@@ -19,7 +19,12 @@ pub(crate) const NOISE_LEN: usize = 128;
 
 /// A polynomial of the matrix. All of it is public.
 #[derive(Clone, Copy)]
-pub(crate) struct Uniform([u16; N]);
+#[repr(C)]
+pub(crate) struct Uniform {
+    coefficients: [u16; N],
+    /// What may be overwritten when the last coefficients are sampled, 16 at a time.
+    _excess: [u16; 16],
+}
 
 /// What is asked of SHAKE128 for a polynomial at first.
 pub(crate) type Blocks = [u8; BLOCKS_LEN];
@@ -30,23 +35,17 @@ impl Uniform {
     pub(crate) fn sample<C: Crypto>(&mut self, seed: &[u8; 34], blocks: &mut Blocks) {
         let mut xof = C::shake128(seed);
         C::shake128_squeeze(&mut xof, blocks);
-        let mut found = select(&mut self.0, 0, blocks);
+        let mut found = select(&mut self.coefficients, 0, blocks);
         while found < N {
             let (block, _) = blocks.split_at_mut(BLOCK_LEN);
             C::shake128_squeeze(&mut xof, block);
-            found = select(&mut self.0, found, block);
+            found = select(&mut self.coefficients, found, block);
         }
-    }
-
-    /// Samples from the first blocks of SHAKE128's output. False if they do not suffice, as of one
-    /// polynomial in a hundred.
-    pub(crate) fn sample_from(&mut self, blocks: &Blocks) -> bool {
-        select(&mut self.0, 0, blocks) >= N
     }
 
     /// Pairs of coefficients, each below q.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = [u16; 2]> + '_ {
-        self.0
+        self.coefficients
             .chunks_exact(2)
             .map(|pair| if let &[a, b] = pair { [a, b] } else { [0; 2] })
     }

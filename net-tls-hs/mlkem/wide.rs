@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hashing of an encapsulation, four at a time (FIPS 202): the hash of the key beside the
-//! matrix, a row of it at a time, and then the noise.
+//! An encapsulation with the registers of AVX2. Four hashes are made at a time (FIPS 202): that of
+//! the key beside the matrix, a row of it at a time, and then the noise.
 
+use super::encode::{POLY_LEN, POLY_LEN_10};
 use super::keccak::{permute, States, WAYS};
-use super::sample::{BLOCKS, BLOCK_LEN, NOISE_LEN};
-use super::{set_indices, Public, ENCAPSULATION_KEY_LEN, NOISES, RANK, SEED_LEN};
+use super::sample::{Uniform, BLOCKS, BLOCK_LEN, NOISE_LEN};
+use super::wide_encode::{decode, encode_10, encode_4, select};
+use super::wide_ring::{inverse_transform, product, transform};
+use super::{
+    set_indices, Public, Scratch, CIPHERTEXT_LEN, ENCAPSULATION_KEY_LEN, MESSAGE_LEN, NOISES, RANK,
+    SEED_LEN, VECTOR_LEN,
+};
 use crate::crypto::Crypto;
 
 /// Length of a block of SHA3-256's input and of SHAKE256's output.
@@ -39,6 +45,7 @@ pub(super) fn expand<C: Crypto>(
             add_end(states, way, seed.len(), BLOCK_LEN, SHAKE_SUFFIX);
         }
         let blocks = &mut public.blocks;
+        let mut enough = [false; RANK];
         let done = C::with_avx2(|| {
             for i in 0..BLOCKS {
                 let key_block = key_blocks.next().unwrap_or(&[]);
@@ -54,12 +61,19 @@ pub(super) fn expand<C: Crypto>(
                     }
                 }
             }
+            let sampled = enough.iter_mut().zip(&mut *polynomials).zip(&*blocks);
+            for ((enough, polynomial), blocks) in sampled {
+                // SAFETY: As above.
+                *enough = unsafe { select(polynomial, blocks) };
+            }
         });
         if !done {
             return false;
         }
-        for ((column, polynomial), blocks) in (0..).zip(polynomials).zip(blocks) {
-            if !polynomial.sample_from(blocks) {
+        for (((column, polynomial), blocks), enough) in
+            (0..).zip(polynomials).zip(blocks).zip(enough)
+        {
+            if !enough {
                 set_indices(seed, row, column);
                 polynomial.sample::<C>(seed, blocks);
             }
@@ -96,6 +110,73 @@ pub(super) fn noise<C: Crypto>(
     true
 }
 
+/// Decodes a vector. Returns whether all coefficients are below q.
+///
+/// # Safety
+///
+/// The CPU must have AVX2, and its registers must be free to be used.
+unsafe fn decode_vector(to: &mut [Uniform; RANK], vector: &[u8; VECTOR_LEN]) -> bool {
+    let mut reduced = true;
+    for (to, bytes) in to.iter_mut().zip(vector.chunks_exact(POLY_LEN)) {
+        if let Some(bytes) = bytes.first_chunk() {
+            // SAFETY: As the caller promises.
+            reduced &= unsafe { decode(to, bytes) };
+        }
+    }
+    reduced
+}
+
+/// [`super::is_reduced`]. Nothing if AVX2 cannot be used. The matrix is overwritten.
+pub(super) fn is_reduced<C: Crypto>(
+    vector: &[u8; VECTOR_LEN],
+    public: &mut Public,
+) -> Option<bool> {
+    let [row, ..] = &mut public.matrix;
+    let mut reduced = false;
+    // SAFETY: This runs where the registers of AVX2 may be used.
+    C::with_avx2(|| reduced = unsafe { decode_vector(row, vector) }).then_some(reduced)
+}
+
+/// [`super::encrypt`]. False if AVX2 cannot be used. The matrix is overwritten.
+pub(super) fn encrypt<C: Crypto>(
+    vector: &[u8; VECTOR_LEN],
+    message: &[u8; MESSAGE_LEN],
+    scratch: &mut Scratch,
+    ciphertext: &mut [u8; CIPHERTEXT_LEN],
+) -> bool {
+    let s = &mut *scratch.secret;
+    let (noise_y, noise_e) = s.noise.split_at(RANK);
+    let [.., noise_v] = &s.noise;
+    let (u, v) = ciphertext.split_at_mut(RANK * POLY_LEN_10);
+    C::with_avx2(|| {
+        for (y, noise) in s.y.iter_mut().zip(noise_y) {
+            // SAFETY: This runs where the registers of AVX2 may be used.
+            unsafe { transform(y, noise) };
+        }
+        let rows = scratch.public.matrix.iter().zip(noise_e);
+        for (u, (row, noise)) in u.chunks_exact_mut(POLY_LEN_10).zip(rows) {
+            if let Some(u) = u.first_chunk_mut() {
+                // SAFETY: As above.
+                unsafe {
+                    product(&mut s.sum, row, &s.y);
+                    inverse_transform(&mut s.sum);
+                    encode_10(u, &s.sum, noise);
+                }
+            }
+        }
+        let [row, ..] = &mut scratch.public.matrix;
+        if let Some(v) = v.first_chunk_mut() {
+            // SAFETY: As above.
+            unsafe {
+                decode_vector(row, vector);
+                product(&mut s.sum, row, &s.y);
+                inverse_transform(&mut s.sum);
+                encode_4(v, &s.sum, noise_v, message);
+            }
+        }
+    })
+}
+
 /// Makes a state that of no input.
 fn clear(states: &mut States, way: usize) {
     for lane in states {
@@ -107,14 +188,19 @@ fn clear(states: &mut States, way: usize) {
 
 /// Adds bytes to the start of a state.
 fn add(states: &mut States, way: usize, bytes: &[u8]) {
-    for (lane, bytes) in states.iter_mut().zip(bytes.chunks(8)) {
+    let mut lanes = states.iter_mut().filter_map(|lane| lane.get_mut(way));
+    let words = bytes.chunks_exact(8);
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(words.remainder()) {
+        *to = *from;
+    }
+    for (bytes, lane) in words.zip(&mut lanes) {
         let mut word = [0; 8];
-        for (to, from) in word.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        if let Some(lane) = lane.get_mut(way) {
-            *lane ^= u64::from_le_bytes(word);
-        }
+        word.copy_from_slice(bytes);
+        *lane ^= u64::from_le_bytes(word);
+    }
+    if let Some(lane) = lanes.next() {
+        *lane ^= u64::from_le_bytes(last);
     }
 }
 
