@@ -2,6 +2,10 @@
 //! The same ClientHello for our engine, for rustls and for OpenSSL. Where one goes on and another
 //! does not, or they say other alerts, a rule below must tell why. `make differential-hello` runs
 //! many and writes what it finds to differential.md.
+#![cfg(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(tls_hs_cross)
+))]
 
 mod common;
 #[path = "../fuzz/src/engine/hello.rs"]
