@@ -43,6 +43,18 @@ HTTP = "what the example server says over HTTP is no matter of TLS"
 SCANNER = "the scanner's own lack"
 TLS12 = "TLS 1.2 is by OpenSSL in user space, as Debian sets it up"
 
+# What is usual for TLS 1.2, which is by OpenSSL in user space.
+OPENSSL_CNF = """\
+openssl_conf = conf
+[conf]
+ssl_conf = ssl
+[ssl]
+system_default = good
+[good]
+CipherString = ECDHE+AESGCM:ECDHE+CHACHA20
+Options = ServerPreference
+"""
+
 # Complaints by scanner and server, as patterns of (what, value).
 EXPECTED = {
     "testssl.sh": [
@@ -52,6 +64,8 @@ EXPECTED = {
         ("both", "security_headers", "*", HTTP),
         ("both", "engine_problem", "*", SCANNER),
         ("kernel", "NPN", "not possible for TLS 1.3-only hosts", SCANNER),
+        # It needs a ticket, but its client hangs up as soon as the handshake is done.
+        ("both", "sessionresumption_ticket", "*", SCANNER),
     ],
     "sslyze": [],
     "sslscan": [],
@@ -68,7 +82,6 @@ FACTS = {
         ("both", "cert_chain_of_trust", "passed*"),
         ("both", "cert_trust", "Ok via SAN*"),
         ("both", "heartbleed", "not vulnerable*"),
-        ("both", "sessionresumption_ticket", "supported*"),
     ],
     "sslyze": [
         ("both", "tls_1_3_cipher_suites", " ".join(SUITES)),
@@ -294,6 +307,8 @@ def serve(folder):
     for name in ("p256", "rsa"):
         with open(f"{name}.id", "rb") as file:
             tls_hs.add_key("tls_identity", name, file.read(), ring)
+    with open("openssl.cnf", "w", encoding="ascii") as file:
+        file.write(OPENSSL_CNF)
     servers = []
     for server, port in PORTS.items():
         argv = [os.path.join(BIN, "tls_server"), "-t", "60000", "-p", str(port), "-k", str(ring)]
@@ -301,7 +316,8 @@ def serve(folder):
             argv += ["--", os.path.join(BIN, "tls12_proxy"), "p256.pem", "p256.key", "rsa.pem",
                      "rsa.key"]
         with open(f"{server}.log", "w", encoding="utf-8") as log:
-            servers.append(subprocess.Popen(argv, stdout=log))
+            servers.append(subprocess.Popen(
+                argv, stdout=log, env={**os.environ, "OPENSSL_CONF": "openssl.cnf"}))
     write_json("ready", os.uname().release)
     while not os.path.exists("stop"):
         time.sleep(0.2)
