@@ -71,15 +71,12 @@ macro_rules! product {
 
 /// The last product of a row, whose high half is the new limb on top of the window.
 macro_rules! last_product {
-    ($source:literal $z:literal $top:literal) => {
-        last_product!($source $z $top, "mulx rax, rax, rdx\n")
-    };
-    ($source:literal $z:literal $top:literal, $multiplication:expr) => {
+    ($source:literal $z:literal $top:literal $(, $multiplication:expr)?) => {
         concat! {
             "adcx ", $z, ", rcx\n",
             "mulx ", $top, ", rax, qword ptr [", $source, "]\n",
             "adox ", $z, ", rax\n",
-            end_of_row!($top, $multiplication),
+            end_of_row!($top $(, $multiplication)?),
         }
     };
 }

@@ -7,9 +7,10 @@ scanners/run.py --serve DIR
 scanners/run.py --sslyze PROGRAM --testssl PROGRAM [--results FILE] --logs DIR
 
 The first one is for the guest, in which the servers are, the second for the
-machine that it runs on, which is faster. DIR is the same one. Each scanner scans a server that has TLS 1.3 by the kernel only, and one that hands the
-rest to OpenSSL in user space. What a scanner has to complain of must be in
-EXPECTED, with the reason; what it must have seen is in FACTS.
+machine that it runs on, which is faster. DIR is the same one. Each scanner scans
+a server that has TLS 1.3 by the kernel only, and one that hands the rest to
+OpenSSL in user space. What a scanner has to complain of must be in EXPECTED, with
+the reason; what it must have seen is in FACTS.
 """
 
 import argparse
