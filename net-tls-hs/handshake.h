@@ -111,84 +111,138 @@ struct tls_hs_alpn {
 /* Bits of tls_hs::flags. */
 enum {
 	TLS_HS_QUEUED,		/* on a CPU's list of work */
-	TLS_HS_ABANDONED,	/* the listener is gone */
-	TLS_HS_PRESSURE,	/* the listener wants its backlog back */
+	TLS_HS_EVICTED,		/* its listener has given it to be closed */
+};
+
+/**
+ * enum tls_hs_end - how a handshake has ended
+ * @TLS_HS_RUNNING: not at all so far
+ * @TLS_HS_END_DONE: complete, the session has the keys of application data
+ * @TLS_HS_END_FALLBACK: user space is to do it, nothing has been consumed
+ * @TLS_HS_END_CLOSE: an alert has been sent or received, or the client has
+ *	closed: send a FIN
+ * @TLS_HS_END_RESET: send a reset
+ */
+enum tls_hs_end {
+	TLS_HS_RUNNING,
+	TLS_HS_END_DONE,
+	TLS_HS_END_FALLBACK,
+	TLS_HS_END_CLOSE,
+	TLS_HS_END_RESET,
+};
+
+/**
+ * enum tls_hs_place - who owns an unaccepted child, see listen.c
+ * @TLS_HS_NOWHERE: a process or an in-kernel user
+ * @TLS_HS_SILENT: the listener; the ClientHello has not been answered
+ * @TLS_HS_WAITING: the listener; it has been
+ * @TLS_HS_READY: the listener, until accept()
+ * @TLS_HS_CLOSING: the work item that closes it
+ * @TLS_HS_ORPHAN: the work item that hands it over to another listener
+ */
+enum tls_hs_place {
+	TLS_HS_NOWHERE,
+	TLS_HS_SILENT,
+	TLS_HS_WAITING,
+	TLS_HS_READY,
+	TLS_HS_CLOSING,
+	TLS_HS_ORPHAN,
+};
+
+struct tls_hs;
+
+/**
+ * struct tls_hs_user - what handshakes are done for
+ * @answered: the ClientHello has been answered: no fallback any more; may be
+ *	%NULL
+ * @ended: tls_hs::end has been set, and the socket has its own callbacks back
+ * @free: frees the structure that the handshake is a part of
+ *
+ * Context of the first two: the socket lock is held, by a process or, with BH
+ * off, its spinlock.
+ */
+struct tls_hs_user {
+	void (*answered)(struct tls_hs *hs);
+	void (*ended)(struct tls_hs *hs);
+	void (*free)(struct tls_hs *hs);
 };
 
 /**
  * struct tls_hs - the handshake of one connection
- * @hold: keeps the connection from accept()
  * @refs: one for the socket, one each while queued, armed or to be closed
  * @flags: TLS_HS_QUEUED etc.
  * @todo: entry of a CPU's list of work
- * @to_close: entry of the list of connections to be closed
  * @sk: the connection, referenced
- * @conf: the listener's settings
- * @names: the listener's settings for server names, or %NULL
+ * @user: what it is done for
+ * @conf: the settings
+ * @names: settings for server names, or %NULL
  * @name_conf: settings for the name that the client has sent, if there are any
- * @alpn: the listener's application protocols, or %NULL
+ * @alpn: application protocols, or %NULL
  * @session: the engine's part, allocated when the first bytes arrive
  * @timer: ends the handshake, or wakes it up to go on sending
- * @held: when the connection was established, in jiffies
  * @deadline: when the handshake must have ended, in jiffies
  * @wake: when there is something to be done before, if @waking
- * @look: the look into the keyring that it waits for, or 0
+ * @look: the look into the keyring that it waits for
  * @start: when its first byte arrived, ktime in ns; 0 before
  * @need: bytes that must be unread for the engine to get further
  * @unsent: rest of a flight that did not fit into the send buffer
  * @unsent_len: its length
  * @unsent_off: how much of it has been sent
  * @retry: jiffies to wait before sending again
- * @started: @held and @deadline have been set
  * @waking: @wake has been set
  * @named: the client's server name has been looked up in @names
  * @consumed: something has been consumed: no fallback any more
  * @answered: the flight has been written: the identity is chosen
- * @accepting: handed to accept(): complete or fallen back
- * @fallen_back: to be accepted as a plain TCP socket
- * @closing: taken off the listener to be closed
- * @data_ready: the child's own callbacks and settings, to be restored
+ * @long_work: what comes next takes long: not in softirq
+ * @foreign: the socket has not got a context, as it is not TCP's own any more
+ * @end: &enum tls_hs_end
+ * @error: what an in-kernel user is told if @end is neither done nor fallback
+ * @data_ready: the socket's own callbacks and settings, to be restored
  * @state_change: same
  * @write_space: same
  * @allocation: same
  * @rcvlowat: same
  * @use_task_frag: same
  * @fasync: same
+ * @lsn: the listener whose child it is, referenced; under the socket lock
+ * @node: entry of one of the lists of @lsn, under its lock
+ * @to_close: entry of the list of connections to be closed
+ * @since: when the listener got it, in jiffies; constant
+ * @epoch: the value of tls_hs_listener::epoch then
+ * @place: &enum tls_hs_place, under the lock of @lsn
  *
- * Everything but @refs, @flags, @todo and @timer is protected by the child's
- * spinlock, as the child is never owned when work is done on it.
+ * Everything but @refs, @flags, @todo and what is said to be under another lock
+ * is under the socket lock.
  */
 struct tls_hs {
-	struct inet_csk_hold hold;
 	refcount_t refs;
 	unsigned long flags;
 	struct llist_node todo;
-	struct llist_node to_close;
 	struct sock *sk;
+	const struct tls_hs_user *user;
 	struct tls_hs_conf *conf;
 	struct tls_hs_names *names;
 	struct tls_hs_conf *name_conf;
 	struct tls_hs_alpn *alpn;
 	struct tls_hs_session *session;
 	struct timer_list timer;
-	unsigned long held;
 	unsigned long deadline;
 	unsigned long wake;
-	u64 look;
+	struct tls_hs_look look;
 	u64 start;
 	u32 need;
 	u8 *unsent;
 	u32 unsent_len;
 	u32 unsent_off;
 	u16 retry;
-	bool started;
 	bool waking;
 	bool named;
 	bool consumed;
 	bool answered;
-	bool accepting;
-	bool fallen_back;
-	bool closing;
+	bool long_work;
+	bool foreign;
+	u8 end;
+	int error;
 
 	void (*data_ready)(struct sock *sk);
 	void (*state_change)(struct sock *sk);
@@ -197,15 +251,83 @@ struct tls_hs {
 	int rcvlowat;
 	bool use_task_frag;
 	bool fasync;
+
+	u8 place;
+	struct tls_hs_listener *lsn;
+	struct list_head node;
+	struct llist_node to_close;
+	unsigned long since;
+	u32 epoch;
+};
+
+/**
+ * struct tls_hs_listener - the part of net/tls in a listening socket
+ * @refs: one for the socket and one for each of its children, plus one for the
+ *	drain
+ * @lock: protects the lists, their counters, @sk, @stalled, @epoch, @drain_sk
+ *	and tls_hs::place.  A leaf: taken with BH off under any socket lock,
+ *	with nothing inside
+ * @sk: the socket, %NULL once it has been released.  Valid under @lock, and
+ *	after that as long as RCU is held
+ * @net: its network namespace; children pin it
+ * @conf: the settings of TLS_HS, under RCU; %NULL before
+ * @names: the settings of TLS_HS_SNI, under RCU
+ * @alpn: the list of TLS_HS_ALPN, under RCU
+ * @silent: children in handshake, oldest first: unanswered ones
+ * @waiting: answered ones
+ * @ready: children to be accepted, in order
+ * @nr_silent: number of children in @silent
+ * @nr_waiting: same for @waiting
+ * @nr_ready: same for @ready
+ * @nr_closing: number of children that are about to be closed
+ * @stalled: the pump waits for room in @ready
+ * @wait: sleeping accept()s
+ * @pump: takes children out of TCP's accept queue
+ * @drain: hands children of older epochs over to another listener, or closes
+ *	them
+ * @epoch: grows when the socket stops to listen
+ * @guard: children are born with a guard
+ * @drain_sk: the socket as long as @drain is queued, referenced
+ * @data_ready: the socket's own callbacks
+ * @error_report: same
+ * @rwork: frees the structure
+ */
+struct tls_hs_listener {
+	refcount_t refs;
+	spinlock_t lock;
+	struct sock *sk;
+	struct net *net;
+	struct tls_hs_conf __rcu *conf;
+	struct tls_hs_names __rcu *names;
+	struct tls_hs_alpn __rcu *alpn;
+	struct list_head silent;
+	struct list_head waiting;
+	struct list_head ready;
+	u32 nr_silent;
+	u32 nr_waiting;
+	u32 nr_ready;
+	u32 nr_closing;
+	bool stalled;
+	wait_queue_head_t wait;
+	struct delayed_work pump;
+	struct work_struct drain;
+	u32 epoch;
+	bool guard;
+	struct sock *drain_sk;
+	void (*data_ready)(struct sock *sk);
+	void (*error_report)(struct sock *sk);
+	struct rcu_work rwork;
 };
 
 /**
  * struct tls_hs_ticket_keys - the ticket keys of a network namespace, immutable
+ * @refs: one for the namespace and one for each handshake that is at work
  * @rcu: frees the structure
  * @nr: how many there are
  * @keys: the newest one first
  */
 struct tls_hs_ticket_keys {
+	refcount_t refs;
 	struct rcu_head rcu;
 	u32 nr;
 	struct tls_hs_ticket_key keys[2];
@@ -215,6 +337,8 @@ struct tls_hs_ticket_keys {
  * struct tls_hs_net - what there is for each network namespace
  * @sysctl: net.tls
  * @timeout_ms: net.tls.handshake_timeout_ms
+ * @max_handshakes: net.tls.max_handshakes
+ * @nr_handshakes: children of listeners in handshake or about to be closed
  * @ticket_lifetime: net.tls.ticket_lifetime, in seconds
  * @ticket_keys: under RCU, written by @ticket_work only; %NULL before the
  *	first listener and without tickets
@@ -223,6 +347,8 @@ struct tls_hs_ticket_keys {
 struct tls_hs_net {
 	struct ctl_table_header *sysctl;
 	unsigned int timeout_ms;
+	unsigned int max_handshakes;
+	atomic_t nr_handshakes;
 	unsigned int ticket_lifetime;
 	struct tls_hs_ticket_keys __rcu *ticket_keys;
 	struct delayed_work ticket_work;
@@ -237,12 +363,27 @@ static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 	return net_generic(net, tls_hs_net_id);
 }
 
-/* main.c */
-void tls_hs_conf_put(struct tls_hs_conf *conf);
+/* settings.c */
 void tls_hs_alpn_put(struct tls_hs_alpn *alpn);
+struct tls_hs_conf *tls_hs_conf_get_rcu(struct tls_hs_conf __rcu **conf);
+struct tls_hs_alpn *tls_hs_alpn_get_rcu(struct tls_hs_alpn __rcu **alpn);
+struct tls_hs_conf *tls_hs_conf_from_user(const struct net *net,
+					  sockptr_t optval,
+					  unsigned int optlen);
+int tls_hs_set_settings(struct tls_hs_listener *lsn, struct sock *sk,
+			sockptr_t optval, unsigned int optlen);
+int tls_hs_get_settings(struct tls_hs_listener *lsn, char __user *optval,
+			int __user *optlen);
+int tls_hs_set_alpn(struct tls_hs_listener *lsn, struct sock *sk,
+		    sockptr_t optval, unsigned int optlen);
+int tls_hs_get_alpn_list(struct tls_hs_listener *lsn, char __user *optval,
+			 int __user *optlen);
+int tls_hs_set_sni(struct tls_hs_listener *lsn, struct sock *sk,
+		   sockptr_t optval, unsigned int optlen);
 
 /* sni.c */
-struct tls_hs_names *tls_hs_names_get(struct tls_hs_names *names);
+struct tls_hs_names *tls_hs_names_get_rcu(struct tls_hs_names __rcu **names);
+bool tls_hs_names_forbid(const struct tls_hs_names *names);
 void tls_hs_names_put(struct tls_hs_names *names);
 struct tls_hs_conf *tls_hs_names_find(struct tls_hs_names *names, u8 *name,
 				      size_t len);
@@ -271,19 +412,34 @@ int tls_hs_ticket_lifetime(const struct ctl_table *table, int write,
 void tls_hs_tickets_net_init(struct tls_hs_net *tn);
 void tls_hs_tickets_net_exit(struct tls_hs_net *tn);
 void tls_hs_tickets_start(const struct net *net);
-void tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
-			struct tls_hs_tickets *tickets);
+struct tls_hs_ticket_keys *
+tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
+		   struct tls_hs_tickets *tickets);
+void tls_hs_tickets_put(struct tls_hs_ticket_keys *own);
 
-/* sock.c */
-int __init tls_hs_sock_init(void);
-void tls_hs_sock_exit(void);
-int tls_hs_sock_prepare(void);
-struct tls_hs *tls_hs_alloc(struct sock *sk, struct tls_hs_conf *conf,
-			    gfp_t gfp);
+/* drive.c */
+int __init tls_hs_drive_init(void);
+void tls_hs_drive_exit(void);
+int tls_hs_drive_prepare(void);
+void tls_hs_init(struct tls_hs *hs, const struct tls_hs_user *user);
+void tls_hs_start(struct tls_hs *hs, struct sock *sk);
 void tls_hs_put(struct tls_hs *hs);
-void tls_hs_stop(struct tls_hs *hs);
-struct inet_csk_hold *tls_hs_start(struct tls_hs *hs);
-void tls_hs_abandon(struct inet_csk_hold *hold);
-void tls_hs_pressure(struct list_head *held);
+void tls_hs_disarm(struct tls_hs *hs);
+void tls_hs_finish_early(struct tls_hs *hs, u8 end, int error);
+void tls_hs_restore(struct tls_hs *hs);
+bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
+			  struct tls_hs_names *names);
+int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx);
+
+/* listen.c */
+void tls_hs_listener_put(struct tls_hs_listener *lsn);
+void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk);
+void tls_hs_listener_guard(struct tls_hs_listener *lsn, const struct sock *sk);
+int tls_hs_listener_put_info(struct tls_hs_listener *lsn, struct sk_buff *skb);
+int __init tls_hs_listen_init(void);
+void tls_hs_listen_exit(void);
+
+/* connected.c */
+void __init tls_hs_connected_init(void);
 
 #endif /* _NET_TLS_HANDSHAKE_H */

@@ -57,7 +57,13 @@ int tls_hs_get_exporter(struct sock *sk, sockopt_t *opt);
 
 static inline bool tls_hs_owns_keys(const struct tls_context *ctx)
 {
-	return ctx->hs_session;
+	return ctx->hs_keys;
+}
+
+/* May user space not set keys, since the kernel does? */
+static inline bool tls_hs_owns_socket(const struct tls_context *ctx)
+{
+	return ctx->hs_keys || ctx->hs;
 }
 
 static inline bool tls_hs_key_is_old(const struct tls_context *ctx,
@@ -93,7 +99,8 @@ static inline void tls_hs_tx_unlocked(struct tls_context *ctx)
 
 static inline void tls_hs_write_space(struct tls_context *ctx)
 {
-	if (unlikely(test_bit(TLS_HS_TX_WAIT, &ctx->hs_flags))) {
+	if (tls_hs_owns_keys(ctx) &&
+	    unlikely(test_bit(TLS_HS_TX_WAIT, &ctx->hs_flags))) {
 		clear_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
 		tls_hs_tx_queue(ctx);
 	}
@@ -124,7 +131,8 @@ static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 /* Will nothing more be read?  Then @err is what to tell the reader. */
 static inline bool tls_hs_rx_ended(const struct tls_context *ctx, int *err)
 {
-	if (likely(!(READ_ONCE(ctx->hs_flags) &
+	if (!tls_hs_owns_keys(ctx) ||
+	    likely(!(READ_ONCE(ctx->hs_flags) &
 		     (BIT(TLS_HS_RX_END) | BIT(TLS_HS_BROKEN)))))
 		return false;
 	*err = test_bit(TLS_HS_BROKEN, &ctx->hs_flags) ? ctx->hs_error : 0;
@@ -144,6 +152,11 @@ static inline bool tls_hs_rx_type_ok(const struct tls_context *ctx, u8 type)
 }
 #else
 static inline bool tls_hs_owns_keys(const struct tls_context *ctx)
+{
+	return false;
+}
+
+static inline bool tls_hs_owns_socket(const struct tls_context *ctx)
 {
 	return false;
 }

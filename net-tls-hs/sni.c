@@ -19,8 +19,9 @@
 /**
  * struct tls_hs_names - settings by server name, immutable
  * @refs: one for the listener and one for each child that is not done yet
- * @rcu: tls_hs_clone() looks at it without a reference
+ * @rcu: see tls_hs_names_get_rcu()
  * @nr: number of names
+ * @forbid: some settings have %TLS_HS_F_NO_FALLBACK
  * @size: number of slots, a power of two more than twice @nr
  * @slots: settings at, or in the next free place behind, the hash of their name
  */
@@ -28,20 +29,39 @@ struct tls_hs_names {
 	refcount_t refs;
 	struct rcu_head rcu;
 	unsigned int nr;
+	bool forbid;
 	unsigned int size;
 	struct tls_hs_conf *slots[] __counted_by(size);
 };
 
 /**
- * tls_hs_names_get - take a reference for a child
- * @names: the table or %NULL, under RCU
+ * tls_hs_names_get_rcu - take a reference to a listener's table
+ * @names: pointer to the table
  *
  * Context: any.
- * Return: @names, or %NULL if it is about to be freed.
+ * Return: the table, or %NULL if there is none.
  */
-struct tls_hs_names *tls_hs_names_get(struct tls_hs_names *names)
+struct tls_hs_names *tls_hs_names_get_rcu(struct tls_hs_names __rcu **names)
 {
-	return names && refcount_inc_not_zero(&names->refs) ? names : NULL;
+	struct tls_hs_names *p;
+
+	rcu_read_lock();
+	do {
+		p = rcu_dereference(*names);
+	} while (p && !refcount_inc_not_zero(&p->refs));
+	rcu_read_unlock();
+	return p;
+}
+
+/**
+ * tls_hs_names_forbid - do settings of a name forbid that connections fall back?
+ * @names: the table
+ *
+ * Context: any.
+ */
+bool tls_hs_names_forbid(const struct tls_hs_names *names)
+{
+	return names->forbid;
 }
 
 /**
@@ -104,6 +124,17 @@ struct tls_hs_conf *tls_hs_names_find(struct tls_hs_names *names, u8 *name,
 	return *tls_hs_names_slot(names, dot - 1, name + len - (dot - 1));
 }
 
+/* Add settings to a table that has room. */
+static void tls_hs_names_add(struct tls_hs_names *names,
+			     struct tls_hs_conf *conf)
+{
+	refcount_inc(&conf->refs);
+	*tls_hs_names_slot(names, conf->name, conf->name_len) = conf;
+	names->nr++;
+	if (conf->settings.flags & TLS_HS_F_NO_FALLBACK)
+		names->forbid = true;
+}
+
 /* A copy of a table without a name, and with these settings for it if any. */
 static struct tls_hs_names *tls_hs_names_copy(const struct tls_hs_names *old,
 					      const u8 *name, size_t len,
@@ -125,15 +156,10 @@ static struct tls_hs_names *tls_hs_names_copy(const struct tls_hs_names *old,
 		if (!other || (other->name_len == len &&
 			       !memcmp(other->name, name, len)))
 			continue;
-		refcount_inc(&other->refs);
-		*tls_hs_names_slot(names, other->name, other->name_len) = other;
-		names->nr++;
+		tls_hs_names_add(names, other);
 	}
-	if (conf) {
-		refcount_inc(&conf->refs);
-		*tls_hs_names_slot(names, name, len) = conf;
-		names->nr++;
-	}
+	if (conf)
+		tls_hs_names_add(names, conf);
 	return names;
 }
 

@@ -21,6 +21,18 @@ static void tls_hs_ticket_keys_free(struct rcu_head *rcu)
 	kfree_sensitive(container_of(rcu, struct tls_hs_ticket_keys, rcu));
 }
 
+/**
+ * tls_hs_tickets_put - drop a reference to a namespace's ticket keys
+ * @own: the keys or %NULL
+ *
+ * Context: any.
+ */
+void tls_hs_tickets_put(struct tls_hs_ticket_keys *own)
+{
+	if (own && refcount_dec_and_test(&own->refs))
+		call_rcu(&own->rcu, tls_hs_ticket_keys_free);
+}
+
 /* A ticket that the key has encrypted in its time is accepted for another
  * lifetime, so the key before the current one is needed as well.
  */
@@ -38,6 +50,7 @@ static void tls_hs_tickets_rotate(struct work_struct *work)
 		if (keys) {
 			get_random_bytes(&keys->keys[0], sizeof(keys->keys[0]));
 			keys->nr = 1;
+			refcount_set(&keys->refs, 1);
 		}
 		if (keys && old)
 			keys->keys[keys->nr++] = old->keys[0];
@@ -45,8 +58,7 @@ static void tls_hs_tickets_rotate(struct work_struct *work)
 				      (unsigned long)lifetime * HZ);
 	}
 	rcu_assign_pointer(tn->ticket_keys, keys);
-	if (old)
-		call_rcu(&old->rcu, tls_hs_ticket_keys_free);
+	tls_hs_tickets_put(old);
 }
 
 /**
@@ -70,28 +82,35 @@ void tls_hs_tickets_start(const struct net *net)
  * tls_hs_tickets_get - what a session needs for tickets
  * @net: its network namespace
  * @keys: what there is in the keyring
- * @tickets: zeroed; valid until the end of the RCU read-side section
+ * @tickets: zeroed; valid as long as @keys and what is returned
  *
- * Context: any, under rcu_read_lock().
+ * Context: any.
+ * Return: %NULL, or what is to be given to tls_hs_tickets_put().
  */
-void tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
-			struct tls_hs_tickets *tickets)
+struct tls_hs_ticket_keys *
+tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
+		   struct tls_hs_tickets *tickets)
 {
 	const struct tls_hs_net *tn = tls_hs_net(net);
-	const struct tls_hs_ticket_keys *own;
+	struct tls_hs_ticket_keys *own = NULL;
 
 	if (keys->nr_tickets) {
 		tickets->keys = keys->tickets;
 		tickets->nr_keys = keys->nr_tickets;
 	} else {
-		own = rcu_dereference(tn->ticket_keys);
+		rcu_read_lock();
+		do {
+			own = rcu_dereference(tn->ticket_keys);
+		} while (own && !refcount_inc_not_zero(&own->refs));
+		rcu_read_unlock();
 		if (!own)
-			return;
+			return NULL;
 		tickets->keys = own->keys;
 		tickets->nr_keys = own->nr;
 	}
 	tickets->lifetime = READ_ONCE(tn->ticket_lifetime);
 	tickets->now = ktime_get_real_seconds();
+	return own;
 }
 
 unsigned int tls_hs_ticket_lifetime_max = TLS_HS_TICKET_LIFETIME_MAX;
@@ -142,6 +161,5 @@ void tls_hs_tickets_net_exit(struct tls_hs_net *tn)
 
 	disable_delayed_work_sync(&tn->ticket_work);
 	keys = rcu_replace_pointer(tn->ticket_keys, NULL, 1);
-	if (keys)
-		call_rcu(&keys->rcu, tls_hs_ticket_keys_free);
+	tls_hs_tickets_put(keys);
 }

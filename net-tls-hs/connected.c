@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Handshakes on sockets that are connected already: for protocols that start in
+ * the clear (setsockopt(TLS_HS) on a connection), and for users in the kernel.
+ *
+ * As long as the handshake is under way, nobody else may read from the socket or
+ * write to it.  Its sk_socket->ops make readers and writers wait, or say -EAGAIN,
+ * and poll() report nothing but errors.
+ *
+ * The engine ends in softirq or on a CPU's thread; work in process context
+ * installs the keys and tells the user.  The socket lock decides between it and
+ * a cancellation: whoever sets tls_hs_connected::over has won.
+ */
+
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <net/inet_common.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+
+#include "../tls.h"
+#include "handshake.h"
+#include "inject.h"
+#include "listen.h"
+
+/**
+ * struct tls_hs_connected - a handshake on a connected socket
+ * @hs: what is common to all
+ * @work: tells the user
+ * @done: function of a user in the kernel, or %NULL
+ * @data: its argument
+ * @own_ulp: the user has not set the ULP: it goes when the handshake fails
+ * @over: it has ended or been cancelled; under the socket lock
+ */
+struct tls_hs_connected {
+	struct tls_hs hs;
+	struct work_struct work;
+	tls_hs_done_t done;
+	void *data;
+	bool own_ulp;
+	bool over;
+};
+
+static struct proto_ops tls_hs_wait_ops[2] __ro_after_init;
+
+static const struct proto_ops *tls_hs_wait_ops_of(const struct sock *sk)
+{
+	return &tls_hs_wait_ops[sk->sk_family == AF_INET6];
+}
+
+static bool tls_hs_waits(const struct socket *sock)
+{
+	return READ_ONCE(sock->ops) == tls_hs_wait_ops_of(sock->sk);
+}
+
+static struct tls_hs_connected *tls_hs_to_connected(struct tls_hs *hs)
+{
+	return container_of(hs, struct tls_hs_connected, hs);
+}
+
+static void tls_hs_connected_ended(struct tls_hs *hs)
+{
+	struct tls_hs_connected *c = tls_hs_to_connected(hs);
+
+	refcount_inc(&hs->refs);
+	if (!queue_work(tls_hs_wq, &c->work))
+		refcount_dec(&hs->refs);
+}
+
+static void tls_hs_connected_free(struct tls_hs *hs)
+{
+	kfree(tls_hs_to_connected(hs));
+}
+
+static const struct tls_hs_user tls_hs_connected_user = {
+	.ended	= tls_hs_connected_ended,
+	.free	= tls_hs_connected_free,
+};
+
+/* The socket is its user's again.  With the socket lock; the handshake has not
+ * got it any more.
+ */
+static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
+			     bool own_ulp)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct socket *sock = sk->sk_socket;
+
+	if (own_ulp && !ctx->hs_keys) {
+		write_lock_bh(&sk->sk_callback_lock);
+		rcu_assign_pointer(icsk->icsk_ulp_data, NULL);
+		WRITE_ONCE(sk->sk_prot, ctx->sk_proto);
+		if (sock)
+			WRITE_ONCE(sock->ops, sk->sk_family == AF_INET6 ?
+					      &inet6_stream_ops :
+					      &inet_stream_ops);
+		write_unlock_bh(&sk->sk_callback_lock);
+		icsk->icsk_ulp_ops = NULL;
+		tls_ctx_free(sk, ctx);
+		module_put(THIS_MODULE);
+	} else if (sock) {
+		update_sk_prot(sk, ctx);
+	}
+	if (!sock)
+		return;
+	wake_up_interruptible_poll(sk_sleep(sk), EPOLLIN | EPOLLOUT |
+				   EPOLLERR | EPOLLHUP);
+	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
+}
+
+/* Everything is over with the client.  With the socket lock. */
+static void tls_hs_fail(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+	int left;
+
+	if (sk->sk_state == TCP_CLOSE)
+		return;
+	/* Unread data would turn a close into a reset that overtakes the alert. */
+	left = tcp_inq(sk);
+	if (left > 0)
+		tcp_read_done(sk, left);
+	WRITE_ONCE(sk->sk_err, -hs->error);
+	if (!(sk->sk_shutdown & SEND_SHUTDOWN)) {
+		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+		tls_get_ctx(sk)->sk_proto->shutdown(sk, SEND_SHUTDOWN);
+	}
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+}
+
+static void tls_hs_connected_work(struct work_struct *work)
+{
+	struct tls_hs_connected *c = container_of(work, struct tls_hs_connected,
+						  work);
+	struct tls_hs *hs = &c->hs;
+	struct sock *sk = hs->sk;
+	struct tls_context *ctx;
+	int status = hs->error;
+	bool won;
+
+	lock_sock(sk);
+	won = !c->over;
+	c->over = true;
+	if (won) {
+		ctx = tls_get_ctx(sk);
+		if (hs->end == TLS_HS_END_DONE) {
+			status = tls_hs_take_over(hs, ctx);
+			if (status) {
+				WRITE_ONCE(sk->sk_err, -status);
+				WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+			}
+		} else {
+			if (hs->end == TLS_HS_END_FALLBACK)
+				status = -EOPNOTSUPP;
+			else
+				tls_hs_fail(hs);
+			ctx->hs = NULL;
+			tls_hs_put(hs);
+		}
+		tls_hs_give_back(sk, ctx, c->own_ulp);
+	}
+	release_sock(sk);
+	if (won && hs->end == TLS_HS_END_RESET)
+		tcp_abort(sk, -status);
+	if (won && c->done)
+		c->done(c->data, status);
+	tls_hs_put(hs);
+}
+
+/**
+ * tls_server_handshake_cancel - end a handshake on a connected socket
+ * @sk: the socket
+ *
+ * Either this wins, and done() is not called, or it loses, and done() has been
+ * called or is about to be.  If something has been consumed or sent the socket
+ * is of no use any more but to be closed.
+ *
+ * Context: process, takes the socket lock.
+ * Return: true if it has won.
+ */
+bool tls_server_handshake_cancel(struct sock *sk)
+{
+	struct tls_hs_connected *c;
+	struct tls_context *ctx;
+	struct tls_hs *hs;
+	bool won = false;
+
+	lock_sock(sk);
+	ctx = inet_csk(sk)->icsk_ulp_ops == &tcp_tls_ulp_ops ?
+	      tls_get_ctx(sk) : NULL;
+	hs = ctx ? ctx->hs : NULL;
+	if (hs && hs->user == &tls_hs_connected_user) {
+		c = tls_hs_to_connected(hs);
+		won = !c->over;
+		c->over = true;
+	}
+	if (won) {
+		tls_hs_finish_early(hs, TLS_HS_END_RESET, -ECANCELED);
+		if (hs->consumed || hs->answered) {
+			sock_set_flag(sk, SOCK_LINGER);
+			sk->sk_lingertime = 0;
+			WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+		}
+		ctx->hs = NULL;
+		tls_hs_give_back(sk, ctx, c->own_ulp);
+		tls_hs_put(hs);
+	}
+	release_sock(sk);
+	return won;
+}
+EXPORT_SYMBOL_GPL(tls_server_handshake_cancel);
+
+/**
+ * tls_hs_close_connected - a socket is being closed
+ * @sk: the socket
+ * @ctx: its context
+ *
+ * Context: process.
+ */
+void tls_hs_close_connected(struct sock *sk, struct tls_context *ctx)
+{
+	if (READ_ONCE(ctx->hs))
+		tls_server_handshake_cancel(sk);
+}
+
+/* With the socket lock.  The reference to @conf becomes that of the handshake. */
+static int tls_hs_start_connected(struct sock *sk, struct tls_hs_connected *c)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tls_context *ctx;
+	int rc;
+
+	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)))
+		return -ENOTCONN;
+	if (!sk->sk_socket || sk_is_mptcp(sk))
+		return -EOPNOTSUPP;
+	rcu_read_lock();
+	rc = sk_psock(sk) ? -EINVAL : 0;
+	rcu_read_unlock();
+	if (rc)
+		return rc;
+	if (!icsk->icsk_ulp_ops) {
+		__module_get(THIS_MODULE);
+		rc = tcp_tls_ulp_ops.init(sk);
+		if (rc) {
+			module_put(THIS_MODULE);
+			return rc;
+		}
+		icsk->icsk_ulp_ops = &tcp_tls_ulp_ops;
+		c->own_ulp = true;
+	} else if (icsk->icsk_ulp_ops != &tcp_tls_ulp_ops) {
+		return -EEXIST;
+	}
+
+	ctx = tls_get_ctx(sk);
+	if (ctx->hs || ctx->hs_keys)
+		return -EALREADY;
+	if (ctx->tx_conf != TLS_BASE || ctx->rx_conf != TLS_BASE)
+		return -EBUSY;
+	WRITE_ONCE(sk->sk_socket->ops, tls_hs_wait_ops_of(sk));
+	tls_hs_start(&c->hs, sk);
+	return 0;
+}
+
+static struct tls_hs_connected *tls_hs_connected_new(struct tls_hs_conf *conf)
+{
+	struct tls_hs_connected *c = NULL;
+
+	if (!tls_hs_inject(TLS_HS_INJECT_HANDSHAKE))
+		c = kzalloc_obj(*c, GFP_KERNEL_ACCOUNT);
+	if (!c)
+		return NULL;
+	tls_hs_init(&c->hs, &tls_hs_connected_user);
+	INIT_WORK(&c->work, tls_hs_connected_work);
+	c->hs.conf = conf;
+	return c;
+}
+
+/**
+ * tls_server_handshake - do the handshake of a connected socket as its server
+ * @sk: a TCP socket with a struct socket, nothing of which has been read that
+ *	belongs to TLS
+ * @conf: settings, of tls_hs_conf_create(); on success the reference goes to the
+ *	handshake
+ * @done: is called once, unless tls_server_handshake_cancel() wins
+ * @data: its first argument
+ *
+ * As long as it is under way nobody else may read from the socket or write to
+ * it.  sk_user_data is not touched, and callbacks are restored unless somebody
+ * has replaced them.
+ *
+ * The second argument of @done is 0 if the connection is encrypted from now on;
+ * -EOPNOTSUPP if the kernel cannot do what the client needs, in which case the
+ * ClientHello is unread; or -EPROTO, -ECONNRESET or -ETIMEDOUT, in which case the
+ * client has been told so.  It runs in process context without locks, may sleep,
+ * and may be called before this function returns.
+ *
+ * Context: process, takes the socket lock.
+ * Return: 0 or an error, in which case nothing has happened.
+ */
+int tls_server_handshake(struct sock *sk, struct tls_hs_conf *conf,
+			 tls_hs_done_t done, void *data)
+{
+	struct tls_hs_connected *c;
+	int rc;
+
+	c = tls_hs_connected_new(conf);
+	if (!c)
+		return -ENOMEM;
+	c->done = done;
+	c->data = data;
+	lock_sock(sk);
+	rc = tls_hs_start_connected(sk, c);
+	release_sock(sk);
+	if (rc)
+		kfree(c);
+	return rc;
+}
+EXPORT_SYMBOL_GPL(tls_server_handshake);
+
+/**
+ * tls_hs_set_connected - setsockopt(TLS_HS) of a connection
+ * @sk: the connection, with the ULP
+ * @optval: struct tls_hs_settings
+ * @optlen: its length
+ *
+ * Context: process.  Takes the socket lock.
+ * Return: 0 or an error.
+ */
+int tls_hs_set_connected(struct sock *sk, sockptr_t optval, unsigned int optlen)
+{
+	struct tls_hs_conf *conf;
+	int rc;
+
+	conf = tls_hs_conf_from_user(sock_net(sk), optval, optlen);
+	if (IS_ERR(conf))
+		return PTR_ERR(conf);
+	rc = tls_server_handshake(sk, conf, NULL, NULL);
+	if (rc)
+		tls_hs_conf_put(conf);
+	return rc;
+}
+
+/* Wait until the socket's handshake is over, up to @timeo jiffies. */
+static int tls_hs_wait_over(struct socket *sock, long timeo)
+{
+	long left;
+
+	if (!tls_hs_waits(sock))
+		return 0;
+	if (!timeo)
+		return -EAGAIN;
+	left = wait_event_interruptible_timeout(*sk_sleep(sock->sk),
+						!tls_hs_waits(sock), timeo);
+	if (left > 0)
+		return 0;
+	return left ? sock_intr_errno(timeo) : -EAGAIN;
+}
+
+static int tls_hs_wait_sendmsg(struct socket *sock, struct msghdr *msg,
+			       size_t len)
+{
+	int rc = tls_hs_wait_over(sock, sock_sndtimeo(sock->sk, msg->msg_flags &
+							    MSG_DONTWAIT));
+
+	return rc ?: READ_ONCE(sock->ops)->sendmsg(sock, msg, len);
+}
+
+static int tls_hs_wait_recvmsg(struct socket *sock, struct msghdr *msg,
+			       size_t len, int flags)
+{
+	int rc = tls_hs_wait_over(sock, sock_rcvtimeo(sock->sk,
+						      flags & MSG_DONTWAIT));
+
+	return rc ?: READ_ONCE(sock->ops)->recvmsg(sock, msg, len, flags);
+}
+
+static ssize_t tls_hs_wait_splice_read(struct socket *sock, loff_t *ppos,
+				       struct pipe_inode_info *pipe, size_t len,
+				       unsigned int flags)
+{
+	bool nonblock = sock->file->f_flags & O_NONBLOCK;
+	int rc = tls_hs_wait_over(sock, sock_rcvtimeo(sock->sk, nonblock));
+
+	return rc ?: READ_ONCE(sock->ops)->splice_read(sock, ppos, pipe, len,
+						       flags);
+}
+
+static __poll_t tls_hs_wait_poll(struct file *file, struct socket *sock,
+				 struct poll_table_struct *wait)
+{
+	const struct sock *sk = sock->sk;
+	__poll_t mask = 0;
+
+	sock_poll_wait(file, sock, wait);
+	if (!tls_hs_waits(sock))
+		return READ_ONCE(sock->ops)->poll(file, sock, wait);
+	if (READ_ONCE(sk->sk_err))
+		mask |= EPOLLERR;
+	if (inet_sk_state_load(sk) == TCP_CLOSE ||
+	    READ_ONCE(sk->sk_shutdown) == SHUTDOWN_MASK)
+		mask |= EPOLLHUP;
+	return mask;
+}
+
+static int tls_hs_wait_getsockopt(struct socket *sock, int level, int optname,
+				  char __user *optval, int __user *optlen)
+{
+	/* It is another way to read. */
+	if (level == SOL_TCP && optname == TCP_ZEROCOPY_RECEIVE)
+		return -EAGAIN;
+	return sock_common_getsockopt(sock, level, optname, optval, optlen);
+}
+
+static int tls_hs_wait_peek_len(struct socket *sock)
+{
+	return 0;
+}
+
+static void __init tls_hs_build_wait_ops(struct proto_ops *ops,
+					 const struct proto_ops *base)
+{
+	*ops = *base;
+	ops->sendmsg = tls_hs_wait_sendmsg;
+	ops->recvmsg = tls_hs_wait_recvmsg;
+	ops->splice_read = tls_hs_wait_splice_read;
+	ops->poll = tls_hs_wait_poll;
+	ops->getsockopt = tls_hs_wait_getsockopt;
+	ops->peek_len = tls_hs_wait_peek_len;
+}
+
+void __init tls_hs_connected_init(void)
+{
+	tls_hs_build_wait_ops(&tls_hs_wait_ops[0], &inet_stream_ops);
+#if IS_ENABLED(CONFIG_IPV6)
+	tls_hs_build_wait_ops(&tls_hs_wait_ops[1], &inet6_stream_ops);
+#endif
+}

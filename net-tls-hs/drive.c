@@ -1,0 +1,1180 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Drives a handshake on a socket that nobody reads or writes: a child of a
+ * TLS_HS listener that has not been accepted (listen.c), or a connected socket
+ * whose user waits (connected.c).
+ *
+ * The socket's sk_data_ready() only puts it on a list of its CPU.  Work looks at
+ * the receive queue, lets the engine look at a copy of it and sends what the
+ * engine answers.  Nothing is consumed before the engine has decided to answer,
+ * so that until then the connection can go to user space as if nobody had ever
+ * looked at it.
+ *
+ * Contexts: there are two kinds of work for each CPU.  What is long, which is
+ * anything that signs or exchanges keys, runs on a bound workqueue in process
+ * context with lock_sock(): packets go to the backlog, softirqs are on, and it
+ * can be preempted.  What is short, the client's Finished, runs on a BH workqueue
+ * with bh_lock_sock().  tls_hs_is_long() decides.  Each kind has buffers of its
+ * own, which belong to the work item: it never runs twice at a time.
+ *
+ * Locks: struct tls_hs is under the socket lock, which is the spinlock with BH
+ * off while no process owns the socket, else the ownership.  In softirq an owned
+ * socket is looked at again after a jiffy; owners are rare there (ss -K, BPF
+ * iterators, the other kind of work).  The lock of a listener is a leaf below.
+ */
+
+#include <linux/bvec.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <net/tcp.h>
+#include <net/tls_prot.h>
+
+#include "../tls.h"
+#include "handshake.h"
+#include "inject.h"
+#include "events.h"
+
+/* One run of softirq work ends after so many connections, or with the one during
+ * which so much time has passed, and lets others get a go.
+ */
+#define TLS_HS_BATCH		16
+#define TLS_HS_BATCH_NS		(NSEC_PER_MSEC / 4)
+
+#define TLS_HS_OUT_PAGES	DIV_ROUND_UP(TLS_HS_OUT_MAX, PAGE_SIZE)
+
+/**
+ * struct tls_hs_buffers - working memory of a work item
+ * @in: copy of the unread part of a receive queue
+ * @out: the engine's answer
+ * @scratch: the engine's working memory
+ */
+struct tls_hs_buffers {
+	u8 *in;
+	u8 *out;
+	struct tls_hs_scratch *scratch;
+};
+
+/**
+ * struct tls_hs_queue - connections that wait for work of one kind on one CPU
+ * @list: newly queued
+ * @batch: taken off @list, in order of arrival; only the work touches it
+ * @work: does the work
+ * @buffers: of the work
+ */
+struct tls_hs_queue {
+	struct llist_head list;
+	struct llist_node *batch;
+	struct work_struct work;
+	struct tls_hs_buffers buffers;
+};
+
+/**
+ * struct tls_hs_cpu - per-CPU state
+ * @softirq: handled in softirq
+ * @thread: handled in process context
+ */
+struct tls_hs_cpu {
+	struct tls_hs_queue softirq;
+	struct tls_hs_queue thread;
+};
+
+static DEFINE_PER_CPU(struct tls_hs_cpu, tls_hs_cpu);
+
+/* For what may sleep and belongs to no CPU: keyrings, freeing. */
+struct workqueue_struct *tls_hs_wq;
+
+static struct workqueue_struct *tls_hs_bh_wq;
+static struct workqueue_struct *tls_hs_thread_wq;
+
+/* Protects the allocation of the buffers. */
+static DEFINE_MUTEX(tls_hs_buffers_lock);
+static bool tls_hs_buffers_ready;
+
+/**
+ * tls_hs_put - drop a reference
+ * @hs: the handshake
+ *
+ * Context: any.
+ */
+void tls_hs_put(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	if (!refcount_dec_and_test(&hs->refs))
+		return;
+	if (hs->session)
+		tls_hs_session_free(hs->session);
+	kfree(hs->unsent);
+	if (hs->conf)
+		tls_hs_conf_put(hs->conf);
+	tls_hs_alpn_put(hs->alpn);
+	tls_hs_names_put(hs->names);
+	hs->user->free(hs);
+	sock_put(sk);
+}
+
+/* Is it to be done in process context?  What comes after the answer is not
+ * longer than what TCP does with a segment.
+ */
+static bool tls_hs_is_long(const struct tls_hs *hs)
+{
+	u32 flags = hs->conf->settings.flags;
+
+	if (flags & TLS_HS_F_THREAD || hs->long_work)
+		return true;
+	return !hs->answered && !(flags & TLS_HS_F_SOFTIRQ);
+}
+
+/* Put a connection on this CPU's list of work.  Any context. */
+static void tls_hs_queue(struct tls_hs *hs)
+{
+	bool is_long = tls_hs_is_long(hs);
+	struct tls_hs_queue *queue;
+	int cpu;
+
+	if (test_and_set_bit(TLS_HS_QUEUED, &hs->flags))
+		return;
+
+	refcount_inc(&hs->refs);
+	cpu = get_cpu();
+	queue = is_long ? &per_cpu(tls_hs_cpu.thread, cpu) :
+			  &per_cpu(tls_hs_cpu.softirq, cpu);
+	if (llist_add(&hs->todo, &queue->list))
+		queue_work_on(cpu, is_long ? tls_hs_thread_wq : tls_hs_bh_wq,
+			      &queue->work);
+	put_cpu();
+}
+
+static void tls_hs_timer(struct timer_list *t)
+{
+	struct tls_hs *hs = timer_container_of(hs, t, timer);
+
+	tls_hs_queue(hs);
+	tls_hs_put(hs);
+}
+
+/* (Re)arm the timer, which holds a reference while it is pending. */
+static void tls_hs_arm(struct tls_hs *hs, unsigned long expires)
+{
+	refcount_inc(&hs->refs);
+	if (mod_timer(&hs->timer, expires))
+		refcount_dec(&hs->refs);
+}
+
+/* Stop the timer.  Any context; the socket lock is held, or the last user gone. */
+void tls_hs_disarm(struct tls_hs *hs)
+{
+	if (timer_delete(&hs->timer))
+		tls_hs_put(hs);
+}
+
+/* There is something to be done in @delay jiffies at the latest, whatever comes
+ * before.  Socket lock held; tls_hs_rearm() sets the timer.
+ */
+static void tls_hs_wake_after(struct tls_hs *hs, unsigned long delay)
+{
+	hs->wake = jiffies + delay;
+	hs->waking = true;
+}
+
+/* Since its first byte, in ns. */
+static u64 tls_hs_duration(const struct tls_hs *hs)
+{
+	return hs->start ? ktime_get_ns() - hs->start : 0;
+}
+
+/* The receive queue cannot grow: the window is shut, or is about to be since
+ * the buffer is full.  Unlike in tcp_epollin_ready(), which is the same for
+ * readers, it does not matter that all sockets together use much memory.
+ */
+static bool tls_hs_is_full(const struct sock *sk)
+{
+	int rcvbuf = READ_ONCE(sk->sk_rcvbuf);
+
+	return atomic_read(&sk->sk_rmem_alloc) > rcvbuf - (rcvbuf >> 3) ||
+	       tcp_receive_window(tcp_sk(sk)) <= inet_csk(sk)->icsk_ack.rcv_mss;
+}
+
+/* Is there something for the engine to look at, or the end? */
+static bool tls_hs_has_news(const struct tls_hs *hs)
+{
+	const struct sock *sk = hs->sk;
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	return tp->rcv_nxt - tp->copied_seq >= hs->need ||
+	       sk->sk_shutdown & RCV_SHUTDOWN || sk->sk_state == TCP_CLOSE ||
+	       tp->urg_data || tls_hs_is_full(sk);
+}
+
+static struct tls_hs *tls_hs_of(const struct sock *sk)
+{
+	const struct tls_context *ctx = tls_get_ctx(sk);
+
+	return ctx ? ctx->hs : NULL;
+}
+
+static void tls_hs_data_ready(struct sock *sk)
+{
+	struct tls_hs *hs = tls_hs_of(sk);
+
+	if (hs && tls_hs_has_news(hs))
+		tls_hs_queue(hs);
+}
+
+static void tls_hs_state_change(struct sock *sk)
+{
+	struct tls_hs *hs = tls_hs_of(sk);
+
+	if (hs && (sk->sk_state == TCP_CLOSE ||
+		   sk->sk_shutdown & RCV_SHUTDOWN))
+		tls_hs_queue(hs);
+}
+
+/* Is not called while sk_socket is %NULL, so the timer polls for space. */
+static void tls_hs_no_write_space(struct sock *sk)
+{
+}
+
+/**
+ * tls_hs_init - initialise a handshake
+ * @hs: the handshake, zeroed
+ * @user: what it is done for
+ */
+void tls_hs_init(struct tls_hs *hs, const struct tls_hs_user *user)
+{
+	refcount_set(&hs->refs, 1);
+	INIT_LIST_HEAD(&hs->node);
+	timer_setup(&hs->timer, tls_hs_timer, 0);
+	hs->user = user;
+	hs->need = 1;
+}
+
+/**
+ * tls_hs_start - begin with a handshake
+ * @hs: the handshake, which has its settings; the reference goes to the socket
+ * @sk: a socket with a context and without sk_user_data that matters to us
+ *
+ * What has been received already is looked at, too.
+ *
+ * Context: process, socket lock held.
+ */
+void tls_hs_start(struct tls_hs *hs, struct sock *sk)
+{
+	unsigned int timeout = hs->conf->settings.timeout_ms;
+
+	if (!timeout)
+		timeout = READ_ONCE(tls_hs_net(sock_net(sk))->timeout_ms);
+
+	sock_hold(sk);
+	hs->sk = sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	hs->data_ready = sk->sk_data_ready;
+	hs->state_change = sk->sk_state_change;
+	hs->write_space = sk->sk_write_space;
+	hs->allocation = sk->sk_allocation;
+	hs->rcvlowat = sk->sk_rcvlowat;
+	hs->use_task_frag = sk->sk_use_task_frag;
+	hs->fasync = sock_flag(sk, SOCK_FASYNC);
+
+	tls_get_ctx(sk)->hs = hs;
+	WRITE_ONCE(sk->sk_data_ready, tls_hs_data_ready);
+	WRITE_ONCE(sk->sk_state_change, tls_hs_state_change);
+	WRITE_ONCE(sk->sk_write_space, tls_hs_no_write_space);
+	sk->sk_allocation = GFP_ATOMIC;
+	WRITE_ONCE(sk->sk_rcvlowat, 1);
+	sk->sk_use_task_frag = false;
+	/* sk_clear_bit() would look for a wait queue. */
+	sock_reset_flag(sk, SOCK_FASYNC);
+	write_unlock_bh(&sk->sk_callback_lock);
+
+	hs->deadline = jiffies + msecs_to_jiffies(timeout);
+	tls_hs_arm(hs, hs->deadline);
+	if (tls_hs_has_news(hs))
+		tls_hs_queue(hs);
+}
+
+/**
+ * tls_hs_restore - give a socket its own callbacks back
+ * @hs: the handshake
+ *
+ * Those that somebody has replaced in the meantime stay.
+ *
+ * Context: any, socket lock held.
+ */
+void tls_hs_restore(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	tls_hs_disarm(hs);
+	write_lock_bh(&sk->sk_callback_lock);
+	if (sk->sk_data_ready == tls_hs_data_ready)
+		WRITE_ONCE(sk->sk_data_ready, hs->data_ready);
+	if (sk->sk_state_change == tls_hs_state_change)
+		WRITE_ONCE(sk->sk_state_change, hs->state_change);
+	if (sk->sk_write_space == tls_hs_no_write_space)
+		WRITE_ONCE(sk->sk_write_space, hs->write_space);
+	sk->sk_allocation = hs->allocation;
+	WRITE_ONCE(sk->sk_rcvlowat, hs->rcvlowat);
+	sk->sk_use_task_frag = hs->use_task_frag;
+	sock_valbool_flag(sk, SOCK_FASYNC, hs->fasync);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* The handshake has ended.  Socket lock held. */
+static void tls_hs_end(struct tls_hs *hs, u8 end, int error)
+{
+	if (hs->end != TLS_HS_RUNNING)
+		return;
+	WRITE_ONCE(hs->end, end);
+	hs->error = error;
+	tls_hs_restore(hs);
+	hs->user->ended(hs);
+}
+
+/**
+ * tls_hs_finish_early - end a handshake that its user does not want any more
+ * @hs: the handshake
+ * @end: how it ends, &enum tls_hs_end
+ * @error: the reason
+ *
+ * Its user is not told.
+ *
+ * Context: any, socket lock held.
+ */
+void tls_hs_finish_early(struct tls_hs *hs, u8 end, int error)
+{
+	if (hs->end != TLS_HS_RUNNING)
+		return;
+	WRITE_ONCE(hs->end, end);
+	hs->error = error;
+	tls_hs_restore(hs);
+}
+
+static void tls_hs_consume(struct tls_hs *hs, u32 len)
+{
+	if (!len)
+		return;
+	hs->consumed = true;
+	tls_hs_count_bytes(sock_net(hs->sk), len, 0);
+	tcp_read_done(hs->sk, len);
+}
+
+/* Copy what is unread to @buf.  -EOPNOTSUPP if it cannot be read. */
+static int tls_hs_peek(struct sock *sk, u8 *buf, u32 max)
+{
+	u32 seq = tcp_sk(sk)->copied_seq;
+	struct sk_buff *skb;
+	u32 len = 0;
+
+	skb_queue_walk(&sk->sk_receive_queue, skb) {
+		u32 offset = seq - TCP_SKB_CB(skb)->seq;
+		u32 n;
+
+		/* Data that an earlier buffer had as well. */
+		if (offset >= skb->len)
+			continue;
+		if (!skb_frags_readable(skb))
+			return -EOPNOTSUPP;
+
+		n = min(skb->len - offset, max - len);
+		if (skb_copy_bits(skb, offset, buf + len, n))
+			return -EOPNOTSUPP;
+		len += n;
+		seq += n;
+		if (len == max)
+			break;
+	}
+	return len;
+}
+
+/* Give back what a device without scatter-gather has made TCP copy to. */
+static void tls_hs_put_frag(struct sock *sk)
+{
+	if (sk->sk_frag.page) {
+		put_page(sk->sk_frag.page);
+		sk->sk_frag.page = NULL;
+	}
+}
+
+/* Send as much of @buf as the send buffer takes.  The length or an error.
+ *
+ * The pages are our own and go when they have been acknowledged.  sk_frag would
+ * keep 32 KiB for each connection until its end.
+ */
+static int tls_hs_send(struct sock *sk, const u8 *buf, u32 len)
+{
+	struct msghdr msg = {
+		.msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_SPLICE_PAGES |
+			     MSG_NO_SHARED_FRAGS,
+	};
+	struct bio_vec pages[TLS_HS_OUT_PAGES];
+	bool had_frag = sk->sk_frag.page;
+	u32 filled = 0, n, i, nr = 0;
+	struct page *page;
+	int rc;
+
+	/* A child of TCP Fast Open may send before it is established. */
+	if (!((1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT)) &&
+	    !tcp_passive_fastopen(sk))
+		return -EPIPE;
+
+	while (filled < len && nr < TLS_HS_OUT_PAGES) {
+		page = NULL;
+		if (!tls_hs_inject(TLS_HS_INJECT_PAGE))
+			page = alloc_page(GFP_ATOMIC | __GFP_NOWARN);
+		if (!page)
+			break;
+		n = min_t(u32, len - filled, PAGE_SIZE);
+		memcpy(page_address(page), buf + filled, n);
+		bvec_set_page(&pages[nr++], page, n, 0);
+		filled += n;
+	}
+	if (!nr)
+		return 0;
+
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, pages, nr, filled);
+	rc = tcp_sendmsg_locked(sk, &msg, filled);
+	for (i = 0; i < nr; i++)
+		put_page(pages[i].bv_page);
+	if (!had_frag)
+		tls_hs_put_frag(sk);
+	if (rc == -EAGAIN || rc == -ENOMEM || rc == -ENOBUFS)
+		return 0;
+	if (rc > 0)
+		tls_hs_count_bytes(sock_net(sk), 0, rc);
+	return rc;
+}
+
+/* Keep the rest of a flight for later. */
+static int tls_hs_keep_unsent(struct tls_hs *hs, const u8 *buf, u32 len)
+{
+	if (!tls_hs_inject(TLS_HS_INJECT_UNSENT))
+		hs->unsent = kmemdup(buf, len, GFP_ATOMIC | __GFP_NOWARN);
+	if (!hs->unsent)
+		return -ENOMEM;
+	hs->unsent_len = len;
+	hs->unsent_off = 0;
+	hs->retry = 1;
+	return 0;
+}
+
+/* Go on with the flight; true when all of it has been handed to TCP. */
+static int tls_hs_send_rest(struct tls_hs *hs)
+{
+	int n = tls_hs_send(hs->sk, hs->unsent + hs->unsent_off,
+			    hs->unsent_len - hs->unsent_off);
+
+	if (n < 0)
+		return n;
+
+	hs->unsent_off += n;
+	if (hs->unsent_off < hs->unsent_len) {
+		hs->retry = n ? 1 : min(hs->retry * 2, HZ / 10 + 1);
+		tls_hs_wake_after(hs, hs->retry);
+		return 0;
+	}
+	kfree(hs->unsent);
+	hs->unsent = NULL;
+	return 1;
+}
+
+/* The client's end of the connection has ended the handshake. */
+static void tls_hs_reset(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
+	trace_tls_handshake_reset(sk, &tls_get_ctx(sk)->hs_info,
+				  tls_hs_duration(hs));
+	tls_hs_end(hs, TLS_HS_END_CLOSE, -ECONNRESET);
+}
+
+static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+			 u8 description, u32 len)
+{
+	struct sock *sk = hs->sk;
+
+	if (!len)
+		len = tls_hs_session_alert(hs->session, description,
+					   buffers->out, TLS_HS_OUT_MAX);
+	/* Do not send an alert after a partial flight: it cannot be parsed. */
+	if (len && !hs->unsent)
+		tls_hs_send(sk, buffers->out, len);
+	tls_hs_count_alert(sock_net(sk), description);
+	trace_tls_handshake_alert(sk, &tls_get_ctx(sk)->hs_info,
+				  tls_hs_duration(hs), description, true);
+	tls_hs_end(hs, TLS_HS_END_CLOSE, -EPROTO);
+}
+
+/* The alert for what the kernel cannot serve and user space is not to get. */
+static u8 tls_hs_refusal(u8 reason)
+{
+	switch (reason) {
+	case TLS_HS_FB_VERSION:
+		return TLS_ALERT_DESC_PROTOCOL_VERSION;
+	case TLS_HS_FB_RESOURCES:
+		return TLS_ALERT_DESC_INTERNAL_ERROR;
+	default:
+		return TLS_ALERT_DESC_HANDSHAKE_FAILURE;
+	}
+}
+
+/* An alert without a session, or from one that has ended, before anything has
+ * been sent (RFC 8446, section 6).
+ */
+static void tls_hs_refuse(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+			  u8 description)
+{
+	const u8 record[] = {
+		TLS_RECORD_TYPE_ALERT, 3, 3, 0, 2,
+		TLS_ALERT_LEVEL_FATAL, description
+	};
+
+	memcpy(buffers->out, record, sizeof(record));
+	tls_hs_alert(hs, buffers, description, sizeof(record));
+}
+
+static bool tls_hs_forbids_fallback(const struct tls_hs_conf *conf)
+{
+	return conf->settings.flags & TLS_HS_F_NO_FALLBACK;
+}
+
+/* Do the settings that the handshake has let user space have the connection?
+ * Where some names' do not, a client whose name is not known must not get there
+ * by a ClientHello that is too long to be read.
+ */
+static bool tls_hs_own_settings_forbid(const struct tls_hs *hs)
+{
+	if (tls_hs_forbids_fallback(hs->name_conf ?: hs->conf))
+		return true;
+	return hs->names && !hs->named && tls_hs_names_forbid(hs->names);
+}
+
+static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+			    u8 reason)
+{
+	struct sock *sk = hs->sk;
+
+	/* Once answered there is no way back. */
+	if (hs->consumed) {
+		tls_hs_alert(hs, buffers, tls_hs_refusal(reason), 0);
+		return;
+	}
+	if (tls_hs_own_settings_forbid(hs)) {
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSREFUSED);
+		tls_hs_refuse(hs, buffers, tls_hs_refusal(reason));
+		return;
+	}
+
+	tls_hs_count_fallback(sock_net(sk), reason);
+	trace_tls_handshake_fallback(sk, reason, tls_hs_duration(hs));
+	tls_hs_end(hs, TLS_HS_END_FALLBACK, 0);
+}
+
+/* Look up the settings for the name that a ClientHello asks for, in @buffers->in
+ * and destroyed by that.  False if it is not complete.
+ */
+static bool tls_hs_find_name(struct tls_hs_names *names, u8 *hello, u32 have,
+			     u8 *name, struct tls_hs_conf **conf)
+{
+	int len;
+
+	*conf = NULL;
+	len = tls_hs_hello_name(hello, have, name, TLS_HS_MAX_NAME);
+	if (len < 0)
+		return false;
+	if (len)
+		*conf = tls_hs_names_find(names, name, len);
+	return true;
+}
+
+/**
+ * tls_hs_may_fall_back - is a connection that has fallen back still welcome?
+ * @hs: the handshake, ended by %TLS_HS_END_FALLBACK
+ * @conf: the listener's settings now
+ * @names: its settings for server names now, or %NULL
+ *
+ * Settings may have changed since, or the listener.
+ *
+ * Context: process, socket lock held.
+ * Return: false if plain TCP must not be accepted.  Without memory to look for
+ * the name it is not, either, if it could matter.
+ */
+bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
+			  struct tls_hs_names *names)
+{
+	struct tls_hs_conf *name_conf;
+	bool known = false;
+	u8 *hello;
+	int have;
+
+	if (!names || !tls_hs_names_forbid(names))
+		return !tls_hs_forbids_fallback(conf);
+
+	hello = kvmalloc(TLS_HS_IN_MAX + TLS_HS_MAX_NAME, GFP_KERNEL);
+	if (!hello)
+		return false;
+	have = tls_hs_peek(hs->sk, hello, TLS_HS_IN_MAX);
+	if (have > 0)
+		known = tls_hs_find_name(names, hello, have,
+					 hello + TLS_HS_IN_MAX, &name_conf);
+	if (known)
+		known = !tls_hs_forbids_fallback(name_conf ?: conf);
+	kvfree(hello);
+	return known;
+}
+
+/* Record what has been negotiated so far. */
+static void tls_hs_record_negotiated(struct tls_hs *hs,
+				     struct tls_hs_status *status)
+{
+	struct tls_hs_info *info = &tls_get_ctx(hs->sk)->hs_info;
+
+	tls_hs_session_status(hs->session, status);
+	info->cipher_suite = status->cipher_suite;
+	info->group = status->group;
+	info->signature_scheme = status->signature_scheme;
+	info->flags = status->flags;
+}
+
+/* An answer is on its way.  noinline for the sake of the stack, like the next:
+ * the status has room for a name.
+ */
+static noinline void tls_hs_set_answered(struct tls_hs *hs)
+{
+	struct tls_hs_status status = {};
+
+	tls_hs_record_negotiated(hs, &status);
+}
+
+static noinline void tls_hs_report(struct tls_hs *hs, u64 duration)
+{
+	struct tls_hs_info *info = &tls_get_ctx(hs->sk)->hs_info;
+	struct tls_hs_status status = {};
+
+	tls_hs_record_negotiated(hs, &status);
+	info->duration_us = min(div_u64(duration, NSEC_PER_USEC), U32_MAX);
+	TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSDONE);
+	if (status.flags & TLS_HS_S_RESUMED)
+		TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSRESUMED);
+	trace_tls_handshake_done(hs->sk, &status, duration);
+}
+
+static void tls_hs_time_out(struct tls_hs *hs)
+{
+	struct sock *sk = hs->sk;
+
+	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSTIMEOUT);
+	trace_tls_handshake_timeout(sk, &tls_get_ctx(sk)->hs_info,
+				    tls_hs_duration(hs));
+	tls_hs_end(hs, TLS_HS_END_RESET, -ETIMEDOUT);
+}
+
+/**
+ * struct tls_hs_use - argument of tls_hs_may_use()
+ * @keys: what the identity is one of
+ * @look: what the handshake has waited for
+ * @in_softirq: RSA is out of the question
+ * @stale: the identity may not be used any more
+ * @is_long: it needs process context
+ */
+struct tls_hs_use {
+	const struct tls_hs_keys *keys;
+	const struct tls_hs_look *look;
+	bool in_softirq;
+	bool stale;
+	bool is_long;
+};
+
+static bool tls_hs_may_use(void *arg, size_t identity, bool rsa)
+{
+	struct tls_hs_use *use = arg;
+
+	use->stale = !tls_hs_keys_may_use(use->keys, identity, use->look);
+	use->is_long = rsa && use->in_softirq;
+	return !use->stale && !use->is_long;
+}
+
+/* Let the engine have a look.  Neither the keys nor the tickets' keys are under
+ * RCU while it does: in process context that may take long.
+ */
+static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
+			struct tls_hs_buffers *buffers, u32 have,
+			struct tls_hs_step *step)
+{
+	struct tls_hs_alpn *alpn = conf->alpn ?: hs->alpn;
+	struct tls_hs_tickets tickets = {};
+	struct tls_hs_ticket_keys *own;
+	struct tls_hs_use use = {
+		.look = &hs->look,
+		.in_softirq = in_softirq(),
+	};
+	struct tls_hs_keys *keys = tls_hs_conf_get_keys(conf);
+	const struct tls_hs_call call = {
+		.settings = &conf->settings,
+		.alpn = alpn ? alpn->list : NULL,
+		.alpn_len = alpn ? alpn->len : 0,
+		.tickets = &tickets,
+		.set = keys->set,
+		.in = buffers->in,
+		.in_len = have,
+		.out = buffers->out,
+		.out_len = TLS_HS_OUT_MAX,
+		.scratch = buffers->scratch,
+		.may_use = tls_hs_may_use,
+		.arg = &use,
+	};
+
+	use.keys = keys;
+	own = tls_hs_tickets_get(sock_net(hs->sk), keys, &tickets);
+	tls_hs_session_advance(hs->session, &call, step);
+	tls_hs_tickets_put(own);
+	tls_hs_keys_put(keys);
+
+	if (step->action != TLS_HS_LATER)
+		return;
+	if (use.stale) {
+		tls_hs_conf_mark_stale(conf, &hs->look);
+		tls_hs_wake_after(hs, 1);
+	} else {
+		hs->long_work = true;
+		tls_hs_queue(hs);
+	}
+}
+
+/* The engine's answer.  True if it makes sense to call it again. */
+static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+			  const struct tls_hs_step *step)
+{
+	struct sock *sk = hs->sk;
+	int sent;
+
+	tls_hs_consume(hs, step->consumed);
+	/* What it says next may need no bytes: tickets come last. */
+	hs->need = 0;
+	if (step->retry)
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRETRY);
+	if (!hs->answered) {
+		tls_hs_set_answered(hs);
+		if (hs->user->answered)
+			hs->user->answered(hs);
+	}
+	hs->answered = !step->retry;
+	hs->long_work = false;
+	sent = tls_hs_send(sk, buffers->out, step->written);
+	if (sent == step->written)
+		return true;
+	if (sent < 0 || tls_hs_keep_unsent(hs, buffers->out + sent,
+					   step->written - sent))
+		tls_hs_end(hs, TLS_HS_END_RESET, sent < 0 ? sent : -ENOMEM);
+	else
+		tls_hs_wake_after(hs, 1);
+	return false;
+}
+
+/* Are there not enough bytes for the engine to get further? */
+static bool tls_hs_must_wait(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+			     int have)
+{
+	struct sock *sk = hs->sk;
+
+	if (have < 0 || tcp_sk(sk)->urg_data) {
+		tls_hs_fallback(hs, buffers, TLS_HS_FB_URGENT);
+		return true;
+	}
+	if (have >= hs->need)
+		return false;
+	if (sk->sk_shutdown & RCV_SHUTDOWN)
+		tls_hs_reset(hs);
+	else if (have >= TLS_HS_IN_MAX || (have && tls_hs_is_full(sk)))
+		tls_hs_fallback(hs, buffers, TLS_HS_FB_HELLO_SIZE);
+	return true;
+}
+
+static bool tls_hs_has_session(struct tls_hs *hs)
+{
+	if (hs->session)
+		return true;
+	if (!tls_hs_inject(TLS_HS_INJECT_SESSION))
+		hs->session = tls_hs_session_new();
+	if (!hs->session)
+		return false;
+	hs->start = ktime_get_ns();
+	trace_tls_handshake_start(hs->sk);
+	return true;
+}
+
+/* One call of the engine.  True if it makes sense to call it again. */
+static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
+{
+	struct tls_hs_step step = {};
+	struct sock *sk = hs->sk;
+	struct tls_hs_conf *conf;
+	int have;
+
+	have = tls_hs_peek(sk, buffers->in, TLS_HS_IN_MAX);
+	if (tls_hs_must_wait(hs, buffers, have))
+		return false;
+
+	if (hs->names && !hs->named) {
+		hs->named = tls_hs_find_name(hs->names, buffers->in, have,
+					     buffers->out, &hs->name_conf);
+		/* What it has changed. */
+		have = tls_hs_peek(sk, buffers->in, TLS_HS_IN_MAX);
+	}
+	conf = hs->name_conf ?: hs->conf;
+	if (!hs->answered && !tls_hs_conf_is_fresh(conf, &hs->look)) {
+		/* A key has been added, replaced or revoked. */
+		tls_hs_wake_after(hs, 1);
+		return false;
+	}
+	if (!tls_hs_has_session(hs)) {
+		tls_hs_fallback(hs, buffers, TLS_HS_FB_RESOURCES);
+		return false;
+	}
+
+	tls_hs_call(hs, conf, buffers, have, &step);
+	switch (step.action) {
+	case TLS_HS_MORE:
+		tls_hs_consume(hs, step.consumed);
+		hs->need = max(step.need, 1U);
+		/* Keys may change until it is here. */
+		hs->look = (struct tls_hs_look) {};
+		/* Look at the queue once more: at its end, or at its limit. */
+		return tcp_inq(sk) >= hs->need ||
+		       sk->sk_shutdown & RCV_SHUTDOWN || tls_hs_is_full(sk);
+	case TLS_HS_SEND:
+		return tls_hs_answer(hs, buffers, &step);
+	case TLS_HS_LATER:
+		break;
+	case TLS_HS_DONE:
+		tls_hs_consume(hs, step.consumed);
+		tls_hs_report(hs, tls_hs_duration(hs));
+		tls_hs_end(hs, TLS_HS_END_DONE, 0);
+		break;
+	case TLS_HS_FALLBACK:
+		tls_hs_fallback(hs, buffers, step.reason);
+		break;
+	case TLS_HS_PEER_ALERT:
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
+		trace_tls_handshake_alert(sk, &tls_get_ctx(sk)->hs_info,
+					  tls_hs_duration(hs), step.alert,
+					  false);
+		tls_hs_end(hs, TLS_HS_END_CLOSE, -ECONNRESET);
+		break;
+	case TLS_HS_ALERT:
+	default:
+		tls_hs_alert(hs, buffers, step.alert, step.written);
+		break;
+	}
+	return false;
+}
+
+/* Set the timer for what comes next, the deadline in the end. */
+static void tls_hs_rearm(struct tls_hs *hs)
+{
+	unsigned long next = hs->deadline;
+
+	if (hs->waking && time_before(hs->wake, next))
+		next = hs->wake;
+	if (!timer_pending(&hs->timer) || hs->timer.expires != next)
+		tls_hs_arm(hs, next);
+}
+
+static bool tls_hs_is_over(const struct tls_hs *hs)
+{
+	return READ_ONCE(hs->end) != TLS_HS_RUNNING ||
+	       test_bit(TLS_HS_EVICTED, &hs->flags);
+}
+
+/* Whatever there is to do for a connection.  Socket lock held; what is long only
+ * in process context.
+ */
+static void tls_hs_advance(struct tls_hs *hs, struct tls_hs_buffers *buffers)
+{
+	int rc = 1;
+
+	if (tls_hs_is_over(hs))
+		return;
+	hs->waking = false;
+
+	if (hs->sk->sk_state == TCP_CLOSE) {
+		tls_hs_reset(hs);
+		return;
+	}
+	if (time_after_eq(jiffies, hs->deadline)) {
+		tls_hs_time_out(hs);
+		return;
+	}
+	if (hs->unsent) {
+		rc = tls_hs_send_rest(hs);
+		if (rc < 0)
+			tls_hs_end(hs, TLS_HS_END_RESET, rc);
+	}
+	if (rc > 0)
+		while (tls_hs_step(hs, buffers))
+			;
+	if (!tls_hs_is_over(hs))
+		tls_hs_rearm(hs);
+}
+
+/* Pairs with the test_and_set_bit() in tls_hs_queue(): who sees the bit set has
+ * made its news visible before we look.
+ */
+static void tls_hs_clear_queued(struct tls_hs *hs)
+{
+	clear_bit(TLS_HS_QUEUED, &hs->flags);
+	smp_mb__after_atomic();
+}
+
+static void tls_hs_run_softirq(struct tls_hs *hs, struct tls_hs_queue *queue)
+{
+	struct sock *sk = hs->sk;
+
+	tls_hs_clear_queued(hs);
+	bh_lock_sock(sk);
+	if (!sock_owned_by_user(sk)) {
+		if (tls_hs_is_long(hs))
+			tls_hs_queue(hs);
+		else
+			tls_hs_advance(hs, &queue->buffers);
+	} else {
+		/* Either we see that the owner has just ended it, or the owner
+		 * sees this timer: both take the lock of the timer's base.
+		 */
+		tls_hs_arm(hs, jiffies + 1);
+		if (tls_hs_is_over(hs))
+			tls_hs_disarm(hs);
+	}
+	bh_unlock_sock(sk);
+	tls_hs_put(hs);
+}
+
+static void tls_hs_run_thread(struct tls_hs *hs, struct tls_hs_queue *queue)
+{
+	struct sock *sk = hs->sk;
+
+	tls_hs_clear_queued(hs);
+	lock_sock(sk);
+	tls_hs_advance(hs, &queue->buffers);
+	release_sock(sk);
+	tls_hs_put(hs);
+}
+
+static struct tls_hs *tls_hs_next(struct tls_hs_queue *queue)
+{
+	struct tls_hs *hs;
+
+	if (!queue->batch) {
+		queue->batch = llist_reverse_order(llist_del_all(&queue->list));
+		if (!queue->batch)
+			return NULL;
+	}
+	hs = llist_entry(queue->batch, struct tls_hs, todo);
+	queue->batch = queue->batch->next;
+	return hs;
+}
+
+/* Some of the connections of a queue, then let others run: softirq hands over to
+ * ksoftirqd under load.
+ */
+static void tls_hs_softirq_work(struct work_struct *work)
+{
+	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+	u64 start = ktime_get_mono_fast_ns();
+	struct tls_hs *hs;
+	int n;
+
+	for (n = 0; n < TLS_HS_BATCH; n++) {
+		hs = tls_hs_next(queue);
+		if (!hs)
+			return;
+		tls_hs_run_softirq(hs, queue);
+		if (ktime_get_mono_fast_ns() - start >= TLS_HS_BATCH_NS)
+			break;
+	}
+	queue_work(tls_hs_bh_wq, &queue->work);
+}
+
+static void tls_hs_thread_work(struct work_struct *work)
+{
+	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+	struct tls_hs *hs;
+
+	might_sleep();
+	while ((hs = tls_hs_next(queue))) {
+		tls_hs_run_thread(hs, queue);
+		cond_resched();
+	}
+}
+
+static int tls_hs_install(struct sock *sk, struct tls_hs_session *session,
+			  bool tx)
+{
+	union tls_crypto_context info = {};
+	int len, rc;
+
+	if (tls_hs_inject(tx ? TLS_HS_INJECT_TX : TLS_HS_INJECT_RX))
+		return -ENOMEM;
+	len = tls_hs_session_crypto_info(session, tx, &info, sizeof(info));
+	if (len < 0)
+		return len;
+	rc = tls_set_crypto_info(sk, KERNEL_SOCKPTR(&info), len, tx);
+	memzero_explicit(&info, sizeof(info));
+	return rc;
+}
+
+/**
+ * tls_hs_take_over - give a connection the session of its finished handshake
+ * @hs: the handshake, ended by %TLS_HS_END_DONE
+ * @ctx: the context of its socket, which has a struct socket
+ *
+ * Installs the keys, which may sleep: that is why it has not been done before.
+ * The reference of the socket to @hs is dropped.
+ *
+ * Context: process, socket lock held.
+ * Return: 0 or an error, after which the connection can only be closed.
+ */
+int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx)
+{
+	struct sock *sk = hs->sk;
+	int rc;
+
+	ctx->hs = NULL;
+	ctx->hs_keys = 1;
+	/* Pairs with smp_load_acquire() in tls_hs_put_info(). */
+	smp_store_release(&ctx->hs_session, hs->session);
+	hs->session = NULL;
+
+	ctx->tx_max_payload_len = tls_hs_session_max_payload(ctx->hs_session);
+	rc = tls_hs_install(sk, ctx->hs_session, true);
+	if (!rc)
+		rc = tls_hs_install(sk, ctx->hs_session, false);
+	if (rc) {
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSERROR);
+		/* Through tls_sk_proto_close(), whatever has been installed. */
+		update_sk_prot(sk, ctx);
+	}
+	tls_hs_put(hs);
+	return rc;
+}
+
+static void tls_hs_buffers_free(struct tls_hs_buffers *b)
+{
+	kvfree_sensitive(b->in, TLS_HS_IN_MAX);
+	kvfree_sensitive(b->out, TLS_HS_OUT_MAX);
+	kvfree_sensitive(b->scratch, tls_hs_scratch_size());
+	*b = (struct tls_hs_buffers) {};
+}
+
+static void tls_hs_free_buffers(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		tls_hs_buffers_free(&per_cpu(tls_hs_cpu.softirq.buffers, cpu));
+		tls_hs_buffers_free(&per_cpu(tls_hs_cpu.thread.buffers, cpu));
+	}
+}
+
+/* Zeroed, since Rust's references are to what has been initialized. */
+static bool tls_hs_buffers_alloc(struct tls_hs_buffers *b, int node)
+{
+	b->in = kvzalloc_node(TLS_HS_IN_MAX, GFP_KERNEL, node);
+	b->out = kvzalloc_node(TLS_HS_OUT_MAX, GFP_KERNEL, node);
+	b->scratch = kvzalloc_node(tls_hs_scratch_size(), GFP_KERNEL, node);
+	return b->in && b->out && b->scratch;
+}
+
+/**
+ * tls_hs_drive_prepare - allocate the buffers of each CPU, once
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int tls_hs_drive_prepare(void)
+{
+	int cpu, node, rc = 0;
+
+	mutex_lock(&tls_hs_buffers_lock);
+	if (tls_hs_buffers_ready)
+		goto out;
+
+	for_each_possible_cpu(cpu) {
+		node = cpu_to_node(cpu);
+		if (!tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.softirq.buffers,
+						   cpu), node) ||
+		    !tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.thread.buffers,
+						   cpu), node)) {
+			tls_hs_free_buffers();
+			rc = -ENOMEM;
+			goto out;
+		}
+	}
+	tls_hs_buffers_ready = true;
+out:
+	mutex_unlock(&tls_hs_buffers_lock);
+	return rc;
+}
+
+static void tls_hs_queue_init(struct tls_hs_queue *queue, work_func_t func)
+{
+	init_llist_head(&queue->list);
+	INIT_WORK(&queue->work, func);
+}
+
+int __init tls_hs_drive_init(void)
+{
+	int cpu;
+
+	tls_hs_wq = alloc_workqueue("tls_hs", WQ_UNBOUND, 0);
+	if (!tls_hs_wq)
+		return -ENOMEM;
+	tls_hs_bh_wq = alloc_workqueue("tls_hs_bh", WQ_BH | WQ_PERCPU, 0);
+	if (!tls_hs_bh_wq)
+		goto err_wq;
+	tls_hs_thread_wq = alloc_workqueue("tls_hs_cpu",
+					   WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
+	if (!tls_hs_thread_wq)
+		goto err_bh_wq;
+
+	for_each_possible_cpu(cpu) {
+		tls_hs_queue_init(&per_cpu(tls_hs_cpu.softirq, cpu),
+				  tls_hs_softirq_work);
+		tls_hs_queue_init(&per_cpu(tls_hs_cpu.thread, cpu),
+				  tls_hs_thread_work);
+	}
+	return 0;
+
+err_bh_wq:
+	destroy_workqueue(tls_hs_bh_wq);
+err_wq:
+	destroy_workqueue(tls_hs_wq);
+	return -ENOMEM;
+}
+
+/* No socket uses the ULP any more, but work and timers may still be pending. */
+void tls_hs_drive_exit(void)
+{
+	int i;
+
+	/* A timer that was running when its socket went away. */
+	synchronize_rcu();
+	destroy_workqueue(tls_hs_bh_wq);
+	destroy_workqueue(tls_hs_thread_wq);
+	/* The longest chain of what is freed by work after a grace period: a
+	 * drain, its listener, the listener's settings, their keys.
+	 */
+	for (i = 0; i < 4; i++) {
+		rcu_barrier();
+		flush_workqueue(tls_hs_wq);
+	}
+	rcu_barrier();
+	destroy_workqueue(tls_hs_wq);
+	tls_hs_free_buffers();
+}
