@@ -164,6 +164,11 @@ pub enum SigningKey<'a> {
 }
 
 impl SigningKey<'_> {
+    /// Whether it is an RSA key, whose signatures take long.
+    pub fn is_rsa(&self) -> bool {
+        matches!(self, SigningKey::Rsa(_))
+    }
+
     /// The scheme that the key signs with.
     pub fn scheme(&self) -> Scheme {
         match self {
@@ -176,6 +181,8 @@ impl SigningKey<'_> {
 /// An identity to prove to a client.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {
+    /// Its index among the identities of the listener.
+    pub index: usize,
     /// The complete Certificate message (RFC 8446, section 4.4.2) with its header, without
     /// extensions.
     pub certificate: &'a [u8],
@@ -230,4 +237,13 @@ pub trait Identities {
     /// Without a name, or with one that no identity has unless that is refused, it is the default
     /// one.
     fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity>;
+
+    /// Whether the identity that has been chosen may be used, here and now.
+    ///
+    /// This is asked once for each ClientHello that is answered, before anything expensive is
+    /// computed and while the session is unchanged. `rsa` tells that an RSA signature comes next.
+    /// If the answer is no, the session returns [`Step::Later`](crate::session::Step::Later).
+    fn may_use(&self, _identity: &Identity<'_>, _rsa: bool) -> bool {
+        true
+    }
 }

@@ -628,6 +628,13 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	const struct tls_hs_keys *keys;
 	struct tls_hs_tickets tickets = {};
 	struct tls_hs_step step = {};
+	struct tls_hs_call call = {
+		.tickets = &tickets,
+		.in = cpu->in,
+		.out = cpu->out,
+		.out_len = TLS_HS_OUT_MAX,
+		.scratch = cpu->scratch,
+	};
 	struct sock *sk = hs->sk;
 	int have, sent;
 
@@ -676,10 +683,12 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
 	tls_hs_tickets_get(sock_net(sk), keys, &tickets);
-	tls_hs_session_advance(hs->session, &conf->settings,
-			       alpn ? alpn->list : NULL, alpn ? alpn->len : 0,
-			       &tickets, keys->set, cpu->in, have, cpu->out,
-			       TLS_HS_OUT_MAX, cpu->scratch, &step);
+	call.settings = &conf->settings;
+	call.alpn = alpn ? alpn->list : NULL;
+	call.alpn_len = alpn ? alpn->len : 0;
+	call.set = keys->set;
+	call.in_len = have;
+	tls_hs_session_advance(hs->session, &call, &step);
 	rcu_read_unlock();
 
 	switch (step.action) {
