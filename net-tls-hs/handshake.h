@@ -23,43 +23,59 @@ struct tls_hs_names;
 /**
  * struct tls_hs_held_key - a key of a keyring
  * @key: the key, referenced
- * @stamp: tells its payload from those that it will have
+ * @payload: its payload, referenced, or %NULL if the key could not be used
  */
 struct tls_hs_held_key {
 	struct key *key;
-	u64 stamp;
+	void *payload;
 };
 
 /**
  * struct tls_hs_keys - what a keyring held at the last look
  * @set: its identities, or %NULL if there was none
- * @tickets: copies of its ticket keys, the one for new tickets first
+ * @tickets: copies of the ticket keys that are used, the one for new tickets
+ *	first
  * @nr_tickets: their number
- * @generation: value of tls_hs_key_generation before the look, or before a later
- *	one that has found the same
- * @nr_leaves: number of keys in the keyring before the look
- * @hash: of the serials of these keys
- * @unusable: the keyring was revoked or expired, or held too many keys
- * @partial: a key was not usable, but may be later
- * @checked: when it was last seen that no key had expired, in seconds since
- *	1970; any reader may write it
+ * @error: why the keyring could not be used, or 0
+ * @nr_leaves: number of keys in the keyring
+ * @serials: serial numbers of these keys, in the order of keyring_read()
+ * @nr_serials: number of @serials; 0 if the keyring could not be used
+ * @checked: when all keys were last compared with those of the keyring, in
+ *	seconds since 1970; any reader may write it
  * @rwork: frees the structure
+ * @first_identity: index of the first identity in @keys
+ * @nr_identities: number of identities
  * @nr: number of @keys
- * @keys: those of the identities and for tickets
+ * @keys: the keys of the keyring that are for handshakes: ticket keys, those
+ *	that are used first; identities in the order of @set; and those that
+ *	could not be used but may be later
  */
 struct tls_hs_keys {
 	struct tls_hs_identity_set *set;
 	struct tls_hs_ticket_key *tickets;
 	u32 nr_tickets;
-	unsigned int generation;
+	int error;
 	unsigned long nr_leaves;
-	u32 hash;
-	bool unusable;
-	bool partial;
-	time64_t checked;
+	key_serial_t *serials;
+	size_t nr_serials;
+	u32 checked;
 	struct rcu_work rwork;
+	size_t first_identity;
+	size_t nr_identities;
 	size_t nr;
 	struct tls_hs_held_key keys[] __counted_by(nr);
+};
+
+/**
+ * struct tls_hs_look - the look into a keyring that a handshake waits for
+ * @conf: whose keyring, or %NULL if it waits for none; not referenced
+ * @number: counted like @looks_begun of @conf
+ *
+ * Zeroed for each ClientHello.
+ */
+struct tls_hs_look {
+	const struct tls_hs_conf *conf;
+	u64 number;
 };
 
 /**
@@ -132,7 +148,7 @@ enum {
  * @held: when the connection was established, in jiffies
  * @deadline: when the handshake must have ended, in jiffies
  * @wake: when there is something to be done before, if @waking
- * @look: the look into the keyring that it waits for, or 0
+ * @look: the look into a keyring that it waits for
  * @start: when its first byte arrived, ktime in ns; 0 before
  * @need: bytes that must be unread for the engine to get further
  * @unsent: rest of a flight that did not fit into the send buffer
@@ -174,7 +190,7 @@ struct tls_hs {
 	unsigned long held;
 	unsigned long deadline;
 	unsigned long wake;
-	u64 look;
+	struct tls_hs_look look;
 	u64 start;
 	u32 need;
 	u8 *unsent;
@@ -230,7 +246,6 @@ struct tls_hs_net {
 
 extern struct workqueue_struct *tls_hs_wq;
 extern unsigned int tls_hs_net_id;
-extern atomic_t tls_hs_key_generation;
 
 static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 {
@@ -262,7 +277,10 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf);
 int tls_hs_conf_load(struct tls_hs_conf *conf);
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf);
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf);
-bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, u64 *look);
+void tls_hs_conf_mark_stale(struct tls_hs_conf *conf, struct tls_hs_look *look);
+bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, struct tls_hs_look *look);
+bool tls_hs_keys_may_use(const struct tls_hs_keys *keys, size_t identity,
+			 const struct tls_hs_look *look);
 
 /* ticket.c */
 extern unsigned int tls_hs_ticket_lifetime_max;

@@ -620,12 +620,24 @@ static void tls_hs_look_up_name(struct tls_hs *hs, struct tls_hs_cpu *cpu,
 		hs->name_conf = tls_hs_names_find(hs->names, cpu->out, len);
 }
 
+/* What tls_hs_may_use() needs to know of a call of the engine. */
+struct tls_hs_use {
+	const struct tls_hs *hs;
+	const struct tls_hs_keys *keys;
+};
+
+static bool tls_hs_may_use(void *arg, size_t identity, bool rsa)
+{
+	const struct tls_hs_use *use = arg;
+
+	return tls_hs_keys_may_use(use->keys, identity, &use->hs->look);
+}
+
 /* One call of the engine.  True if it makes sense to call it again. */
 static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 {
 	const struct tls_hs_alpn *alpn = hs->alpn;
 	struct tls_hs_conf *conf = hs->conf;
-	const struct tls_hs_keys *keys;
 	struct tls_hs_tickets tickets = {};
 	struct tls_hs_step step = {};
 	struct tls_hs_call call = {
@@ -634,7 +646,9 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		.out = cpu->out,
 		.out_len = TLS_HS_OUT_MAX,
 		.scratch = cpu->scratch,
+		.may_use = tls_hs_may_use,
 	};
+	struct tls_hs_use use = { .hs = hs };
 	struct sock *sk = hs->sk;
 	int have, sent;
 
@@ -681,13 +695,14 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 	}
 
 	rcu_read_lock();
-	keys = rcu_dereference(conf->keys);
-	tls_hs_tickets_get(sock_net(sk), keys, &tickets);
+	use.keys = rcu_dereference(conf->keys);
+	tls_hs_tickets_get(sock_net(sk), use.keys, &tickets);
 	call.settings = &conf->settings;
 	call.alpn = alpn ? alpn->list : NULL;
 	call.alpn_len = alpn ? alpn->len : 0;
-	call.set = keys->set;
+	call.set = use.keys->set;
 	call.in_len = have;
+	call.arg = &use;
 	tls_hs_session_advance(hs->session, &call, &step);
 	rcu_read_unlock();
 
@@ -696,13 +711,19 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_cpu *cpu)
 		tls_hs_consume(hs, step.consumed);
 		hs->need = max(step.need, 1U);
 		/* Keys may change until it is here. */
-		hs->look = 0;
+		hs->look.conf = NULL;
 		/* Look at the queue once more: at its end, or at its limit. */
 		return tcp_inq(sk) >= hs->need ||
 		       sk->sk_shutdown & RCV_SHUTDOWN ||
 		       tls_hs_is_full(sk);
+	case TLS_HS_LATER:
+		/* The key has been replaced or revoked. */
+		tls_hs_conf_mark_stale(conf, &hs->look);
+		tls_hs_wake_after(hs, 1);
+		return false;
 	case TLS_HS_SEND:
 		tls_hs_consume(hs, step.consumed);
+		hs->look.conf = NULL;
 		/* What it says next may need no bytes: tickets come last. */
 		hs->need = 0;
 		if (step.retry)
