@@ -16,6 +16,7 @@
 
 #include "engine.h"
 
+struct cred;
 struct key;
 struct mem_cgroup;
 struct tls_hs_names;
@@ -85,6 +86,9 @@ struct tls_hs_look {
  * @keys: what the keyring held at the last look, under RCU; only @refresh
  *	changes it once a listener has the settings
  * @keyring: the keyring
+ * @cred: who has set the keyring, with whose permissions it and the keys in it
+ *	are used
+ * @possessed: whether that process possessed the keyring
  * @memcg: who set the keyring pays for what is in it; referenced or %NULL
  * @refresh: looks into the keyring again
  * @looks_begun: how often that has been done, the last time included
@@ -99,6 +103,8 @@ struct tls_hs_conf {
 	struct tls_hs_settings settings;
 	struct tls_hs_keys __rcu *keys;
 	struct key *keyring;
+	const struct cred *cred;
+	bool possessed;
 	struct mem_cgroup *memcg;
 	struct work_struct refresh;
 	u64 looks_begun;

@@ -16,6 +16,7 @@
  * waits for another look if there is a difference: tls_hs_conf_is_fresh().
  */
 
+#include <linux/cred.h>
 #include <linux/key-type.h>
 #include <linux/key.h>
 #include <linux/memcontrol.h>
@@ -231,6 +232,9 @@ static struct key_type key_type_tls_ticket = {
  * tls_hs_conf_open_keyring - find the keyring that settings name
  * @conf: settings
  *
+ * The keyring and the keys in it are used with the permissions that the current
+ * process has now, at each later look, too.
+ *
  * Context: process.
  * Return: 0, -EINVAL for a serial that cannot be one, -ENOKEY if there is no
  * such key, -EACCES without search permission, -ENOTDIR if it is no keyring,
@@ -251,6 +255,8 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf)
 		return -ENOTDIR;
 	}
 	conf->keyring = key_ref_to_ptr(ref);
+	conf->possessed = is_key_possessed(ref);
+	conf->cred = get_current_cred();
 	return 0;
 }
 
@@ -329,6 +335,7 @@ void tls_hs_conf_close_keyring(struct tls_hs_conf *conf)
 	if (keys)
 		tls_hs_keys_free(keys);
 	key_put(conf->keyring);
+	put_cred(conf->cred);
 }
 
 /**
@@ -338,6 +345,7 @@ void tls_hs_conf_close_keyring(struct tls_hs_conf *conf)
  * @nr_serials: how many; 0 if the keyring cannot be used
  * @keys: those of them that may become a part of struct tls_hs_keys
  * @nr: how many
+ * @denied: an identity is not among @keys for want of permission
  */
 struct tls_hs_found {
 	unsigned long nr_leaves;
@@ -345,6 +353,7 @@ struct tls_hs_found {
 	size_t nr_serials;
 	struct tls_hs_held_key *keys;
 	size_t nr;
+	bool denied;
 };
 
 static void tls_hs_found_free(struct tls_hs_found *found)
@@ -355,6 +364,13 @@ static void tls_hs_found_free(struct tls_hs_found *found)
 		tls_hs_held_put(&found->keys[i]);
 	kvfree(found->keys);
 	kvfree(found->serials);
+}
+
+static int tls_hs_key_permission(const struct tls_hs_conf *conf,
+				 const struct key *key)
+{
+	return key_task_permission(make_key_ref(key, conf->possessed),
+				   conf->cred, KEY_NEED_SEARCH);
 }
 
 /* List the keyring and take references to all keys in it.  False if there are
@@ -386,12 +402,20 @@ static bool tls_hs_keyring_list(struct key *keyring, size_t max,
 /* Take the payload of a key that is to be kept.  A key that cannot be used is
  * kept as well, for it to be noticed when it can.
  */
-static bool tls_hs_key_take(struct tls_hs_held_key *held)
+static bool tls_hs_key_take(const struct tls_hs_conf *conf,
+			    struct tls_hs_found *found,
+			    struct tls_hs_held_key *held)
 {
 	struct key *key = held->key;
 
 	if (!tls_hs_key_is_ours(key))
 		return false;
+	if (tls_hs_key_permission(conf, key)) {
+		if (key->type == &key_type_tls_identity &&
+		    tls_hs_key_payload(key))
+			found->denied = true;
+		return false;
+	}
 
 	down_read(&key->sem);
 	held->payload = tls_hs_key_payload(key);
@@ -424,13 +448,17 @@ static int tls_hs_held_cmp(const void *a, const void *b)
 }
 
 /* Look for keys of ours.  0, or why the keyring cannot be used, or -ENOMEM. */
-static int tls_hs_find(struct key *keyring, struct tls_hs_found *found)
+static int tls_hs_find(const struct tls_hs_conf *conf,
+		       struct tls_hs_found *found)
 {
+	struct key *keyring = conf->keyring;
 	size_t max, all, i;
 	int rc;
 
 	found->nr_leaves = READ_ONCE(keyring->keys.nr_leaves_on_tree);
 	rc = key_validate(keyring);
+	if (!rc)
+		rc = tls_hs_key_permission(conf, keyring);
 	if (rc)
 		return rc;
 
@@ -458,7 +486,7 @@ static int tls_hs_find(struct key *keyring, struct tls_hs_found *found)
 	for (i = 0; i < all; i++) {
 		struct tls_hs_held_key held = found->keys[i];
 
-		if (tls_hs_key_take(&held))
+		if (tls_hs_key_take(conf, found, &held))
 			found->keys[found->nr++] = held;
 		else
 			key_put(held.key);
@@ -565,7 +593,7 @@ static int __tls_hs_conf_load(struct tls_hs_conf *conf)
 	struct tls_hs_found found = {};
 	int error, rc;
 
-	error = tls_hs_find(conf->keyring, &found);
+	error = tls_hs_find(conf, &found);
 	rc = error;
 	if (error == -ENOMEM)
 		goto out;
@@ -579,6 +607,8 @@ static int __tls_hs_conf_load(struct tls_hs_conf *conf)
 		if (old)
 			queue_rcu_work(tls_hs_wq, &old->rwork);
 	}
+	if (found.denied && !tls_hs_conf_has_identities(conf))
+		rc = -EACCES;
 out:
 	tls_hs_found_free(&found);
 	return rc;
@@ -588,12 +618,14 @@ out:
  * tls_hs_conf_load - take the identities and ticket keys that the keyring holds
  * @conf: the settings
  *
- * A keyring that is revoked, expired or invalidated, or that holds too many keys,
- * leaves none: what was taken away must not be used any more.  Without memory
- * the settings stay stale, and handshakes wait.
+ * A keyring that is revoked, expired or invalidated, that may not be searched
+ * any more, or that holds too many keys, leaves none: what was taken away must
+ * not be used any more.  Neither do keys without search permission.  Without
+ * memory the settings stay stale, and handshakes wait.
  *
  * Context: process, one at a time.
- * Return: 0, -ENOMEM, -E2BIG or what key_validate() says of the keyring.
+ * Return: 0, -ENOMEM, -E2BIG, -EACCES if permission is missing for the keyring
+ * or for all of its identities, or what key_validate() says of the keyring.
  */
 int tls_hs_conf_load(struct tls_hs_conf *conf)
 {
@@ -686,7 +718,8 @@ static bool tls_hs_keys_are_stale(const struct tls_hs_keys *keys,
  *
  * The first handshake in each second compares all keys of a large keyring, too,
  * as timeouts are in seconds.  It also asks for a look, but does not wait for
- * it: at what is not compared here, the links in a large keyring.
+ * it: at what cannot be compared here, permissions and the links in a large
+ * keyring.
  */
 static bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 {

@@ -800,6 +800,33 @@ def key_of_name(env):
 
 
 @test
+def key_permission(env):
+    """Identities need search permission."""
+    # View and set attributes, for the user; view, read and set attributes for possessors.
+    without, default = 0x23210000, 0x3f210000
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        eq(served(lsk, "rsa.test"), RSA_LEAF, "before")
+        tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, without)
+        within_a_second(lsk, "rsa.test", None)
+        eq(served(lsk, "ecdsa.test"), P256_LEAF, "the other")
+        tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, default)
+        within_a_second(lsk, "rsa.test", RSA_LEAF)
+
+    ring = tls_hs.new_keyring()
+    key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+    tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, without)
+    try:
+        tls_hs.listener(ring)
+        raise AssertionError("an identity without permission is used")
+    except OSError as err:
+        eq(err.errno, errno.EACCES, "no permission")
+    tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, default)
+    tls_hs.listener(ring).close()
+
+
+@test
 def key_timeout(env):
     """So does one whose timeout is set while it is in use, when that is over."""
     ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
