@@ -12,6 +12,7 @@ mod tests {
     use crate::session::{Fallback, Session, Step};
     use crate::tests::{hex, zeroed, Platform};
     use crate::ticket::Tickets;
+    use core::cell::Cell;
 
     const BOTH: u32 = version_bits::TLS_1_2 | version_bits::TLS_1_3;
 
@@ -37,6 +38,7 @@ mod tests {
             let key = SigningKey::P256(&self.0);
             wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
             Ok(Identity {
+                index: 0,
                 certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
                 digest: &[0; 32],
                 staples: Staples::NONE,
@@ -710,6 +712,84 @@ mod tests {
                 assert!(alert(Some(step)) == Some(Alert::UnexpectedMessage));
             }
         }
+    }
+
+    /// An identity that is refused so many times.
+    struct Refused {
+        one: One,
+        left: Cell<u32>,
+    }
+
+    impl Identities for Refused {
+        fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+            self.one.select(wanted)
+        }
+
+        fn may_use(&self, identity: &Identity<'_>, rsa: bool) -> bool {
+            assert!(identity.index == 0 && !rsa);
+            let left = self.left.get();
+            self.left.set(left.saturating_sub(1));
+            left == 0
+        }
+    }
+
+    /// A refused identity leaves no trace: the answers to a hello, to one without a share and to a
+    /// second one are as long as if it had not been refused.
+    #[test]
+    fn refused_identity() {
+        let (Some(mut out), Some(mut scratch), Some(key)) = (
+            zeroed::<[u8; 1024]>(),
+            zeroed::<Scratch>(),
+            p256::PrivateKey::from_be_bytes(&[5]),
+        ) else {
+            return;
+        };
+        let refused = Refused {
+            one: One(key),
+            left: Cell::new(0),
+        };
+        // There may be 16 ChangeCipherSpec before a second hello.
+        let ccs: &[u8] = &[20, 3, 3, 0, 1, 1];
+        let hellos: [(bool, &[u8], Hello); 3] = [
+            (true, &[], HELLO),
+            (true, &[], HELLO.with(3, &[0, 51, 0, 2, 0, 0])),
+            (false, ccs, HELLO),
+        ];
+        let mut lengths = [[0; 3]; 2];
+        for (refusals, lengths) in [0, 20].into_iter().zip(&mut lengths) {
+            let mut session = Session::new();
+            for ((is_first, before, hello), length) in hellos.iter().zip(lengths) {
+                if *is_first {
+                    session = Session::new();
+                }
+                refused.left.set(refusals);
+                for call in 0..=refusals {
+                    let mut input = [0; 512];
+                    input[..before.len()].copy_from_slice(before);
+                    let len = before.len() + hello.write(&mut input[before.len()..]);
+                    out.fill(0x5a);
+                    let step = session.advance::<Platform>(
+                        &CONFIG,
+                        &refused,
+                        &mut input[..len],
+                        &mut out[..],
+                        &mut scratch,
+                    );
+                    if call < refusals {
+                        assert!(step == Step::Later && out.iter().all(|b| *b == 0x5a));
+                        assert!(session.awaits_second_hello() != *is_first);
+                    } else if let Step::Send { consumed, written } = step {
+                        assert!(consumed == len);
+                        *length = written;
+                    }
+                }
+            }
+        }
+        let [at_once, later] = lengths;
+        assert!(at_once[1] == RETRY.len() && later[1] == RETRY.len());
+        // But for the signature, which is a few bytes longer or shorter each time.
+        assert!(at_once[0].abs_diff(later[0]) < 8 && later[0] > 200);
+        assert!(at_once[2].abs_diff(later[2]) < 8 && later[2] > 200);
     }
 
     /// After the flight: what is no Finished, or none that can be right.

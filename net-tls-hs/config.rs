@@ -41,8 +41,10 @@ pub mod flag_bits {
     pub const NO_TICKETS: u32 = 1 << 3;
     /// TLS_HS_F_NO_FALLBACK.
     pub const NO_FALLBACK: u32 = 1 << 4;
+    /// TLS_HS_F_SOFTIRQ.
+    pub const SOFTIRQ: u32 = 1 << 5;
     /// All that there are.
-    pub const ALL: u32 = SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK;
+    pub const ALL: u32 = SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK | SOFTIRQ;
 }
 
 /// The settings of a listener, `struct tls_hs_settings`, as the engine uses them.
@@ -111,6 +113,10 @@ impl<'a> Config<'a> {
         if self.flags & !flag_bits::ALL != 0 {
             return Err(ConfigError::Flags);
         }
+        let contexts = flag_bits::THREAD | flag_bits::SOFTIRQ;
+        if self.flags & contexts == contexts {
+            return Err(ConfigError::Flags);
+        }
         // There must be somebody for what falls back.
         if self.flags & flag_bits::NO_FALLBACK != 0
             && (self.flags & flag_bits::CLIENT_CERT != 0
@@ -164,6 +170,11 @@ pub enum SigningKey<'a> {
 }
 
 impl SigningKey<'_> {
+    /// Whether it is an RSA key, whose signatures take long.
+    pub fn is_rsa(&self) -> bool {
+        matches!(self, SigningKey::Rsa(_))
+    }
+
     /// The scheme that the key signs with.
     pub fn scheme(&self) -> Scheme {
         match self {
@@ -176,6 +187,8 @@ impl SigningKey<'_> {
 /// An identity to prove to a client.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {
+    /// Its index among the identities of the listener.
+    pub index: usize,
     /// The complete Certificate message (RFC 8446, section 4.4.2) with its header, without
     /// extensions.
     pub certificate: &'a [u8],
@@ -230,4 +243,13 @@ pub trait Identities {
     /// Without a name, or with one that no identity has unless that is refused, it is the default
     /// one.
     fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity>;
+
+    /// Whether the identity that has been chosen may be used, here and now.
+    ///
+    /// This is asked once for each ClientHello that is answered, before anything expensive is
+    /// computed and while the session is unchanged. `rsa` tells that an RSA signature comes next.
+    /// If the answer is no, the session returns [`Step::Later`](crate::session::Step::Later).
+    fn may_use(&self, _identity: &Identity<'_>, _rsa: bool) -> bool {
+        true
+    }
 }

@@ -41,6 +41,9 @@ struct tls_hs_scratch;
  * @TLS_HS_ALERT: send @written bytes (an alert record), close;
  *	@alert is the description
  * @TLS_HS_PEER_ALERT: the client sent the alert @alert or closed; just close
+ * @TLS_HS_LATER: tls_hs_call::may_use() said no.  Nothing has been consumed or
+ *	written and the session is as before: call again with the same bytes
+ *	later, possibly in another context or with a newer set of identities
  */
 enum tls_hs_action {
 	TLS_HS_MORE,
@@ -49,6 +52,7 @@ enum tls_hs_action {
 	TLS_HS_FALLBACK,
 	TLS_HS_ALERT,
 	TLS_HS_PEER_ALERT,
+	TLS_HS_LATER,
 };
 
 /**
@@ -125,6 +129,46 @@ struct tls_hs_tickets {
 	u64 now;
 };
 
+/**
+ * struct tls_hs_call - what tls_hs_session_advance() works on
+ * @settings: the settings that apply to the connection, checked
+ * @alpn: the list of application protocols, checked; may be %NULL if @alpn_len
+ *	is 0
+ * @alpn_len: its length; 0 is for no protocols
+ * @tickets: ticket keys and the time
+ * @set: the identities, or %NULL for none
+ * @in: copy of what is unread in the receive queue, from its beginning.  The
+ *	engine changes it, so each call needs a new copy
+ * @in_len: its length, %TLS_HS_IN_MAX at most
+ * @out: where output goes, initialized
+ * @out_len: room for output, %TLS_HS_OUT_MAX
+ * @scratch: working memory of tls_hs_scratch_size() bytes, initialized, that
+ *	nobody else uses during the call
+ * @may_use: asked once for each ClientHello that is about to be answered, when
+ *	the identity is chosen and nothing expensive has been computed.
+ *	@identity is the index that it has in the array which was given to
+ *	tls_hs_identity_set_new().  @rsa tells that an RSA signature is computed
+ *	next; it is false if a ticket is resumed or a HelloRetryRequest written.
+ *	If it returns false, the action is %TLS_HS_LATER.  It is called in the
+ *	context and with the locks of the caller, and must not sleep unless these
+ *	allow it, nor use the session.  %NULL permits all identities
+ * @arg: its first argument
+ */
+struct tls_hs_call {
+	const struct tls_hs_settings *settings;
+	const u8 *alpn;
+	size_t alpn_len;
+	const struct tls_hs_tickets *tickets;
+	const struct tls_hs_identity_set *set;
+	u8 *in;
+	size_t in_len;
+	u8 *out;
+	size_t out_len;
+	struct tls_hs_scratch *scratch;
+	bool (*may_use)(void *arg, size_t identity, bool rsa);
+	void *arg;
+};
+
 /* Checks settings: 0, or -EINVAL. */
 int tls_hs_settings_check(const struct tls_hs_settings *conf);
 
@@ -148,21 +192,23 @@ void tls_hs_identity_get(struct tls_hs_identity *id);
 void tls_hs_identity_put(struct tls_hs_identity *id);
 size_t tls_hs_identity_read(const struct tls_hs_identity *id, u8 *buf,
 			    size_t len);
-/* The set takes a reference on each identity; the first one is the default. */
+/*
+ * The set takes a reference on each identity; the first one is the default.
+ * tls_hs_call::may_use() gets indices of @ids.
+ */
 struct tls_hs_identity_set *
 tls_hs_identity_set_new(struct tls_hs_identity *const *ids, size_t nr);
 void tls_hs_identity_set_free(struct tls_hs_identity_set *set);
 
-/* Sessions.  Any context; BH must be off around _advance() (scratch is per CPU). */
+/*
+ * Sessions.  Any context that may take long enough; _new() and _free() do not
+ * sleep.  The caller sees to it that nobody else uses the session.
+ */
 struct tls_hs_session *tls_hs_session_new(void);
 void tls_hs_session_free(struct tls_hs_session *s);
+/* Does what can be done with the bytes that are unread.  @step is zeroed before. */
 void tls_hs_session_advance(struct tls_hs_session *s,
-			    const struct tls_hs_settings *conf,
-			    const u8 *alpn, size_t alpn_len,
-			    const struct tls_hs_tickets *tickets,
-			    const struct tls_hs_identity_set *set, /* or NULL */
-			    u8 *in, size_t in_len, u8 *out, size_t out_len,
-			    struct tls_hs_scratch *scratch,
+			    const struct tls_hs_call *call,
 			    struct tls_hs_step *step);
 /*
  * Looks for the server name of a ClientHello that no session has seen yet, and

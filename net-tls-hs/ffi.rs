@@ -11,7 +11,7 @@ use crate::alpn::Protocols;
 use crate::config::Config;
 use crate::crypto::AeadAlg;
 use crate::ct::wipe_stack;
-use crate::ffi_identity::{IdentitySet, MaybeSet};
+use crate::ffi_identity::CallIdentities;
 use crate::framing;
 use crate::identity;
 use crate::kcrypto::LibCrypto;
@@ -130,48 +130,41 @@ pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody else uses now, `conf` valid for reads, `alpn` for reads of
-/// `alpn_len` bytes unless that is 0, `set` null or a set that lives as long as this call, `input`
-/// and `out` valid for reads and writes of their lengths and overlapping nothing else, `scratch` of
-/// [`tls_hs_scratch_size`] bytes that are nobody else's now, `step` valid for writes. All of the
-/// memory must be initialised: the caller has done that with zeroes once for `out` and `scratch`,
-/// and what calls before this one have left there may be there still.
+/// `s` must be a session that nobody else uses now, `call` valid for reads, `step` for writes. Of
+/// `call`, `settings` and `tickets` must be valid for reads, `alpn` for reads of `alpn_len` bytes
+/// unless that is 0, `in` and `out` for reads and writes of their lengths and overlapping nothing
+/// else, `scratch` of [`tls_hs_scratch_size`] bytes that are nobody else's now, and `set` and
+/// `may_use` as [`CallIdentities::new`] needs them; all of that as long as this call.
+/// `may_use` must not touch the session nor these buffers. All of the memory must be initialised:
+/// the caller has done that with zeroes once for `out` and `scratch`, and what calls before this
+/// one have left there may be there still.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_advance(
     s: *mut bindings::tls_hs_session,
-    conf: *const bindings::tls_hs_settings,
-    alpn: *const u8,
-    alpn_len: usize,
-    ticket_keys: *const bindings::tls_hs_tickets,
-    set: *const bindings::tls_hs_identity_set,
-    input: *mut u8,
-    in_len: usize,
-    out: *mut u8,
-    out_len: usize,
-    scratch: *mut bindings::tls_hs_scratch,
+    call: *const bindings::tls_hs_call,
     step: *mut bindings::tls_hs_step,
 ) {
+    // SAFETY: By the safety requirements of this function.
+    let (session, call, result) = unsafe { (&mut *s.cast::<Session>(), &*call, &mut *step) };
     // SAFETY: By the safety requirements of this function, for all of these. What `out` holds is
     // initialised, though it means nothing: by the caller once, with zeroes.
-    let (session, settings, alpn, tickets, set, input, out, scratch, result) = unsafe {
+    let (settings, alpn, tickets, identities, input, out, scratch) = unsafe {
         (
-            &mut *s.cast::<Session>(),
-            &*conf,
-            match alpn_len {
+            &*call.settings,
+            match call.alpn_len {
                 0 => &[],
-                len => core::slice::from_raw_parts(alpn, len),
+                len => core::slice::from_raw_parts(call.alpn, len),
             },
-            tickets(&*ticket_keys),
-            set.cast::<IdentitySet>().as_ref(),
-            core::slice::from_raw_parts_mut(input, in_len),
-            core::slice::from_raw_parts_mut(out, out_len),
-            &mut *scratch.cast::<Scratch>(),
-            &mut *step,
+            tickets(&*call.tickets),
+            CallIdentities::new(call),
+            core::slice::from_raw_parts_mut(call.in_, call.in_len),
+            core::slice::from_raw_parts_mut(call.out, call.out_len),
+            &mut *call.scratch.cast::<Scratch>(),
         )
     };
     // It has been checked when it was set.
     let config = config(settings, Protocols::new(alpn).unwrap_or_default(), tickets);
-    let step = session.advance::<LibCrypto>(&config, &MaybeSet(set), input, out, scratch);
+    let step = session.advance::<LibCrypto>(&config, &identities, input, out, scratch);
     wipe_stack();
     match step {
         Step::More { consumed, need } => {
@@ -189,6 +182,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
             result.action = bindings::tls_hs_action_TLS_HS_DONE as u8;
             result.consumed = consumed as u32;
         }
+        Step::Later => result.action = bindings::tls_hs_action_TLS_HS_LATER as u8,
         Step::Fallback(reason) => {
             result.action = bindings::tls_hs_action_TLS_HS_FALLBACK as u8;
             result.reason = reason as u8;

@@ -17,7 +17,7 @@ use crate::{p256, rsa};
 use kernel::alloc::flags::GFP_KERNEL_ACCOUNT;
 use kernel::alloc::AllocError;
 use kernel::bindings;
-use kernel::ffi::{c_char, c_int};
+use kernel::ffi::{c_char, c_int, c_void};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 
@@ -436,15 +436,41 @@ impl NameIndex for IdentitySet {
     }
 }
 
-/// The set that the C side gave, if any.
-pub struct MaybeSet<'a>(pub Option<&'a IdentitySet>);
+/// The identities of a call of `tls_hs_session_advance()`.
+pub struct CallIdentities<'a> {
+    /// `tls_hs_call::set`.
+    set: Option<&'a IdentitySet>,
+    /// `tls_hs_call::may_use`.
+    may_use: Option<unsafe extern "C" fn(*mut c_void, usize, bool) -> bool>,
+    /// `tls_hs_call::arg`.
+    arg: *mut c_void,
+}
 
-impl Identities for MaybeSet<'_> {
+impl<'a> CallIdentities<'a> {
+    /// Takes what the C side gave.
+    ///
+    /// # Safety
+    ///
+    /// `call.set` must be null or come from [`tls_hs_identity_set_new`] and live for `'a`.
+    /// `call.may_use`, unless it is null, must be a function that may be called with `call.arg`
+    /// and any index and flag during `'a`, by who uses the result.
+    pub unsafe fn new(call: &'a bindings::tls_hs_call) -> Self {
+        CallIdentities {
+            // SAFETY: By the safety requirements of this function.
+            set: unsafe { call.set.cast::<IdentitySet>().as_ref() },
+            may_use: call.may_use,
+            arg: call.arg,
+        }
+    }
+}
+
+impl Identities for CallIdentities<'_> {
     fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let set = self.0.ok_or(NoIdentity::Empty)?;
-        let (number, name_matched) = identity::select(set, wanted)?;
-        let id = set.identities.get(number).ok_or(NoIdentity::Empty)?;
+        let set = self.set.ok_or(NoIdentity::Empty)?;
+        let (index, name_matched) = identity::select(set, wanted)?;
+        let id = set.identities.get(index).ok_or(NoIdentity::Empty)?;
         Ok(Identity {
+            index,
             certificate: &id.credentials.certificate,
             digest: &id.credentials.digest,
             staples: Staples {
@@ -454,6 +480,16 @@ impl Identities for MaybeSet<'_> {
             name_matched,
             key: id.credentials.key.borrow(),
         })
+    }
+
+    // A function of its own, for scripts/check-objects to know what it calls.
+    #[inline(never)]
+    fn may_use(&self, identity: &Identity<'_>, rsa: bool) -> bool {
+        match self.may_use {
+            // SAFETY: Who made `self` says that the function may be called with this argument.
+            Some(may_use) => unsafe { may_use(self.arg, identity.index, rsa) },
+            None => true,
+        }
     }
 }
 

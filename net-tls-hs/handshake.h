@@ -16,6 +16,7 @@
 
 #include "engine.h"
 
+struct cred;
 struct key;
 struct mem_cgroup;
 struct tls_hs_names;
@@ -23,43 +24,61 @@ struct tls_hs_names;
 /**
  * struct tls_hs_held_key - a key of a keyring
  * @key: the key, referenced
- * @stamp: tells its payload from those that it will have
+ * @payload: its payload, referenced, or %NULL if the key could not be used
  */
 struct tls_hs_held_key {
 	struct key *key;
-	u64 stamp;
+	void *payload;
 };
 
 /**
  * struct tls_hs_keys - what a keyring held at the last look
+ * @refs: one for the settings and one for each handshake that is at work
  * @set: its identities, or %NULL if there was none
- * @tickets: copies of its ticket keys, the one for new tickets first
+ * @tickets: copies of the ticket keys that are used, the one for new tickets
+ *	first
  * @nr_tickets: their number
- * @generation: value of tls_hs_key_generation before the look, or before a later
- *	one that has found the same
- * @nr_leaves: number of keys in the keyring before the look
- * @hash: of the serials of these keys
- * @unusable: the keyring was revoked or expired, or held too many keys
- * @partial: a key was not usable, but may be later
- * @checked: when it was last seen that no key had expired, in seconds since
- *	1970; any reader may write it
+ * @error: why the keyring could not be used, or 0
+ * @nr_leaves: number of keys in the keyring
+ * @serials: serial numbers of these keys, in the order of keyring_read()
+ * @nr_serials: number of @serials; 0 if the keyring could not be used
+ * @checked: when all keys were last compared with those of the keyring, in
+ *	seconds since 1970; any reader may write it
  * @rwork: frees the structure
+ * @first_identity: index of the first identity in @keys
+ * @nr_identities: number of identities
  * @nr: number of @keys
- * @keys: those of the identities and for tickets
+ * @keys: the keys of the keyring that are for handshakes: ticket keys, those
+ *	that are used first; identities in the order of @set; and those that
+ *	could not be used but may be later
  */
 struct tls_hs_keys {
+	refcount_t refs;
 	struct tls_hs_identity_set *set;
 	struct tls_hs_ticket_key *tickets;
 	u32 nr_tickets;
-	unsigned int generation;
+	int error;
 	unsigned long nr_leaves;
-	u32 hash;
-	bool unusable;
-	bool partial;
-	time64_t checked;
+	key_serial_t *serials;
+	size_t nr_serials;
+	u32 checked;
 	struct rcu_work rwork;
+	size_t first_identity;
+	size_t nr_identities;
 	size_t nr;
 	struct tls_hs_held_key keys[] __counted_by(nr);
+};
+
+/**
+ * struct tls_hs_look - the look into a keyring that a handshake waits for
+ * @conf: whose keyring, or %NULL if it waits for none; not referenced
+ * @number: counted like @looks_begun of @conf
+ *
+ * Zeroed for each ClientHello.
+ */
+struct tls_hs_look {
+	const struct tls_hs_conf *conf;
+	u64 number;
 };
 
 /**
@@ -69,6 +88,9 @@ struct tls_hs_keys {
  * @keys: what the keyring held at the last look, under RCU; only @refresh
  *	changes it once a listener has the settings
  * @keyring: the keyring
+ * @cred: who has set the keyring, with whose permissions it and the keys in it
+ *	are used
+ * @possessed: whether that process possessed the keyring
  * @memcg: who set the keyring pays for what is in it; referenced or %NULL
  * @refresh: looks into the keyring again
  * @looks_begun: how often that has been done, the last time included
@@ -83,6 +105,8 @@ struct tls_hs_conf {
 	struct tls_hs_settings settings;
 	struct tls_hs_keys __rcu *keys;
 	struct key *keyring;
+	const struct cred *cred;
+	bool possessed;
 	struct mem_cgroup *memcg;
 	struct work_struct refresh;
 	u64 looks_begun;
@@ -356,7 +380,6 @@ struct tls_hs_net {
 
 extern struct workqueue_struct *tls_hs_wq;
 extern unsigned int tls_hs_net_id;
-extern atomic_t tls_hs_key_generation;
 
 static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 {
@@ -403,7 +426,12 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf);
 int tls_hs_conf_load(struct tls_hs_conf *conf);
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf);
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf);
-bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, u64 *look);
+void tls_hs_conf_mark_stale(struct tls_hs_conf *conf, struct tls_hs_look *look);
+bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, struct tls_hs_look *look);
+struct tls_hs_keys *tls_hs_conf_get_keys(struct tls_hs_conf *conf);
+void tls_hs_keys_put(struct tls_hs_keys *keys);
+bool tls_hs_keys_may_use(const struct tls_hs_keys *keys, size_t identity,
+			 const struct tls_hs_look *look);
 
 /* ticket.c */
 extern unsigned int tls_hs_ticket_lifetime_max;

@@ -7,13 +7,16 @@
  * PKCS#8 private key and by what is stapled to the leaf, an OCSP response and
  * certificate timestamps.  An update may have the latter only: who fetches them
  * needs no private key.  Nothing but the chain can be read back.  That of the
- * latter is a name and random bytes, which cannot be read back at all.  A
- * listener names a keyring of such keys; the identities in it are collected
- * into an immutable set that handshakes use under RCU, and so are the ticket
- * keys.
+ * latter is a name and random bytes, which cannot be read back at all.
+ *
+ * A listener names a keyring of such keys.  A look into the keyring, in process
+ * context, collects them into an immutable struct tls_hs_keys that handshakes
+ * use under RCU.  Nothing tells a listener that a key or a keyring has changed.
+ * Each ClientHello compares them with what the last look has found instead, and
+ * waits for another look if there is a difference: tls_hs_conf_is_fresh().
  */
 
-#include <linux/jhash.h>
+#include <linux/cred.h>
 #include <linux/key-type.h>
 #include <linux/key.h>
 #include <linux/memcontrol.h>
@@ -30,22 +33,24 @@
 /* Ticket keys among them that count: a ClientHello is compared with each. */
 #define TLS_HS_MAX_TICKET_KEYS	16
 
+/* Keys that a keyring may have for each ClientHello to look at all of them. */
+#define TLS_HS_SMALL_KEYRING	16
+/* Keys that may be added to a keyring between two steps of a look. */
+#define TLS_HS_MORE_KEYS	8
+
 /* Name and key with 32 bytes; the other length is with 64. */
 #define TLS_HS_TICKET_KEY_SHORT	48
 static_assert(sizeof(struct tls_hs_ticket_key) == 80);
 
 static struct key_type key_type_tls_ticket;
 
-/* Payload of a tls_ticket key: @stamp is another one for each. */
+/* Payload of a tls_ticket key.  @refs: one for the key and one for each struct
+ * tls_hs_keys, so that a later payload has another address.
+ */
 struct tls_hs_ticket_payload {
+	refcount_t refs;
 	struct tls_hs_ticket_key key;
-	u64 stamp;
 };
-
-static atomic64_t tls_hs_ticket_stamp = ATOMIC64_INIT(0);
-
-/* Grows with each change of a key, for listeners to look again. */
-atomic_t tls_hs_key_generation = ATOMIC_INIT(0);
 
 static int tls_identity_preparse(struct key_preparsed_payload *prep)
 {
@@ -79,31 +84,23 @@ static void tls_identity_free_preparse(struct key_preparsed_payload *prep)
 		tls_hs_identity_put(id);
 }
 
-static int tls_hs_key_instantiate(struct key *key,
-				  struct key_preparsed_payload *prep)
-{
-	int rc = generic_key_instantiate(key, prep);
-
-	if (!rc)
-		atomic_inc(&tls_hs_key_generation);
-	return rc;
-}
-
 static int tls_hs_key_update(struct key *key,
 			     struct key_preparsed_payload *prep)
 {
+	void *old = key->payload.data[0];
 	int rc;
 
 	rc = key_payload_reserve(key, prep->quotalen);
 	if (rc)
 		return rc;
 
-	/* The old one goes with free_preparse(): readers hold only references,
-	 * or the semaphore.
+	/* Handshakes compare the pointer, see tls_hs_key_payload().  The old
+	 * payload goes with free_preparse(): who uses it has a reference or
+	 * the key's semaphore.
 	 */
-	swap(key->payload.data[0], prep->payload.data[0]);
-	key->expiry = prep->expiry;
-	atomic_inc(&tls_hs_key_generation);
+	WRITE_ONCE(key->payload.data[0], prep->payload.data[0]);
+	prep->payload.data[0] = old;
+	WRITE_ONCE(key->expiry, prep->expiry);
 	return 0;
 }
 
@@ -114,7 +111,7 @@ static int tls_identity_instantiate(struct key *key,
 	if (!prep->payload.data[0])
 		return -ENODATA;
 
-	return tls_hs_key_instantiate(key, prep);
+	return generic_key_instantiate(key, prep);
 }
 
 static int tls_identity_update(struct key *key,
@@ -141,7 +138,6 @@ static void tls_hs_key_revoke(struct key *key)
 {
 	/* The payload goes with the key. */
 	key_payload_reserve(key, 0);
-	atomic_inc(&tls_hs_key_generation);
 }
 
 static void tls_hs_key_describe(const struct key *key, struct seq_file *m)
@@ -191,22 +187,33 @@ static int tls_ticket_preparse(struct key_preparsed_payload *prep)
 	ticket = kzalloc_obj(*ticket, GFP_KERNEL);
 	if (!ticket)
 		return -ENOMEM;
+	refcount_set(&ticket->refs, 1);
 	memcpy(&ticket->key, prep->data, prep->datalen);
-	ticket->stamp = atomic64_inc_return(&tls_hs_ticket_stamp);
 	prep->payload.data[0] = ticket;
 	prep->quotalen = prep->datalen;
 	return 0;
 }
 
+static void tls_ticket_get(struct tls_hs_ticket_payload *ticket)
+{
+	refcount_inc(&ticket->refs);
+}
+
+static void tls_ticket_put(struct tls_hs_ticket_payload *ticket)
+{
+	if (ticket && refcount_dec_and_test(&ticket->refs))
+		kfree_sensitive(ticket);
+}
+
 static void tls_ticket_free_preparse(struct key_preparsed_payload *prep)
 {
-	kfree_sensitive(prep->payload.data[0]);
+	tls_ticket_put(prep->payload.data[0]);
 	prep->payload.data[0] = NULL;
 }
 
 static void tls_ticket_destroy(struct key *key)
 {
-	kfree_sensitive(key->payload.data[0]);
+	tls_ticket_put(key->payload.data[0]);
 }
 
 /* There is no read(): not even who has added a key gets it back. */
@@ -214,7 +221,7 @@ static struct key_type key_type_tls_ticket = {
 	.name		= "tls_ticket",
 	.preparse	= tls_ticket_preparse,
 	.free_preparse	= tls_ticket_free_preparse,
-	.instantiate	= tls_hs_key_instantiate,
+	.instantiate	= generic_key_instantiate,
 	.update		= tls_hs_key_update,
 	.revoke		= tls_hs_key_revoke,
 	.destroy	= tls_ticket_destroy,
@@ -224,6 +231,9 @@ static struct key_type key_type_tls_ticket = {
 /**
  * tls_hs_conf_open_keyring - find the keyring that settings name
  * @conf: settings
+ *
+ * The keyring and the keys in it are used with the permissions that the current
+ * process has now, at each later look, too.
  *
  * Context: process.
  * Return: 0, -EINVAL for a serial that cannot be one, -ENOKEY if there is no
@@ -245,7 +255,50 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf)
 		return -ENOTDIR;
 	}
 	conf->keyring = key_ref_to_ptr(ref);
+	conf->possessed = is_key_possessed(ref);
+	conf->cred = get_current_cred();
 	return 0;
+}
+
+static bool tls_hs_key_is_ours(const struct key *key)
+{
+	return key->type == &key_type_tls_identity ||
+	       key->type == &key_type_tls_ticket;
+}
+
+/* The payload of a key of ours if the key may be used now, else NULL.  Any
+ * context.  Without the key's semaphore it is good for nothing but to be
+ * compared.
+ */
+static void *tls_hs_key_payload(const struct key *key)
+{
+	if (key_validate(key) || !key_is_positive(key))
+		return NULL;
+	return READ_ONCE(key->payload.data[0]);
+}
+
+/* Take a reference to a payload, with the key's semaphore held. */
+static void tls_hs_payload_get(const struct key *key, void *payload)
+{
+	if (key->type == &key_type_tls_ticket)
+		tls_ticket_get(payload);
+	else
+		tls_hs_identity_get(payload);
+}
+
+static void tls_hs_payload_put(const struct key *key, void *payload)
+{
+	if (key->type == &key_type_tls_ticket)
+		tls_ticket_put(payload);
+	else
+		tls_hs_identity_put(payload);
+}
+
+static void tls_hs_held_put(const struct tls_hs_held_key *held)
+{
+	if (held->payload)
+		tls_hs_payload_put(held->key, held->payload);
+	key_put(held->key);
 }
 
 static void tls_hs_keys_free(struct tls_hs_keys *keys)
@@ -255,8 +308,9 @@ static void tls_hs_keys_free(struct tls_hs_keys *keys)
 	if (keys->set)
 		tls_hs_identity_set_free(keys->set);
 	for (i = 0; i < keys->nr; i++)
-		key_put(keys->keys[i].key);
+		tls_hs_held_put(&keys->keys[i]);
 	kfree_sensitive(keys->tickets);
+	kvfree(keys->serials);
 	kvfree(keys);
 }
 
@@ -266,6 +320,44 @@ static void tls_hs_keys_free_work(struct work_struct *work)
 				      rwork));
 }
 
+/**
+ * tls_hs_keys_put - drop a reference
+ * @keys: what a look has found
+ *
+ * Context: any.
+ */
+void tls_hs_keys_put(struct tls_hs_keys *keys)
+{
+	if (refcount_dec_and_test(&keys->refs))
+		queue_rcu_work(tls_hs_wq, &keys->rwork);
+}
+
+/**
+ * tls_hs_conf_get_keys - take a reference to what the last look has found
+ * @conf: the settings
+ *
+ * Context: any.
+ * Return: the keys; there always are some, as a look comes before the settings.
+ */
+struct tls_hs_keys *tls_hs_conf_get_keys(struct tls_hs_conf *conf)
+{
+	struct tls_hs_keys *keys;
+
+	rcu_read_lock();
+	do {
+		keys = rcu_dereference(conf->keys);
+	} while (!refcount_inc_not_zero(&keys->refs));
+	rcu_read_unlock();
+	return keys;
+}
+
+/**
+ * tls_hs_conf_close_keyring - undo tls_hs_conf_open_keyring() and all looks
+ * @conf: settings that nobody else uses; whether the keyring could be opened
+ *	does not matter
+ *
+ * Context: process; @conf->refresh must not be pending.
+ */
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf)
 {
 	struct tls_hs_keys *keys;
@@ -274,279 +366,283 @@ void tls_hs_conf_close_keyring(struct tls_hs_conf *conf)
 	if (keys)
 		tls_hs_keys_free(keys);
 	key_put(conf->keyring);
+	put_cred(conf->cred);
 }
 
-/* Has a key expired, or been invalidated, since it was taken?  Any context. */
-static bool tls_hs_keys_expired(const struct tls_hs_keys *keys)
+/**
+ * struct tls_hs_found - what a look finds in a keyring
+ * @nr_leaves: number of keys in the keyring
+ * @serials: serial numbers of these keys
+ * @nr_serials: how many; 0 if the keyring cannot be used
+ * @keys: those of them that may become a part of struct tls_hs_keys
+ * @nr: how many
+ * @denied: an identity is not among @keys for want of permission
+ */
+struct tls_hs_found {
+	unsigned long nr_leaves;
+	key_serial_t *serials;
+	size_t nr_serials;
+	struct tls_hs_held_key *keys;
+	size_t nr;
+	bool denied;
+};
+
+static void tls_hs_found_free(struct tls_hs_found *found)
 {
 	size_t i;
 
-	for (i = 0; i < keys->nr; i++)
-		if (key_validate(keys->keys[i].key))
-			return true;
-	return false;
+	for (i = 0; i < found->nr; i++)
+		tls_hs_held_put(&found->keys[i]);
+	kvfree(found->keys);
+	kvfree(found->serials);
 }
 
-/* What tells a payload from later ones of a key; 0 if there is none.  An
- * identity is not freed before what has been made of it.  With the key's
- * semaphore held.
- */
-static u64 tls_hs_key_stamp(const struct key *key)
+static int tls_hs_key_permission(const struct tls_hs_conf *conf,
+				 const struct key *key)
 {
-	const struct tls_hs_ticket_payload *ticket = key->payload.data[0];
-
-	if (!ticket)
-		return 0;
-	return key->type == &key_type_tls_ticket ? ticket->stamp :
-						   (unsigned long)ticket;
+	return key_task_permission(make_key_ref(key, conf->possessed),
+				   conf->cred, KEY_NEED_SEARCH);
 }
 
-/* Would a look at the same keys find the same?  The counter of changes is of
- * all users, so mostly it would.
+/* List the keyring and take references to all keys in it.  False if there are
+ * more than @max.  The semaphore keeps the keys linked, so that no serial
+ * number can have become that of another key.
  */
-static bool tls_hs_keys_unchanged(const struct tls_hs_keys *keys)
+static bool tls_hs_keyring_list(struct key *keyring, size_t max,
+				struct tls_hs_found *found)
 {
 	struct key *key;
 	size_t i;
-	u64 stamp;
 
-	if (keys->partial)
-		return false;
-	for (i = 0; i < keys->nr; i++) {
-		key = keys->keys[i].key;
-		down_read(&key->sem);
-		stamp = tls_hs_key_stamp(key);
-		up_read(&key->sem);
-		if (stamp != keys->keys[i].stamp)
-			return false;
+	down_read(&keyring->sem);
+	found->nr_leaves = keyring->keys.nr_leaves_on_tree;
+	if (found->nr_leaves <= max) {
+		found->nr_serials = found->nr_leaves;
+		keyring->type->read(keyring, (char *)found->serials,
+				    found->nr_serials * sizeof(*found->serials));
+		for (i = 0; i < found->nr_serials; i++) {
+			key = key_lookup(found->serials[i]);
+			if (!IS_ERR(key))
+				found->keys[found->nr++].key = key;
+		}
 	}
+	up_read(&keyring->sem);
+	return found->nr_leaves <= max;
+}
+
+/* Take the payload of a key that is to be kept.  A key that cannot be used is
+ * kept as well, for it to be noticed when it can.
+ */
+static bool tls_hs_key_take(const struct tls_hs_conf *conf,
+			    struct tls_hs_found *found,
+			    struct tls_hs_held_key *held)
+{
+	struct key *key = held->key;
+
+	if (!tls_hs_key_is_ours(key))
+		return false;
+	if (tls_hs_key_permission(conf, key)) {
+		if (key->type == &key_type_tls_identity &&
+		    tls_hs_key_payload(key))
+			found->denied = true;
+		return false;
+	}
+
+	down_read(&key->sem);
+	held->payload = tls_hs_key_payload(key);
+	if (held->payload)
+		tls_hs_payload_get(key, held->payload);
+	up_read(&key->sem);
 	return true;
 }
 
-/* The serials of all keys in the keyring. */
-static key_serial_t *tls_hs_keyring_list(struct key *keyring, size_t *nr)
+/* Ticket keys first, then identities, then what cannot be used. */
+static int tls_hs_held_rank(const struct tls_hs_held_key *held)
 {
-	key_serial_t *serials;
-	long len, got;
+	if (!held->payload)
+		return 2;
+	return held->key->type == &key_type_tls_identity;
+}
+
+/* By description, so that the order does not depend on serials; the ticket key
+ * that sorts last is for new tickets and comes first.
+ */
+static int tls_hs_held_cmp(const void *a, const void *b)
+{
+	const struct tls_hs_held_key *x = a, *y = b;
+	int rank = tls_hs_held_rank(x), diff = rank - tls_hs_held_rank(y);
+
+	if (diff)
+		return diff;
+	diff = strcmp(x->key->description, y->key->description);
+	return rank ? diff : -diff;
+}
+
+/* Look for keys of ours.  0, or why the keyring cannot be used, or -ENOMEM. */
+static int tls_hs_find(const struct tls_hs_conf *conf,
+		       struct tls_hs_found *found)
+{
+	struct key *keyring = conf->keyring;
+	size_t max, all, i;
+	int rc;
+
+	found->nr_leaves = READ_ONCE(keyring->keys.nr_leaves_on_tree);
+	rc = key_validate(keyring);
+	if (!rc)
+		rc = tls_hs_key_permission(conf, keyring);
+	if (rc)
+		return rc;
 
 	for (;;) {
-		down_read(&keyring->sem);
-		len = keyring->type->read(keyring, NULL, 0);
-		up_read(&keyring->sem);
-		if (len < 0)
-			return ERR_PTR(len);
-		if (len > TLS_HS_MAX_KEYS * sizeof(*serials))
-			return ERR_PTR(-E2BIG);
-
-		serials = kvmalloc(len + sizeof(*serials), GFP_KERNEL_ACCOUNT);
-		if (!serials)
-			return ERR_PTR(-ENOMEM);
-		down_read(&keyring->sem);
-		got = keyring->type->read(keyring, (char *)serials, len);
-		up_read(&keyring->sem);
-		if (got >= 0 && got <= len) {
-			*nr = got / sizeof(*serials);
-			return serials;
-		}
-		kvfree(serials);
-		if (got < 0)
-			return ERR_PTR(got);
+		if (found->nr_leaves > TLS_HS_MAX_KEYS)
+			return -E2BIG;
+		max = min_t(size_t, found->nr_leaves + TLS_HS_MORE_KEYS,
+			    TLS_HS_MAX_KEYS);
+		found->serials = kvmalloc_array(max, sizeof(*found->serials),
+						GFP_KERNEL_ACCOUNT);
+		found->keys = kvcalloc(max, sizeof(*found->keys),
+				       GFP_KERNEL_ACCOUNT);
+		if (!found->serials || !found->keys)
+			return -ENOMEM;
+		if (tls_hs_keyring_list(keyring, max, found))
+			break;
+		kvfree(found->keys);
+		kvfree(found->serials);
+		found->keys = NULL;
+		found->serials = NULL;
 	}
-}
 
-/* A key and, unless it is for tickets, its identity. */
-struct tls_hs_found {
-	struct tls_hs_held_key held;
-	struct tls_hs_identity *id;
-};
+	all = found->nr;
+	found->nr = 0;
+	for (i = 0; i < all; i++) {
+		struct tls_hs_held_key held = found->keys[i];
 
-/* By description, so that the order does not depend on serials. */
-static int tls_hs_found_cmp(const void *a, const void *b)
-{
-	const struct tls_hs_found *x = a, *y = b;
-
-	return strcmp(x->held.key->description, y->held.key->description);
-}
-
-static bool tls_hs_key_is_ours(const struct key *key)
-{
-	return key->type == &key_type_tls_identity ||
-	       key->type == &key_type_tls_ticket;
-}
-
-/* Is a key of ours usable?  Takes a reference to an identity. */
-static bool tls_hs_key_take(struct tls_hs_found *found)
-{
-	struct key *key = found->held.key;
-	bool usable;
-
-	down_read(&key->sem);
-	found->held.stamp = tls_hs_key_stamp(key);
-	usable = !key_validate(key) && key_is_positive(key) &&
-		 key->payload.data[0];
-	if (usable && key->type == &key_type_tls_identity) {
-		found->id = key->payload.data[0];
-		tls_hs_identity_get(found->id);
+		if (tls_hs_key_take(conf, found, &held))
+			found->keys[found->nr++] = held;
+		else
+			key_put(held.key);
 	}
-	up_read(&key->sem);
-	return usable;
-}
-
-/* The keys that are ours and usable, sorted; their number.  @partial tells if
- * others are ours.
- */
-static size_t tls_hs_collect(const key_serial_t *serials, size_t nr,
-			     struct tls_hs_found *found, bool *partial)
-{
-	struct key *key;
-	size_t i, n = 0;
-
-	for (i = 0; i < nr; i++) {
-		key = key_lookup(serials[i]);
-		if (IS_ERR(key))
-			continue;
-		/* Search permission on the keyring extends to what it holds. */
-		found[n].held.key = key;
-		if (!tls_hs_key_is_ours(key)) {
-			key_put(key);
-		} else if (tls_hs_key_take(&found[n])) {
-			n++;
-		} else {
-			key_put(key);
-			*partial = true;
-		}
-	}
-	sort(found, n, sizeof(*found), tls_hs_found_cmp, NULL);
-	return n;
-}
-
-/* Copy the ticket keys among those that were found, the last one first. */
-static int tls_hs_keys_add_tickets(struct tls_hs_keys *keys,
-				   const struct tls_hs_found *found, size_t n)
-{
-	const struct tls_hs_ticket_payload *ticket;
-	struct key *key;
-
-	keys->tickets = kcalloc(TLS_HS_MAX_TICKET_KEYS, sizeof(*keys->tickets),
-				GFP_KERNEL_ACCOUNT);
-	if (!keys->tickets)
-		return -ENOMEM;
-	while (n-- && keys->nr_tickets < TLS_HS_MAX_TICKET_KEYS) {
-		if (found[n].id)
-			continue;
-		key = found[n].held.key;
-		down_read(&key->sem);
-		ticket = key->payload.data[0];
-		keys->tickets[keys->nr_tickets++] = ticket->key;
-		/* It may be another one than that which was found. */
-		keys->keys[n].stamp = ticket->stamp;
-		up_read(&key->sem);
-	}
+	sort(found->keys, found->nr, sizeof(*found->keys), tls_hs_held_cmp,
+	     NULL);
 	return 0;
 }
 
-/* The keys with these serials that are ours. */
-static struct tls_hs_keys *tls_hs_keys_new(const key_serial_t *serials,
-					   size_t nr)
+/* Has a look found what the last one has? */
+static bool tls_hs_found_same(const struct tls_hs_found *found, int error,
+			      const struct tls_hs_keys *keys)
 {
-	struct tls_hs_identity **ids = NULL;
-	struct tls_hs_found *found = NULL;
-	size_t n = 0, nr_ids = 0, i;
-	struct tls_hs_keys *keys;
-	bool partial = false;
-	int rc = 0;
+	size_t i;
 
-	if (nr) {
-		found = kvcalloc(nr, sizeof(*found), GFP_KERNEL_ACCOUNT);
-		ids = kvcalloc(nr, sizeof(*ids), GFP_KERNEL_ACCOUNT);
-		if (!found || !ids) {
-			keys = NULL;
-			goto out;
-		}
-		n = tls_hs_collect(serials, nr, found, &partial);
-	}
+	if (keys->error != error || keys->nr_leaves != found->nr_leaves ||
+	    keys->nr_serials != found->nr_serials || keys->nr != found->nr)
+		return false;
+	for (i = 0; i < keys->nr_serials; i++)
+		if (keys->serials[i] != found->serials[i])
+			return false;
+	for (i = 0; i < keys->nr; i++)
+		if (keys->keys[i].key != found->keys[i].key ||
+		    keys->keys[i].payload != found->keys[i].payload)
+			return false;
+	return true;
+}
 
-	keys = kvzalloc(struct_size(keys, keys, n), GFP_KERNEL_ACCOUNT);
-	if (keys) {
-		keys->nr = n;
-		keys->partial = partial;
-		INIT_RCU_WORK(&keys->rwork, tls_hs_keys_free_work);
+/* Copy the ticket keys that are used. */
+static int tls_hs_keys_add_tickets(struct tls_hs_keys *keys)
+{
+	const struct tls_hs_ticket_payload *ticket;
+	size_t nr, i;
+
+	nr = min_t(size_t, keys->first_identity, TLS_HS_MAX_TICKET_KEYS);
+	if (!nr)
+		return 0;
+	keys->tickets = kcalloc(nr, sizeof(*keys->tickets), GFP_KERNEL_ACCOUNT);
+	if (!keys->tickets)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		ticket = keys->keys[i].payload;
+		keys->tickets[i] = ticket->key;
 	}
-	for (i = 0; i < n; i++) {
-		if (found[i].id)
-			ids[nr_ids++] = found[i].id;
-		if (keys)
-			keys->keys[i] = found[i].held;
-		else
-			key_put(found[i].held.key);
-	}
-	if (keys && nr_ids) {
-		keys->set = tls_hs_identity_set_new(ids, nr_ids);
-		if (!keys->set)
-			rc = -ENOMEM;
-	}
-	if (keys && !rc && nr_ids < n)
-		rc = tls_hs_keys_add_tickets(keys, found, n);
-	if (keys && rc) {
-		tls_hs_keys_free(keys);
-		keys = NULL;
-	}
-	for (i = 0; i < nr_ids; i++)
-		tls_hs_identity_put(ids[i]);
-out:
+	keys->nr_tickets = nr;
+	return 0;
+}
+
+static int tls_hs_keys_add_identities(struct tls_hs_keys *keys)
+{
+	struct tls_hs_identity **ids;
+	size_t i;
+
+	if (!keys->nr_identities)
+		return 0;
+	ids = kvmalloc_array(keys->nr_identities, sizeof(*ids),
+			     GFP_KERNEL_ACCOUNT);
+	if (!ids)
+		return -ENOMEM;
+	for (i = 0; i < keys->nr_identities; i++)
+		ids[i] = keys->keys[keys->first_identity + i].payload;
+	keys->set = tls_hs_identity_set_new(ids, keys->nr_identities);
 	kvfree(ids);
-	kvfree(found);
+	return keys->set ? 0 : -ENOMEM;
+}
+
+/* Make of what has been found, which is moved, what handshakes use. */
+static struct tls_hs_keys *tls_hs_keys_new(struct tls_hs_found *found,
+					   int error)
+{
+	struct tls_hs_keys *keys;
+	size_t i;
+	int rank;
+
+	keys = kvzalloc(struct_size(keys, keys, found->nr), GFP_KERNEL_ACCOUNT);
+	if (!keys)
+		return NULL;
+
+	refcount_set(&keys->refs, 1);
+	INIT_RCU_WORK(&keys->rwork, tls_hs_keys_free_work);
+	keys->error = error;
+	keys->nr_leaves = found->nr_leaves;
+	keys->nr_serials = found->nr_serials;
+	keys->serials = found->serials;
+	keys->nr = found->nr;
+	for (i = 0; i < found->nr; i++) {
+		keys->keys[i] = found->keys[i];
+		rank = tls_hs_held_rank(&keys->keys[i]);
+		keys->first_identity += rank == 0;
+		keys->nr_identities += rank == 1;
+	}
+	found->serials = NULL;
+	found->nr = 0;
+
+	if (tls_hs_keys_add_tickets(keys) || tls_hs_keys_add_identities(keys)) {
+		tls_hs_keys_free(keys);
+		return NULL;
+	}
 	return keys;
 }
 
 static int __tls_hs_conf_load(struct tls_hs_conf *conf)
 {
 	struct tls_hs_keys *keys, *old = rcu_dereference_protected(conf->keys, 1);
-	key_serial_t *serials = NULL;
-	unsigned long nr_leaves;
-	unsigned int generation;
-	size_t nr = 0;
-	u32 hash;
-	int rc;
+	struct tls_hs_found found = {};
+	int error, rc;
 
-	generation = atomic_read(&tls_hs_key_generation);
-	nr_leaves = READ_ONCE(conf->keyring->keys.nr_leaves_on_tree);
-	/* Before the look, so that a change during it is seen by the next. */
-	smp_rmb();
-
-	rc = key_validate(conf->keyring);
-	if (!rc) {
-		serials = tls_hs_keyring_list(conf->keyring, &nr);
-		if (IS_ERR(serials)) {
-			rc = PTR_ERR(serials);
-			if (rc == -ENOMEM)
-				return rc;
-			serials = NULL;
+	error = tls_hs_find(conf, &found);
+	rc = error;
+	if (error == -ENOMEM)
+		goto out;
+	if (!old || !tls_hs_found_same(&found, error, old)) {
+		keys = tls_hs_keys_new(&found, error);
+		if (!keys) {
+			rc = -ENOMEM;
+			goto out;
 		}
+		rcu_assign_pointer(conf->keys, keys);
+		if (old)
+			tls_hs_keys_put(old);
 	}
-
-	hash = jhash2((const u32 *)serials, nr, 0);
-	if (old && old->hash == hash && old->nr_leaves == nr_leaves &&
-	    old->unusable == !!rc && !tls_hs_keys_expired(old) &&
-	    (old->generation == generation || tls_hs_keys_unchanged(old))) {
-		WRITE_ONCE(old->generation, generation);
-		goto out;
-	}
-
-	keys = tls_hs_keys_new(serials, nr);
-	if (!keys) {
-		rc = -ENOMEM;
-		goto out;
-	}
-	keys->generation = generation;
-	keys->nr_leaves = nr_leaves;
-	keys->hash = hash;
-	keys->unusable = rc;
-	rcu_assign_pointer(conf->keys, keys);
-	if (old)
-		queue_rcu_work(tls_hs_wq, &old->rwork);
+	if (found.denied && !tls_hs_conf_has_identities(conf))
+		rc = -EACCES;
 out:
-	kvfree(serials);
+	tls_hs_found_free(&found);
 	return rc;
 }
 
@@ -554,12 +650,14 @@ out:
  * tls_hs_conf_load - take the identities and ticket keys that the keyring holds
  * @conf: the settings
  *
- * A keyring that is revoked, expired or holds too many keys leaves none: what
- * was taken away must not be used any more.  Without memory the settings stay
- * stale, and handshakes wait.
+ * A keyring that is revoked, expired or invalidated, that may not be searched
+ * any more, or that holds too many keys, leaves none: what was taken away must
+ * not be used any more.  Neither do keys without search permission.  Without
+ * memory the settings stay stale, and handshakes wait.
  *
  * Context: process, one at a time.
- * Return: 0, -ENOMEM, -E2BIG or what key_validate() says of the keyring.
+ * Return: 0, -ENOMEM, -E2BIG, -EACCES if permission is missing for the keyring
+ * or for all of its identities, or what key_validate() says of the keyring.
  */
 int tls_hs_conf_load(struct tls_hs_conf *conf)
 {
@@ -568,19 +666,27 @@ int tls_hs_conf_load(struct tls_hs_conf *conf)
 	int rc;
 
 	WRITE_ONCE(conf->looks_begun, look);
-	/* Pairs with the one in tls_hs_conf_is_fresh(): who has not seen the
-	 * store sees its change of a key found by this look.
+	/* Pairs with the one in tls_hs_conf_mark_stale(): if that does not see
+	 * the store, this look sees the change that it asks about.
 	 */
 	smp_mb();
 	rc = __tls_hs_conf_load(conf);
 	if (rc != -ENOMEM)
-		/* After the keys; pairs with smp_load_acquire() below. */
+		/* After the keys; pairs with smp_load_acquire() in
+		 * tls_hs_conf_is_fresh().
+		 */
 		smp_store_release(&conf->looks_done, look);
 	set_active_memcg(old);
 	return rc;
 }
 
-/* Is there an identity at all?  For who has the only reference to @conf. */
+/**
+ * tls_hs_conf_has_identities - is there an identity at all?
+ * @conf: settings after tls_hs_conf_load()
+ *
+ * Context: process; nobody else may load the keys at the same time.
+ * Return: whether the last look has found an identity.
+ */
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf)
 {
 	const struct tls_hs_keys *keys = rcu_dereference_protected(conf->keys, 1);
@@ -588,64 +694,164 @@ bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf)
 	return keys && keys->set;
 }
 
-/* Has the keyring changed since the last look?
+/* Has one of the first @nr keys got another payload, become unusable or become
+ * usable?  The references to the payloads keep their addresses from being used
+ * again.
+ */
+static bool tls_hs_keys_changed(const struct tls_hs_keys *keys, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (tls_hs_key_payload(keys->keys[i].key) != keys->keys[i].payload)
+			return true;
+	return false;
+}
+
+/* Are other keys in a small keyring than at the last look, or in another order?
  *
- * Nothing tells us when a timeout is set, or when a key that exists already is
- * linked in place of another.  Timeouts are in seconds, so the first handshake
- * in each second looks at all of them; and it asks for a look at the links,
- * but does not wait for it.
+ * keyring_read() walks what RCU protects; it needs the keyring's semaphore only
+ * for a consistent result.  While another process changes the keyring it may
+ * report a key twice or the wrong length.  Whatever the comparison says then,
+ * a ClientHello that comes when the change is complete sees it.
+ */
+static bool tls_hs_keyring_changed(const struct tls_hs_keys *keys,
+				   const struct key *keyring)
+{
+	key_serial_t now[TLS_HS_SMALL_KEYRING] = {};
+	size_t size = keys->nr_serials * sizeof(*now);
+	long len;
+
+	/* See above: @len may be that of another moment than @now. */
+	len = data_race(keyring->type->read(keyring, (char *)now, sizeof(now)));
+	return len != size || memcmp(now, keys->serials, size);
+}
+
+/* Does the keyring differ from what the last look has found?  Of a large one
+ * only its size and its ticket keys are compared, unless @all is set.
+ */
+static bool tls_hs_keys_are_stale(const struct tls_hs_keys *keys,
+				  const struct key *keyring, bool all)
+{
+	if (keys->nr_leaves != READ_ONCE(keyring->keys.nr_leaves_on_tree))
+		return true;
+	if (keys->error)
+		return false;
+	if (key_validate(keyring))
+		return true;
+	if (keys->nr_serials > TLS_HS_SMALL_KEYRING)
+		return tls_hs_keys_changed(keys, all ? keys->nr :
+						       keys->nr_tickets);
+	return tls_hs_keys_changed(keys, keys->nr) ||
+	       tls_hs_keyring_changed(keys, keyring);
+}
+
+/* Has the keyring, or a key in it, changed since the last look?
+ *
+ * The first handshake in each second compares all keys of a large keyring, too,
+ * as timeouts are in seconds.  It also asks for a look, but does not wait for
+ * it: at what cannot be compared here, permissions and the links in a large
+ * keyring.
  */
 static bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 {
-	time64_t now = ktime_get_real_seconds();
+	u32 now = ktime_get_real_seconds();
 	struct tls_hs_keys *keys;
-	bool stale;
+	bool first, stale;
 
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
-	stale = READ_ONCE(keys->generation) !=
-		(unsigned int)atomic_read(&tls_hs_key_generation) ||
-		keys->nr_leaves !=
-		READ_ONCE(conf->keyring->keys.nr_leaves_on_tree);
-	if (!stale && READ_ONCE(keys->checked) != now) {
-		stale = tls_hs_keys_expired(keys) ||
-			(!keys->unusable && key_validate(conf->keyring));
-		if (!stale) {
-			WRITE_ONCE(keys->checked, now);
-			queue_work(tls_hs_wq, &conf->refresh);
-		}
+	first = READ_ONCE(keys->checked) != now;
+	stale = tls_hs_keys_are_stale(keys, conf->keyring, first);
+	if (first && !stale) {
+		WRITE_ONCE(keys->checked, now);
+		queue_work(tls_hs_wq, &conf->refresh);
 	}
 	rcu_read_unlock();
 	return stale;
 }
 
 /**
- * tls_hs_conf_is_fresh - may the keys of settings be used?
+ * tls_hs_conf_mark_stale - ask for a look into the keyring
  * @conf: the settings
- * @look: 0 at first; what to wait for, if the answer was no
+ * @look: set to what tls_hs_conf_is_fresh() is to wait for
  *
- * If the keyring has changed, or some key anywhere, they are looked up anew.  A
- * handshake waits for one look that has begun after its question, and not until
- * nothing changes any more: every user can change keys of its own.
+ * For who has seen by other means that the keyring has changed, such as
+ * tls_hs_keys_may_use().  The next tls_hs_conf_is_fresh() with the same @look
+ * waits for a look that has begun after this call.
+ *
+ * Context: any, takes no lock.
+ */
+void tls_hs_conf_mark_stale(struct tls_hs_conf *conf, struct tls_hs_look *look)
+{
+	/* The change before the number, see tls_hs_conf_load(). */
+	smp_mb();
+	look->conf = conf;
+	look->number = READ_ONCE(conf->looks_begun) + 1;
+	queue_work(tls_hs_wq, &conf->refresh);
+}
+
+/**
+ * tls_hs_conf_is_fresh - may the keys of settings be used?
+ * @conf: the settings, which the caller has a reference to
+ * @look: what the handshake waits for; zeroed before the first call for each
+ *	ClientHello, and when it turns out that more of the ClientHello is to
+ *	come
+ *
+ * If the keyring has changed it is looked into anew.  A handshake waits for one
+ * look that has begun after its question and not until nothing changes any
+ * more, so that constant changes do not keep it waiting.  A look that @look has
+ * from other settings does not count.
  *
  * Context: any, takes no lock.
  * Return: false to be asked again a bit later, with the same @look.
  */
-bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, u64 *look)
+bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, struct tls_hs_look *look)
 {
-	if (!*look) {
+	if (look->conf != conf) {
+		look->conf = NULL;
 		if (!tls_hs_conf_is_stale(conf))
 			return true;
-		/* The change before the number, see tls_hs_conf_load(). */
-		smp_mb();
-		*look = READ_ONCE(conf->looks_begun) + 1;
-	} else {
-		/* Before the keys; pairs with smp_store_release() above. */
-		if (smp_load_acquire(&conf->looks_done) >= *look)
-			return true;
+		tls_hs_conf_mark_stale(conf, look);
+		return false;
 	}
+	/* Before the keys; pairs with smp_store_release() in
+	 * tls_hs_conf_load().
+	 */
+	if (smp_load_acquire(&conf->looks_done) >= look->number)
+		return true;
+	/* The look may have failed for want of memory. */
 	queue_work(tls_hs_wq, &conf->refresh);
 	return false;
+}
+
+/**
+ * tls_hs_keys_may_use - may an identity be used for a ClientHello?
+ * @keys: what the last look has found
+ * @identity: index of the identity in @keys->set
+ * @look: what tls_hs_conf_is_fresh() has got for the ClientHello
+ *
+ * In a large keyring tls_hs_conf_is_fresh() does not see all changes; this is
+ * for the one key that matters.  A key that is revoked, expired or invalidated
+ * is never used.  One that has been updated is used once more if the handshake
+ * has waited for a look already: the ClientHello came before the update, and
+ * constant updates must not keep it waiting.
+ *
+ * Context: any, under the RCU read lock that protects @keys; takes no lock.
+ * Return: false if tls_hs_conf_mark_stale() should be called and the identity
+ * chosen anew, among the keys that the look finds.
+ */
+bool tls_hs_keys_may_use(const struct tls_hs_keys *keys, size_t identity,
+			 const struct tls_hs_look *look)
+{
+	const struct tls_hs_held_key *held;
+	const void *payload;
+
+	if (WARN_ON_ONCE(identity >= keys->nr_identities))
+		return false;
+	held = &keys->keys[keys->first_identity + identity];
+	payload = tls_hs_key_payload(held->key);
+	return payload && (payload == held->payload || look->conf);
 }
 
 int __init tls_hs_key_init(void)

@@ -31,12 +31,16 @@ pub struct Retry {
     change_cipher_specs: u8,
 }
 
-/// What there is before a second ClientHello.
+/// What there is before a second ClientHello, see [`Retry::skip`].
 pub struct Skipped {
     /// Bytes that are done with.
     pub consumed: usize,
     /// Bytes behind them without which nothing more can be done, if there are not enough.
     pub need: Option<usize>,
+    /// [`Retry::early_data`] behind them.
+    early_data: usize,
+    /// [`Retry::change_cipher_specs`] behind them.
+    change_cipher_specs: u8,
 }
 
 impl Retry {
@@ -97,47 +101,54 @@ impl Retry {
         Ok(())
     }
 
-    /// Drops what may come before the second ClientHello: ChangeCipherSpec (appendix D.4) and
-    /// early data (section 4.2.10).
-    pub fn skip(&mut self, input: &[u8]) -> Result<Skipped, Alert> {
-        let mut consumed = 0;
+    /// Finds the end of what may come before the second ClientHello: ChangeCipherSpec (appendix
+    /// D.4) and early data (section 4.2.10). The caller consumes it with [`Retry::consume`] or, if
+    /// it is to be looked at again, does nothing.
+    pub fn skip(&self, input: &[u8]) -> Result<Skipped, Alert> {
+        let mut skipped = Skipped {
+            consumed: 0,
+            need: None,
+            early_data: self.early_data,
+            change_cipher_specs: self.change_cipher_specs,
+        };
         loop {
-            let rest = input.get(consumed..).unwrap_or(&[]);
+            let rest = input.get(skipped.consumed..).unwrap_or(&[]);
             let Some(header) = Header::parse(rest)? else {
                 break;
             };
             match header.content_type {
                 content_type::CHANGE_CIPHER_SPEC => {
-                    if header.len != 1 || self.change_cipher_specs == MAX_CHANGE_CIPHER_SPEC {
+                    if header.len != 1 || skipped.change_cipher_specs == MAX_CHANGE_CIPHER_SPEC {
                         return Err(Alert::UnexpectedMessage);
                     }
                 }
                 content_type::APPLICATION_DATA => {
-                    if header.record_len() > self.early_data {
+                    if header.record_len() > skipped.early_data {
                         return Err(Alert::UnexpectedMessage);
                     }
                 }
                 _ => break,
             }
             let Some(record) = rest.get(..header.record_len()) else {
-                return Ok(Skipped {
-                    consumed,
-                    need: Some(header.record_len()),
-                });
+                skipped.need = Some(header.record_len());
+                return Ok(skipped);
             };
             if header.content_type == content_type::APPLICATION_DATA {
-                self.early_data -= record.len();
+                skipped.early_data -= record.len();
             } else if record.get(HEADER_LEN) == Some(&1) {
-                self.change_cipher_specs += 1;
+                skipped.change_cipher_specs += 1;
             } else {
                 return Err(Alert::UnexpectedMessage);
             }
-            consumed += record.len();
+            skipped.consumed += record.len();
         }
-        Ok(Skipped {
-            consumed,
-            need: None,
-        })
+        Ok(skipped)
+    }
+
+    /// Counts what has been skipped, which the caller consumes.
+    pub fn consume(&mut self, skipped: &Skipped) {
+        self.early_data = skipped.early_data;
+        self.change_cipher_specs = skipped.change_cipher_specs;
     }
 }
 

@@ -16,6 +16,10 @@
 //! connection can always be handed over with its ClientHello unread; after that there is no
 //! fallback.
 //!
+//! Once the identity is chosen, and before anything expensive is computed, the glue is asked
+//! whether it may be used ([`Identities::may_use`]). If not, the session stays as it is
+//! ([`Step::Later`]) and the glue presents the same ClientHello again, later or elsewhere.
+//!
 //! What becomes of a ClientHello:
 //!
 //! - `decode_error` if it cannot be parsed, or is longer than its fields can be;
@@ -108,6 +112,9 @@ pub enum Step {
         /// Bytes that are done with; application data may follow.
         consumed: usize,
     },
+    /// [`Identities::may_use`] said no: call again later with the same bytes. Nothing is consumed
+    /// or written, and the session is as before.
+    Later,
     /// Hand the connection over, nothing consumed.
     Fallback(Fallback),
     /// Send the output, an alert record, and close.
@@ -238,6 +245,12 @@ enum State {
     WaitFinished(WaitFinished),
     Complete(Complete),
     Ended,
+}
+
+/// Whether the identity may be used for a flight, which has a signature unless it is a resumption.
+fn may_answer(identities: &impl Identities, choice: &Choice<'_>, resume: Option<&Resume>) -> bool {
+    let resumed = resume.is_some_and(|resume| resume.psk.is_some());
+    identities.may_use(&choice.identity, !resumed && choice.identity.key.is_rsa())
 }
 
 /// One handshake.
@@ -475,24 +488,36 @@ impl Session {
         let hello = hello.as_ref().map_err(|alert| *alert)?;
         let choice = &choose(hello, config, identities);
         let choice = choice.as_ref().map_err(|failure| *failure)?;
+        let written = if choice.peer.is_some() {
+            let mut transcript = C::hash_init(choice.suite.hash());
+            let resume = resume::<C>(hello, choice, config, &transcript, message);
+            let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
+            if !may_answer(identities, choice, resume) {
+                return Ok(Step::Later);
+            }
+            self.set_negotiated(hello, choice);
+            C::hash_update(&mut transcript, message);
+            self.write_flight::<C>(&mut transcript, hello, choice, resume, out, scratch)?
+        } else {
+            if !identities.may_use(&choice.identity, false) {
+                return Ok(Step::Later);
+            }
+            self.set_negotiated(hello, choice);
+            self.ask_again::<C>(hello, choice, message, body)?;
+            write_retry(hello, choice, out)?
+        };
+        Ok(Step::Send { consumed, written })
+    }
 
+    /// Takes note of what the first ClientHello has led to.
+    #[inline(never)]
+    fn set_negotiated(&mut self, hello: &ClientHello<'_>, choice: &Choice<'_>) {
         self.negotiated.suite = choice.suite;
         self.negotiated.group = choice.group;
         self.negotiated.scheme = choice.identity.key.scheme();
         self.negotiated
             .server_name
             .set(hello.server_name.unwrap_or(&[]));
-        let written = if choice.peer.is_some() {
-            let mut transcript = C::hash_init(choice.suite.hash());
-            let resume = resume::<C>(hello, choice, config, &transcript, message);
-            let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
-            C::hash_update(&mut transcript, message);
-            self.write_flight::<C>(&mut transcript, hello, choice, resume, out, scratch)?
-        } else {
-            self.ask_again::<C>(hello, choice, message, body)?;
-            write_retry(hello, choice, out)?
-        };
-        Ok(Step::Send { consumed, written })
     }
 
     /// Remembers a ClientHello that is answered with a HelloRetryRequest.
@@ -525,18 +550,21 @@ impl Session {
         };
         let skipped = retry.skip(input)?;
         let start = skipped.consumed;
-        let more = |need| Step::More {
-            consumed: start,
-            need,
+        let framing = match skipped.need {
+            Some(need) => Framing::More { need },
+            None => frame_hello(input.get_mut(start..).unwrap_or(&mut []))?,
         };
-        if let Some(need) = skipped.need {
-            return Ok(more(need));
-        }
-        let input = input.get_mut(start..).unwrap_or(&mut []);
-        let (len, consumed) = match frame_hello(input)? {
-            Framing::More { need } => return Ok(more(need)),
+        let (len, consumed) = match framing {
+            Framing::More { need } => {
+                retry.consume(&skipped);
+                return Ok(Step::More {
+                    consumed: start,
+                    need,
+                });
+            }
             Framing::Hello { len, consumed } => (len, consumed),
         };
+        let input = input.get(start..).unwrap_or(&[]);
         let message = input
             .get(HEADER_LEN..HEADER_LEN + len)
             .ok_or(Alert::InternalError)?;
@@ -554,11 +582,14 @@ impl Session {
         }
         retry.check::<C>(hello, body, group)?;
 
-        self.negotiated.scheme = choice.identity.key.scheme();
         let mut transcript = C::hash_init(suite.hash());
         retry.add_to::<C>(&mut transcript, hello.session_id, suite, group)?;
         let resume = resume::<C>(hello, choice, config, &transcript, message);
         let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
+        if !may_answer(identities, choice, resume) {
+            return Ok(Step::Later);
+        }
+        self.negotiated.scheme = choice.identity.key.scheme();
         C::hash_update(&mut transcript, message);
         let written =
             self.write_flight::<C>(&mut transcript, hello, choice, resume, out, scratch)?;

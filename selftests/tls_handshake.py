@@ -698,6 +698,15 @@ class UnderWay:
         ping(self.client, conn)
 
 
+def within_a_second(lsk, name, leaf):
+    """What a client gets for a name changes to that, at the latest with the next look."""
+    served(lsk, name)
+    time.sleep(1.5)
+    served(lsk, name)
+    time.sleep(0.5)
+    eq(served(lsk, name), leaf, "within a second")
+
+
 RSA_LEAF, P256_LEAF = tls_hs.RSA_IDENTITY[:-1215], tls_hs.P256_IDENTITY[:-138]
 
 
@@ -736,12 +745,85 @@ def key_unlink(env):
             eq(served(lsk, "rsa.test"), RSA_LEAF, "linked")
         tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, key, ring)
         tls_hs.keyctl(tls_hs.KEYCTL_LINK, other, ring)
-        # As many keys as before: seen within a second.
-        served(lsk, "ecdsa.test")
-        time.sleep(1.5)
-        served(lsk, "ecdsa.test")
-        time.sleep(0.5)
+        # As many keys as before.
         eq(served(lsk, "rsa.test"), None, "exchanged")
+        # Among many it is seen within a second.
+        for i in range(20):
+            tls_hs.add_key("tls_identity", f"other{i}", tls_hs.P256_IDENTITY, ring)
+        eq(served(lsk, "rsa.test"), None, "many")
+        tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, other, ring)
+        tls_hs.keyctl(tls_hs.KEYCTL_LINK, key, ring)
+        within_a_second(lsk, "rsa.test", RSA_LEAF)
+
+
+@test
+def key_invalidate(env):
+    """A key that is invalidated is not used once more, nor is one of an invalidated keyring."""
+    for others in (0, 20):
+        ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+        for i in range(others):
+            tls_hs.add_key("tls_identity", f"other{i}", tls_hs.P256_IDENTITY, ring)
+        key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+        with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+            eq(served(lsk, "rsa.test"), RSA_LEAF, "before")
+            tls_hs.keyctl(tls_hs.KEYCTL_INVALIDATE, key)
+            eq([served(lsk, "rsa.test") for _ in range(3)], [None] * 3, "key")
+            eq(served(lsk, "ecdsa.test"), P256_LEAF, "the other")
+            tls_hs.keyctl(tls_hs.KEYCTL_INVALIDATE, ring)
+            eq(served(lsk, "ecdsa.test"), None, "keyring")
+
+
+@test
+def key_of_name(env):
+    """The same for the keyring of a server name, when the ClientHello comes in two parts."""
+    own = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    with env.listen(ring=own) as lsk:
+        tls_hs.set_sni(lsk, "rsa.test", ring)
+        # Looks into the listener's own keyring count for nothing here.
+        for i in range(5):
+            tls_hs.add_key("tls_ticket", f"t{i}", os.urandom(48), own)
+            served(lsk, "ecdsa.test")
+        for i in range(5):
+            key = tls_hs.add_key("tls_identity", f"rsa{i}", tls_hs.RSA_IDENTITY, ring)
+            eq(served(lsk, "rsa.test"), RSA_LEAF, "added")
+            tls_hs.keyctl(tls_hs.KEYCTL_REVOKE, key)
+            client = connect(lsk, name="rsa.test")
+            record = client.hello.record()
+            client.transcript += client.hello.message()
+            client.sock.sendall(record[:60])
+            time.sleep(0.05)
+            client.sock.sendall(record[60:])
+            client.server_hello()
+            client.server_flight()
+            eq(client.server["cert"], P256_LEAF, "revoked")
+
+
+@test
+def key_permission(env):
+    """Identities need search permission."""
+    # View and set attributes, for the user; view, read and set attributes for possessors.
+    without, default = 0x23210000, 0x3f210000
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+    with env.listen(ring=ring, flags=tls_hs.F_SNI_STRICT) as lsk:
+        eq(served(lsk, "rsa.test"), RSA_LEAF, "before")
+        tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, without)
+        within_a_second(lsk, "rsa.test", None)
+        eq(served(lsk, "ecdsa.test"), P256_LEAF, "the other")
+        tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, default)
+        within_a_second(lsk, "rsa.test", RSA_LEAF)
+
+    ring = tls_hs.new_keyring()
+    key = tls_hs.add_key("tls_identity", "rsa", tls_hs.RSA_IDENTITY, ring)
+    tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, without)
+    try:
+        tls_hs.listener(ring)
+        raise AssertionError("an identity without permission is used")
+    except OSError as err:
+        eq(err.errno, errno.EACCES, "no permission")
+    tls_hs.keyctl(tls_hs.KEYCTL_SETPERM, key, default)
+    tls_hs.listener(ring).close()
 
 
 @test

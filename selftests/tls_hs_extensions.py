@@ -277,8 +277,7 @@ def ticket_key_end(env):
                 payload = ticket_key("key")
                 tls_hs.keyctl(tls_hs.KEYCTL_UPDATE, key, payload, len(payload))
             elif end == "invalidate":
-                tls_hs.keyctl(21, key)
-                time.sleep(1.1)
+                tls_hs.keyctl(tls_hs.KEYCTL_INVALIDATE, key)
             else:
                 tls_hs.keyctl(tls_hs.KEYCTL_SET_TIMEOUT, key, 2)
                 eq(resumes(lsk, tickets[1]), True, "in time")

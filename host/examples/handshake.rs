@@ -212,6 +212,7 @@ impl Identities for One {
         };
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
+            index: 0,
             certificate: &self.certificate,
             digest: &self.digest,
             staples: Staples::NONE,

@@ -267,8 +267,9 @@ impl NameIndex for Names {
 
 impl Identities for Names {
     fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let (_, name_matched) = select(self, wanted)?;
+        let (index, name_matched) = select(self, wanted)?;
         Ok(Identity {
+            index,
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
             digest: &[0; 32],
             staples: Staples::NONE,

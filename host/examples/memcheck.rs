@@ -158,6 +158,7 @@ impl Identities for One {
         let key = SigningKey::P256(&self.key);
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
+            index: 0,
             certificate: &self.certificate,
             digest: &self.digest,
             staples: Staples::NONE,

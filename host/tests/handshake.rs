@@ -16,6 +16,8 @@ use tls_handshake_host::session::{Session, Step};
 use tls_handshake_host::ticket::Tickets;
 use tls_handshake_host::{identity, p256, rsa, ticket};
 
+#[path = "later/mod.rs"]
+mod later;
 #[path = "resumption/mod.rs"]
 mod resumption;
 #[path = "stack/handshake.rs"]
@@ -38,6 +40,7 @@ impl Identities for One {
         };
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
+            index: 0,
             certificate: &self.certificate,
             digest: &self.digest,
             staples: Staples {

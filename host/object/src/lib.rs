@@ -233,6 +233,7 @@ impl config::Identities for Identity {
             .rank(key.scheme())
             .ok_or(config::NoIdentity::NoScheme)?;
         Ok(config::Identity {
+            index: 0,
             certificate: &self.certificate,
             digest: &[0; 32],
             staples: certificate::Staples::NONE,

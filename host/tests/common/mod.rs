@@ -21,6 +21,7 @@ impl Identities for Any {
         let key = SigningKey::P256(&self.0);
         wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
+            index: 0,
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
             digest: &[0; 32],
             staples: Staples::NONE,

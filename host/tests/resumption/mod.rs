@@ -87,7 +87,7 @@ impl Client {
     }
 
     /// Connects and says whether both sides have resumed.
-    fn resumes(&self, config: &Config<'_>, one: &One) -> bool {
+    pub fn resumes(&self, config: &Config<'_>, one: &One) -> bool {
         let mut c = self.connection();
         let session = run_with(config, one, &mut c, usize::MAX);
         let resumed = session.negotiated().resumed;

@@ -137,6 +137,8 @@ pub struct Certificates {
     messages: [Vec<u8>; NAMES.len()],
     /// [`ticket::certificate_digest`] of each.
     digests: [[u8; 32]; NAMES.len()],
+    /// Whether the next question of [`Identities::may_use`] is answered with no.
+    refuse: Cell<bool>,
 }
 
 impl NameIndex for Certificates {
@@ -168,12 +170,18 @@ impl Identities for Certificates {
     fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
         let (id, name_matched) = identity::select(self, wanted)?;
         Ok(Identity {
+            index: id,
             certificate: &self.messages[id],
             digest: &self.digests[id],
             staples: STAPLES[id % STAPLES.len()],
             name_matched,
             key: SigningKey::P256(&self.key),
         })
+    }
+
+    fn may_use(&self, identity: &Identity<'_>, rsa: bool) -> bool {
+        assert!(identity.index < self.count && !rsa);
+        !self.refuse.replace(false)
     }
 }
 
@@ -331,6 +339,7 @@ impl World {
                 key: p256::PrivateKey::from_be_bytes(&[7]).unwrap(),
                 messages: Default::default(),
                 digests: Default::default(),
+                refuse: Cell::new(false),
             },
             config: Config {
                 versions: 3,
@@ -704,7 +713,16 @@ impl World {
     }
 
     /// Calls the engine.
+    /// Each identity is refused once, which must leave no trace.
     fn step(&mut self) -> Step {
+        self.certificates.refuse.set(true);
+        match self.advance() {
+            Step::Later => self.advance(),
+            step => step,
+        }
+    }
+
+    fn advance(&mut self) -> Step {
         let c = &mut self.connection;
         self.input.clear();
         self.input.extend_from_slice(&self.wire[c.start..c.arrived]);
@@ -784,6 +802,7 @@ impl World {
                     self.check_alert(alert as u8, written);
                     self.is_over();
                 }
+                Step::Later => panic!("refused twice"),
                 Step::PeerAlert { description } => {
                     self.event([6, description.into(), 0, 0]);
                     self.is_over();
