@@ -110,21 +110,24 @@ static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
 	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
 }
 
-/* Everything is over with the client.  With the socket lock. */
-static void tls_hs_fail(struct tls_hs *hs)
+/* Everything is over with the client: from now on nothing can be sent, and an
+ * alert is followed by a FIN.  With the socket lock.
+ */
+static void tls_hs_fail(struct tls_hs *hs, int error)
 {
 	struct sock *sk = hs->sk;
 	int left;
 
 	if (sk->sk_state == TCP_CLOSE)
 		return;
-	/* Unread data would turn a close into a reset that overtakes the alert. */
-	left = tcp_inq(sk);
-	if (left > 0)
-		tcp_read_done(sk, left);
-	WRITE_ONCE(sk->sk_err, -hs->error);
-	if (!(sk->sk_shutdown & SEND_SHUTDOWN)) {
-		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	WRITE_ONCE(sk->sk_err, -error);
+	if (hs->end == TLS_HS_END_CLOSE) {
+		/* Unread data would turn close() into a reset that overtakes
+		 * the alert.
+		 */
+		left = tcp_inq(sk);
+		if (left > 0)
+			tcp_read_done(sk, left);
 		tls_get_ctx(sk)->sk_proto->shutdown(sk, SEND_SHUTDOWN);
 	}
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
@@ -147,22 +150,21 @@ static void tls_hs_connected_work(struct work_struct *work)
 		ctx = tls_get_ctx(sk);
 		if (hs->end == TLS_HS_END_DONE) {
 			status = tls_hs_take_over(hs, ctx);
-			if (status) {
-				WRITE_ONCE(sk->sk_err, -status);
-				WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-			}
+			if (status)
+				tls_hs_fail(hs, status);
 		} else {
 			if (hs->end == TLS_HS_END_FALLBACK)
 				status = -EOPNOTSUPP;
 			else
-				tls_hs_fail(hs);
+				tls_hs_fail(hs, status);
 			ctx->hs = NULL;
 			tls_hs_put(hs);
 		}
 		tls_hs_give_back(sk, ctx, c->own_ulp);
 	}
 	release_sock(sk);
-	if (won && hs->end == TLS_HS_END_RESET)
+	if (won && status && status != -EOPNOTSUPP &&
+	    hs->end != TLS_HS_END_CLOSE)
 		tcp_abort(sk, -status);
 	if (won && c->done)
 		c->done(c->data, status);

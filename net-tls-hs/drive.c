@@ -766,6 +766,8 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	}
 	hs->answered = !step->retry;
 	hs->long_work = false;
+	/* That was of the first ClientHello. */
+	hs->look = (struct tls_hs_look) {};
 	sent = tls_hs_send(sk, buffers->out, step->written);
 	if (sent == step->written)
 		return true;

@@ -20,13 +20,11 @@
 #define TLS_HS_TIMEOUT_MAX_MS	300000
 #define TLS_HS_MAX_HANDSHAKES	(1 << 20)
 
-/* First version of struct tls_hs_settings: up to signature_schemes. */
-#define TLS_HS_SETTINGS_SIZE_VER0	96
-static_assert(offsetofend(struct tls_hs_settings, signature_schemes) ==
-	      TLS_HS_SETTINGS_SIZE_VER0);
-static_assert(sizeof(struct tls_hs_settings) == 100);
+/* First version of struct tls_hs_settings: up to max_handshakes. */
+#define TLS_HS_SETTINGS_SIZE_VER0	100
+static_assert(sizeof(struct tls_hs_settings) == TLS_HS_SETTINGS_SIZE_VER0);
 #define TLS_HS_SNI_SIZE_VER0		(256 + 256 + TLS_HS_SETTINGS_SIZE_VER0)
-static_assert(offsetof(struct tls_hs_sni, settings) == 256 + 256);
+static_assert(sizeof(struct tls_hs_sni) == TLS_HS_SNI_SIZE_VER0);
 
 /* A list of application protocols, checked; %NULL if it is empty. */
 static struct tls_hs_alpn *tls_hs_alpn_new(sockptr_t list, unsigned int len)

@@ -21,10 +21,10 @@ TLS_HS_KEY_UPDATE, TLS_HS_EXPORTER, TLS_HS_SNI = 9, 10, 11
 AF_TLS = 46
 
 VERSION_1_2, VERSION_1_3 = 1, 2
-F_SNI_STRICT, F_THREAD, F_CLIENT_CERT, F_NO_FALLBACK = 1, 2, 4, 16
+F_SNI_STRICT, F_THREAD, F_CLIENT_CERT, F_NO_FALLBACK, F_SOFTIRQ = 1, 2, 4, 16, 32
 S_RESUMED, S_RETRIED, S_CLOSED = 1, 2, 4
 
-_SETTINGS = struct.Struct("=IIiI8H16H8H8H")
+_SETTINGS = struct.Struct("=IIiI8H16H8H8HI")
 _STATUS = struct.Struct("=HHHHII256s")
 
 # Two self-signed identities for tests: a certificate and its PKCS#8 key, DER.
@@ -126,10 +126,11 @@ def _pad(values, n):
 
 
 def settings(keyring, versions=VERSION_1_2 | VERSION_1_3, flags=0, timeout_ms=0,
-             suites=(), tls12_suites=(), groups=(), schemes=()):
+             suites=(), tls12_suites=(), groups=(), schemes=(), max_handshakes=0):
     """struct tls_hs_settings."""
     return _SETTINGS.pack(versions, flags, keyring, timeout_ms, *_pad(suites, 8),
-                          *_pad(tls12_suites, 16), *_pad(groups, 8), *_pad(schemes, 8))
+                          *_pad(tls12_suites, 16), *_pad(groups, 8), *_pad(schemes, 8),
+                          max_handshakes)
 
 
 def parse_settings(data):
@@ -137,7 +138,7 @@ def parse_settings(data):
     v = _SETTINGS.unpack(data)
     return {"versions": v[0], "flags": v[1], "keyring": v[2], "timeout_ms": v[3],
             "suites": v[4:12], "tls12_suites": v[12:28], "groups": v[28:36],
-            "schemes": v[36:44]}
+            "schemes": v[36:44], "max_handshakes": v[44]}
 
 
 SETTINGS_SIZE = _SETTINGS.size
