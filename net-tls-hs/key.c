@@ -837,7 +837,7 @@ bool tls_hs_conf_is_fresh(struct tls_hs_conf *conf, struct tls_hs_look *look)
  * has waited for a look already: the ClientHello came before the update, and
  * constant updates must not keep it waiting.
  *
- * Context: any, under the RCU read lock that protects @keys; takes no lock.
+ * Context: any, with a reference to @keys; takes no lock.
  * Return: false if tls_hs_conf_mark_stale() should be called and the identity
  * chosen anew, among the keys that the look finds.
  */

@@ -61,7 +61,7 @@ impl<'a> Server<'a> {
             session: Session::new(),
             // SAFETY: Zeroes are a valid value.
             scratch: unsafe { tls_handshake_host::zeroed() },
-            random: (0..1u64 << 16).map(|i| (i * i * 167 >> 7) as u8).collect(),
+            random: (0..1u64 << 16).map(|i| ((i * i * 167) >> 7) as u8).collect(),
         }
     }
 
