@@ -227,5 +227,5 @@ def while_timeouts(env, tls, seconds):
 
 for _tls in (True, False):
     _what = f"close() while handshakes time out, {'TLS' if _tls else 'plain TCP'} in the group"
-    test(_what, _tls, 10, seconds=60)(while_timeouts)
+    test(_what, _tls, 15, seconds=60)(while_timeouts)
     test(f"{_what}, for a minute", _tls, 60, seconds=120, full=True)(while_timeouts)
