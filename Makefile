@@ -19,6 +19,8 @@ help:
 	@echo 'make scanners      testssl.sh, sslyze, sslscan and nmap against the example server'
 	@echo 'make bench-crypto  our primitives beside other libraries and the kernel'"'"'s own'
 	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
+	@echo 'make bench-bystander  what a flood of handshakes does to others, beside rustls'
+	@echo 'make bench-memory  bytes of a connection in each state'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
 	@echo 'make kernel        build the patched kernel (ARCH=um|x86, KIND=fast|debug)'
@@ -84,6 +86,12 @@ bench-crypto:
 bench-handshake:
 	@scripts/bench-handshake
 
+bench-bystander:
+	@scripts/bench-bystander
+
+bench-memory:
+	@scripts/bench-memory
+
 patches:
 	@scripts/patches $(if $(SUBMITTER),--submitter='$(SUBMITTER)')
 
@@ -102,4 +110,5 @@ distclean: clean
 
 .PHONY: help demo test test-host test-patches test-differential test-targets test-sanitizer \
 	check constant-time dudect fuzz differential-hello interop tlsfuzzer scanners bench-crypto bench-handshake \
+	bench-bystander bench-memory \
 	patches kernel tree clean distclean

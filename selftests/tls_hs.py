@@ -240,6 +240,26 @@ def diag_tls(sock):
                         found = _attributes(ulp[ulp_info_tls])
 
 
+def destroy(family, local, remote=None, cookie=b"\xff" * 8):
+    """SOCK_DESTROY, as "ss -K" does it: of a connection, or of a listener if there is none.
+
+    With a cookie (SO_COOKIE) nothing else than that socket is destroyed.
+    """
+    netlink_sock_diag, sock_destroy, request_ack = 4, 21, 0x5
+    def pack(addr):
+        return socket.inet_pton(family, addr[0]).ljust(16, b"\0") if addr else bytes(16)
+    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, 0xffffffff)
+    request += struct.pack("!HH", local[1], remote[1] if remote else 0)
+    request += pack(local) + pack(remote) + struct.pack("=I", 0) + cookie
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink_sock_diag) as netlink:
+        netlink.send(struct.pack("=IHHII", 16 + len(request), sock_destroy, request_ack, 1, 0) +
+                     request)
+        data = netlink.recv(1 << 16)
+        err = -struct.unpack_from("=i", data, 16)[0]
+        if err:
+            raise OSError(err, os.strerror(err))
+
+
 def readable(sock, seconds):
     """Whether poll() says that the socket is readable within that time."""
     poll = select.poll()

@@ -4,7 +4,7 @@ CC ?= cc
 CFLAGS := -O2 -g -Wall -Wextra -I$(OUT)/include
 HEADER := $(OUT)/include/linux/tls.h
 
-all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes
+all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes $(OUT)/flood
 
 $(OUT)/tls_server: $(TOP)/demo/tls_server.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $<
@@ -17,3 +17,6 @@ $(OUT)/tls_handshake: $(TOP)/selftests/tls_handshake.c $(TOP)/selftests/tls_hand
 
 $(OUT)/handshakes: $(TOP)/tests/bench/handshakes.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $< -lssl -lcrypto
+
+$(OUT)/flood: $(TOP)/tests/listener/flood.c
+	$(CC) $(CFLAGS) -o $@ $<
