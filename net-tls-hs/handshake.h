@@ -304,6 +304,7 @@ struct tls_hs {
  * @nr_waiting: same for @waiting
  * @nr_ready: same for @ready
  * @nr_closing: number of children that are about to be closed
+ * @backlog: what listen() was told
  * @stalled: the pump waits for room in @ready
  * @wait: sleeping accept()s
  * @pump: takes children out of TCP's accept queue
@@ -331,6 +332,7 @@ struct tls_hs_listener {
 	u32 nr_waiting;
 	u32 nr_ready;
 	u32 nr_closing;
+	u32 backlog;
 	bool stalled;
 	wait_queue_head_t wait;
 	struct delayed_work pump;
@@ -461,6 +463,7 @@ int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx);
 
 /* listen.c */
 void tls_hs_listener_put(struct tls_hs_listener *lsn);
+int tls_hs_listener_can_activate(struct sock *sk);
 void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk);
 void tls_hs_listener_guard(struct tls_hs_listener *lsn, const struct sock *sk);
 int tls_hs_listener_put_info(struct tls_hs_listener *lsn, struct sk_buff *skb);

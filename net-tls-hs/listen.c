@@ -34,7 +34,7 @@
  * TLS_HS, or resets them.
  *
  * With %TLS_HS_F_NO_FALLBACK children are born with a guard, a struct proto that
- * cannot send: an accept() that was asleep in TCP when TLS_HS was set, or another
+ * cannot send: an accept() that was about to begin when TLS_HS was set, or another
  * listener of the group without TLS_HS, may take them from TCP's queue.
  */
 
@@ -67,6 +67,11 @@
 
 /* A client that has not sent its ClientHello after that time goes first. */
 #define TLS_HS_SILENT_GRACE	HZ
+
+/* Places that TCP's accept queue has at least as long as the pump empties it, so
+ * that clients which come at the same time need not send their SYN again.
+ */
+#define TLS_HS_TCP_BACKLOG_MIN	256
 
 /* Children that the pump takes in one run. */
 #define TLS_HS_PUMP_BATCH	64
@@ -177,8 +182,7 @@ static void tls_hs_queue_pump(struct tls_hs_listener *lsn)
 }
 
 /* Connections in handshake that a listener may have. */
-static u32 tls_hs_limit(const struct tls_hs_listener *lsn,
-			const struct sock *sk)
+static u32 tls_hs_limit(const struct tls_hs_listener *lsn)
 {
 	u32 most = READ_ONCE(tls_hs_net(lsn->net)->max_handshakes);
 	const struct tls_hs_conf *conf;
@@ -192,7 +196,7 @@ static u32 tls_hs_limit(const struct tls_hs_listener *lsn,
 	if (!limit)
 		limit = max_t(u64, TLS_HS_LIMIT_MIN,
 			      (u64)TLS_HS_LIMIT_PER_PLACE *
-			      READ_ONCE(sk->sk_max_ack_backlog));
+			      READ_ONCE(lsn->backlog));
 	return min(limit, most);
 }
 
@@ -261,16 +265,12 @@ static void tls_hs_close(struct tls_hs *hs)
 		queue_work(tls_hs_wq, &tls_hs_closer);
 }
 
-/* A child has left: is there room for others now?  Takes the lock. */
+/* A child has left: is there room for others now?  After the lock, in which the
+ * pump has found that there was none.
+ */
 static void tls_hs_unstall(struct tls_hs_listener *lsn)
 {
-	bool stalled;
-
-	spin_lock_bh(&lsn->lock);
-	stalled = lsn->stalled;
-	lsn->stalled = false;
-	spin_unlock_bh(&lsn->lock);
-	if (stalled)
+	if (READ_ONCE(lsn->stalled))
 		tls_hs_queue_pump(lsn);
 }
 
@@ -413,16 +413,31 @@ static void tls_hs_keep_limits(struct tls_hs_listener *lsn, u32 limit)
 		tls_hs_evict(lsn, limit);
 }
 
-/* May the pump take another child?  If not it is queued when it may. */
-static bool tls_hs_has_room(struct tls_hs_listener *lsn, const struct sock *sk)
+/* The length of TCP's accept queue: the user's if nobody empties it.  With the
+ * lock held.
+ */
+static void tls_hs_set_tcp_backlog(struct tls_hs_listener *lsn, struct sock *sk)
 {
-	u32 limit = tls_hs_limit(lsn, sk);
+	u32 backlog = lsn->backlog;
+
+	if (!lsn->stalled)
+		backlog = max_t(u32, backlog, TLS_HS_TCP_BACKLOG_MIN);
+	if (backlog != READ_ONCE(sk->sk_max_ack_backlog))
+		WRITE_ONCE(sk->sk_max_ack_backlog, backlog);
+}
+
+/* May the pump take another child?  If not it is queued when it may. */
+static bool tls_hs_has_room(struct tls_hs_listener *lsn, struct sock *sk)
+{
+	u32 limit = tls_hs_limit(lsn);
 	bool room;
 
 	spin_lock_bh(&lsn->lock);
-	room = lsn->nr_ready <= READ_ONCE(sk->sk_max_ack_backlog) &&
-	       lsn->nr_closing <= limit / 2;
-	lsn->stalled = !room;
+	room = lsn->nr_ready <= lsn->backlog && lsn->nr_closing <= limit / 2;
+	if (lsn->stalled == room) {
+		WRITE_ONCE(lsn->stalled, !room);
+		tls_hs_set_tcp_backlog(lsn, sk);
+	}
 	spin_unlock_bh(&lsn->lock);
 	return room;
 }
@@ -472,7 +487,7 @@ static void tls_hs_enlist(struct tls_hs *hs, u8 place)
 			tls_hs_close(hs);
 		sk = NULL;
 	} else if (place != TLS_HS_READY) {
-		limit = tls_hs_limit(lsn, sk);
+		limit = tls_hs_limit(lsn);
 		tls_hs_keep_limits(lsn, limit);
 		sk = NULL;
 	}
@@ -775,6 +790,33 @@ static void tls_hs_restore_listener(struct sock *sk,
 }
 
 /**
+ * tls_hs_listener_can_activate - may a listener get its first settings?
+ * @sk: its socket, locked
+ *
+ * An accept() that is asleep in TCP would sleep on, or take a connection that
+ * has not got a handshake.
+ *
+ * Context: process.
+ * Return: 0, or -EBUSY if there is one.
+ */
+int tls_hs_listener_can_activate(struct sock *sk)
+{
+	wait_queue_head_t *wq = sk_sleep(sk);
+	wait_queue_entry_t *entry;
+	unsigned long flags;
+	int rc = 0;
+
+	/* See inet_csk_wait_for_connect(); others that wait only poll. */
+	spin_lock_irqsave(&wq->lock, flags);
+	list_for_each_entry(entry, &wq->head, entry)
+		if (entry->flags & WQ_FLAG_EXCLUSIVE &&
+		    entry->func == autoremove_wake_function)
+			rc = -EBUSY;
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return rc;
+}
+
+/**
  * tls_hs_listener_activate - let a listener begin, as it has settings now
  * @lsn: the listener
  * @sk: its socket, locked
@@ -784,6 +826,9 @@ static void tls_hs_restore_listener(struct sock *sk,
 void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk)
 {
 	sock_owned_by_me(sk);
+	spin_lock_bh(&lsn->lock);
+	tls_hs_set_tcp_backlog(lsn, sk);
+	spin_unlock_bh(&lsn->lock);
 	write_lock_bh(&sk->sk_callback_lock);
 	if (sk->sk_data_ready != tls_hs_listen_data_ready) {
 		lsn->data_ready = sk->sk_data_ready;
@@ -865,7 +910,8 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 	if (newsk->sk_error_report == tls_hs_listen_error_report)
 		newsk->sk_error_report = lsn->error_report;
 	/* Pairs with smp_store_release() in tls_hs_listener_guard(). */
-	if (smp_load_acquire(&lsn->guard) && try_module_get(THIS_MODULE)) {
+	if (tls_hs_is_active(lsn) && smp_load_acquire(&lsn->guard) &&
+	    try_module_get(THIS_MODULE)) {
 		icsk->icsk_ulp_ops = &tcp_tls_ulp_ops;
 		WRITE_ONCE(newsk->sk_prot,
 			   &tls_hs_guard_prots[tls_hs_family(newsk)]);
@@ -896,21 +942,17 @@ static struct tls_hs *tls_hs_take_ready(struct tls_hs_listener *lsn,
 					bool *is_empty)
 {
 	struct tls_hs *hs;
-	bool stalled = false;
 
 	spin_lock_bh(&lsn->lock);
 	hs = list_first_entry_or_null(&lsn->ready, struct tls_hs, node);
 	if (hs && tls_hs_is_stale(lsn, hs))
 		hs = NULL;
-	if (hs) {
+	if (hs)
 		tls_hs_move(hs, TLS_HS_NOWHERE);
-		stalled = lsn->stalled;
-		lsn->stalled = false;
-	}
 	*is_empty = !lsn->nr_ready;
 	spin_unlock_bh(&lsn->lock);
-	if (stalled)
-		tls_hs_queue_pump(lsn);
+	if (hs)
+		tls_hs_unstall(lsn);
 	return hs;
 }
 
@@ -1045,10 +1087,16 @@ static int tls_hs_listen(struct socket *sock, int backlog)
 	int rc = tls_hs_base_ops(sock->sk)->listen(sock, backlog);
 	struct tls_hs_listener *lsn = tls_hs_listener_of(sock->sk);
 
+	if (rc || !lsn)
+		return rc;
+	spin_lock_bh(&lsn->lock);
+	WRITE_ONCE(lsn->backlog, max(backlog, 0));
+	if (tls_hs_is_active(lsn))
+		tls_hs_set_tcp_backlog(lsn, sock->sk);
+	spin_unlock_bh(&lsn->lock);
 	/* There may be more room. */
-	if (!rc && lsn)
-		tls_hs_queue_pump(lsn);
-	return rc;
+	tls_hs_queue_pump(lsn);
+	return 0;
 }
 
 /* Is it a socket that was bound, got the ULP and was connected then?  It becomes
@@ -1151,6 +1199,7 @@ static struct tls_hs_listener *tls_hs_listener_new(struct sock *sk)
 	spin_lock_init(&lsn->lock);
 	lsn->sk = sk;
 	lsn->net = sock_net(sk);
+	lsn->backlog = sk->sk_max_ack_backlog;
 	INIT_LIST_HEAD(&lsn->silent);
 	INIT_LIST_HEAD(&lsn->waiting);
 	INIT_LIST_HEAD(&lsn->ready);
@@ -1260,12 +1309,10 @@ void tls_hs_release(struct sock *sk)
  */
 int tls_hs_listener_put_info(struct tls_hs_listener *lsn, struct sk_buff *skb)
 {
-	const struct sock *sk = READ_ONCE(lsn->sk);
-
 	if (nla_put_u32(skb, TLS_INFO_HS_READY, READ_ONCE(lsn->nr_ready)) ||
 	    nla_put_u32(skb, TLS_INFO_HS_SILENT, READ_ONCE(lsn->nr_silent)) ||
 	    nla_put_u32(skb, TLS_INFO_HS_WAITING, READ_ONCE(lsn->nr_waiting)) ||
-	    (sk && nla_put_u32(skb, TLS_INFO_HS_LIMIT, tls_hs_limit(lsn, sk))))
+	    nla_put_u32(skb, TLS_INFO_HS_LIMIT, tls_hs_limit(lsn)))
 		return -EMSGSIZE;
 	return 0;
 }

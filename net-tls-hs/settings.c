@@ -247,20 +247,27 @@ int tls_hs_set_settings(struct tls_hs_listener *lsn, struct sock *sk,
 			sockptr_t optval, unsigned int optlen)
 {
 	struct tls_hs_conf *conf, *old;
+	int rc;
 
 	conf = tls_hs_conf_from_user(sock_net(sk), optval, optlen);
 	if (IS_ERR(conf))
 		return PTR_ERR(conf);
 
-	if (conf->settings.flags & TLS_HS_F_NO_FALLBACK)
-		tls_hs_listener_guard(lsn, sk);
 	lock_sock(sk);
-	old = rcu_replace_pointer(lsn->conf, conf, lockdep_sock_is_held(sk));
-	tls_hs_listener_activate(lsn, sk);
+	old = rcu_dereference_protected(lsn->conf, lockdep_sock_is_held(sk));
+	rc = old ? 0 : tls_hs_listener_can_activate(sk);
+	if (!rc) {
+		if (conf->settings.flags & TLS_HS_F_NO_FALLBACK)
+			tls_hs_listener_guard(lsn, sk);
+		rcu_assign_pointer(lsn->conf, conf);
+		tls_hs_listener_activate(lsn, sk);
+	} else {
+		old = conf;
+	}
 	release_sock(sk);
 	if (old)
 		tls_hs_conf_put(old);
-	return 0;
+	return rc;
 }
 
 /* The application protocols of a server name: a zero is an empty name, which
