@@ -32,6 +32,10 @@ class Failed(Exception):
     """What is seen is not what it should be."""
 
 
+class Skip(Exception):
+    """There is nothing to be tested here."""
+
+
 def check(condition, text):
     """Fails the test unless the condition holds."""
     if not condition:
@@ -94,9 +98,11 @@ def run(env, patterns, full):
     for number, (name, func, args, seconds, _) in enumerate(tests, 1):
         start = time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, env.seconds(seconds))
-        bad = None
+        bad = skipped = None
         try:
             func(env, *args)
+        except Skip as err:
+            skipped = str(err)
         except Failed as err:
             bad = str(err)
         except Exception as err:  # pylint: disable=broad-except
@@ -107,8 +113,8 @@ def run(env, patterns, full):
             failed += 1
             for line in bad.splitlines():
                 diag(line)
-        print(f"{'not ok' if bad else 'ok'} {number} - {name} # {time.monotonic() - start:.1f} s",
-              flush=True)
+        what = f"SKIP {skipped}" if skipped else f"{time.monotonic() - start:.1f} s"
+        print(f"{'not ok' if bad else 'ok'} {number} - {name} # {what}", flush=True)
     return failed
 
 

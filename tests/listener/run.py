@@ -18,6 +18,7 @@ import common  # noqa: E402
 import bound  # noqa: E402,F401
 import keys  # noqa: E402,F401
 import ends  # noqa: E402,F401
+import faults  # noqa: E402,F401
 import flood  # noqa: E402,F401
 import migrate  # noqa: E402,F401
 import settings  # noqa: E402,F401
