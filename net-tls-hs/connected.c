@@ -118,17 +118,16 @@ static void tls_hs_fail(struct tls_hs *hs, int error)
 	struct sock *sk = hs->sk;
 	int left;
 
-	if (sk->sk_state == TCP_CLOSE)
-		return;
-	WRITE_ONCE(sk->sk_err, -error);
-	if (hs->end == TLS_HS_END_CLOSE) {
-		/* Unread data would turn close() into a reset that overtakes
-		 * the alert.
-		 */
-		left = tcp_inq(sk);
-		if (left > 0)
-			tcp_read_done(sk, left);
-		tls_get_ctx(sk)->sk_proto->shutdown(sk, SEND_SHUTDOWN);
+	/* Parts of a handshake are not for the user, and unread data would turn
+	 * close() into a reset that overtakes the alert.
+	 */
+	left = tcp_inq(sk);
+	if (left > 0)
+		tcp_read_done(sk, left);
+	if (sk->sk_state != TCP_CLOSE) {
+		WRITE_ONCE(sk->sk_err, -error);
+		if (hs->end == TLS_HS_END_CLOSE)
+			tls_get_ctx(sk)->sk_proto->shutdown(sk, SEND_SHUTDOWN);
 	}
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 }

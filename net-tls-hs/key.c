@@ -27,6 +27,7 @@
 #include <linux/sort.h>
 
 #include "handshake.h"
+#include "inject.h"
 
 /* Keys that one listener can have. */
 #define TLS_HS_MAX_KEYS		4096
@@ -670,7 +671,8 @@ int tls_hs_conf_load(struct tls_hs_conf *conf)
 	 * the store, this look sees the change that it asks about.
 	 */
 	smp_mb();
-	rc = __tls_hs_conf_load(conf);
+	rc = tls_hs_inject(TLS_HS_INJECT_LOOK) ? -ENOMEM :
+						 __tls_hs_conf_load(conf);
 	if (rc != -ENOMEM)
 		/* After the keys; pairs with smp_load_acquire() in
 		 * tls_hs_conf_is_fresh().

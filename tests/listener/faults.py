@@ -157,3 +157,59 @@ def setters(env):
         check(failed, "nothing has failed")
         tls_hs.set_alpn(lsk)
         serves(env, lsk)
+
+
+# Bits of /sys/kernel/debug/fail_tls_handshake/sites, see net/tls/handshake/inject.h.
+SITES = ("handshake", "context", "session", "page", "unsent", "tx", "rx", "look")
+
+
+@contextlib.contextmanager
+def failing_at(site):
+    """One allocation of a handshake fails, always, while the block runs."""
+    folder = f"{DEBUG}/fail_tls_handshake"
+    if not os.path.exists(f"{folder}/sites"):
+        raise Skip("no CONFIG_TLS_HANDSHAKE_FAULT_INJECTION")
+
+    def write(name, value):
+        with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+            file.write(str(value))
+
+    for name, value in (("times", -1), ("interval", 1), ("verbose", 0), ("probability", 100),
+                        ("sites", 1 << SITES.index(site))):
+        write(name, value)
+    try:
+        yield
+    finally:
+        write("sites", 0)
+
+
+def at_site(env, site, settings):
+    """The client is served, refused, or in user space with its ClientHello; never in between."""
+    with env.listen(**settings, timeout_ms=3000) as lsk:
+        port = lsk.getsockname()[1]
+        with Acceptor(lsk) as acceptor:
+            with failing_at(site):
+                results = [attempt(lsk, env.seconds(0.3))[1] for _ in range(8)]
+            serves(env, lsk)
+        diag(f"{site}: {results}")
+        if settings.get("flags"):
+            check(not acceptor.plain, "plain TCP left accept()")
+        nothing_left(env, port)
+
+
+for _site in SITES:
+    test(f"no memory for {_site}", _site, {}, seconds=60)(at_site)
+    test(f"no memory for {_site}, no fallback", _site, ONLY, seconds=60)(at_site)
+
+
+@test("no memory for a child: its connection waits and is served when there is some again")
+def waits(env):
+    """Nothing is lost for want of memory that comes back."""
+    for site in ("handshake", "context"):
+        with env.listen() as lsk:
+            with failing_at(site):
+                peer = Peer(env, lsk, "silent")
+                time.sleep(env.seconds(0.3))
+            peer.finish()
+            check(len(accept_all(lsk)) == 1, f"{site}: the connection is lost")
+            peer.close()
