@@ -171,7 +171,8 @@ def main():
         row(f"{name}, rustls", base)
         with open(os.path.join(args.dir, f"{name}.id"), "rb") as file:
             ring = tls_hs.new_keyring(file.read())
-        for what, flags in (("kernel", 0), ("kernel, TLS_HS_F_THREAD", tls_hs.F_THREAD)):
+        for what, flags in (("kernel", 0), ("kernel, TLS_HS_F_THREAD", tls_hs.F_THREAD),
+                            ("kernel, TLS_HS_F_SOFTIRQ", tls_hs.F_SOFTIRQ)):
             with tls_hs.listener(ring, flags=flags | F_NO_TICKETS, suites=(tls13.AES128,),
                                  groups=(tls13.X25519,), backlog=1024) as lsk:
                 numbers = echo_client.beside(lsk.getsockname()[1])
