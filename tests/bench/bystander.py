@@ -34,6 +34,8 @@ ABORT = struct.pack("ii", 1, 0)
 F_NO_TICKETS = 8
 PARALLEL = 8
 PAUSE = 0.0005
+# Two runs differ by some hundredths.
+TOLERANCE = 1.05
 IDENTITIES = ("p256", "rsa2048", "rsa4096")
 
 
@@ -177,7 +179,7 @@ def main():
                                  groups=(tls13.X25519,), backlog=1024) as lsk:
                 numbers = echo_client.beside(lsk.getsockname()[1])
             row(f"{name}, {what}", numbers, base)
-            if any(n > b for n, b in zip(numbers[:3], base[:3])):
+            if any(n > TOLERANCE * b for n, b in zip(numbers[:3], base[:3])):
                 worse.append(f"{name}, {what}")
     print("\nWorse than rustls: " + ("; ".join(worse) or "none"))
 
