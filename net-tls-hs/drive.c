@@ -11,11 +11,12 @@
  * looked at it.
  *
  * Contexts: there are two kinds of work for each CPU.  What is long, which is
- * anything that signs or exchanges keys, runs on a bound workqueue in process
- * context with lock_sock(): packets go to the backlog, softirqs are on, and it
- * can be preempted.  What is short, the client's Finished, runs on a BH workqueue
- * with bh_lock_sock().  tls_hs_is_long() decides.  Each kind has buffers of its
- * own, which belong to the work item: it never runs twice at a time.
+ * anything that signs or exchanges keys, runs on a thread of the CPU with
+ * lock_sock(): packets go to the backlog, softirqs are on, and it can be
+ * preempted; the thread's short slice lets others that wake up have the CPU soon.
+ * What is short, the client's Finished, runs on a BH workqueue with
+ * bh_lock_sock().  tls_hs_is_long() decides.  Each kind has buffers of its own,
+ * which belong to the work item: it never runs twice at a time.
  *
  * Locks: struct tls_hs is under the socket lock, which is the spinlock with BH
  * off while no process owns the socket, else the ownership.  In softirq an owned
@@ -24,14 +25,18 @@
  */
 
 #include <linux/bvec.h>
+#include <linux/cpuhotplug.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/tcp.h>
 #include <net/tls_prot.h>
+#include <uapi/linux/sched/types.h>
 
 #include "../tls.h"
 #include "handshake.h"
@@ -43,6 +48,11 @@
  */
 #define TLS_HS_BATCH		16
 #define TLS_HS_BATCH_NS		(NSEC_PER_MSEC / 4)
+
+/* The shortest that there is.  With the usual one a task that wakes up could wait
+ * for most of a handshake, since a slice that has begun is protected.
+ */
+#define TLS_HS_SLICE_NS		(NSEC_PER_MSEC / 10)
 
 #define TLS_HS_OUT_PAGES	DIV_ROUND_UP(TLS_HS_OUT_MAX, PAGE_SIZE)
 
@@ -62,24 +72,31 @@ struct tls_hs_buffers {
  * struct tls_hs_queue - connections that wait for work of one kind on one CPU
  * @list: newly queued
  * @batch: taken off @list, in order of arrival; only the work touches it
- * @work: does the work
  * @buffers: of the work
  */
 struct tls_hs_queue {
 	struct llist_head list;
 	struct llist_node *batch;
-	struct work_struct work;
 	struct tls_hs_buffers buffers;
 };
 
 /**
  * struct tls_hs_cpu - per-CPU state
  * @softirq: handled in softirq
- * @thread: handled in process context
+ * @softirq_work: does that
+ * @jobs: other work for the thread, which comes first
+ * @thread: handled by the thread
+ * @thread_work: does that
+ * @worker: the thread; %NULL as long as the CPU has never been online since the
+ *	first listener
  */
 struct tls_hs_cpu {
 	struct tls_hs_queue softirq;
+	struct work_struct softirq_work;
+	struct llist_head jobs;
 	struct tls_hs_queue thread;
+	struct kthread_work thread_work;
+	struct kthread_worker *worker;
 };
 
 static DEFINE_PER_CPU(struct tls_hs_cpu, tls_hs_cpu);
@@ -88,11 +105,11 @@ static DEFINE_PER_CPU(struct tls_hs_cpu, tls_hs_cpu);
 struct workqueue_struct *tls_hs_wq;
 
 static struct workqueue_struct *tls_hs_bh_wq;
-static struct workqueue_struct *tls_hs_thread_wq;
 
-/* Protects the allocation of the buffers. */
-static DEFINE_MUTEX(tls_hs_buffers_lock);
-static bool tls_hs_buffers_ready;
+/* Protects the preparation of buffers and threads. */
+static DEFINE_MUTEX(tls_hs_prepare_lock);
+static bool tls_hs_prepared;
+static int tls_hs_cpuhp_state;
 
 /**
  * tls_hs_put - drop a reference
@@ -129,11 +146,41 @@ static bool tls_hs_is_long(const struct tls_hs *hs)
 	return !hs->answered && !(flags & TLS_HS_F_SOFTIRQ);
 }
 
+/* This CPU if it has a thread, else any that has. */
+static struct tls_hs_cpu *tls_hs_cpu_with_thread(int cpu)
+{
+	struct tls_hs_cpu *c = &per_cpu(tls_hs_cpu, cpu);
+
+	if (likely(READ_ONCE(c->worker)))
+		return c;
+	for_each_possible_cpu(cpu) {
+		c = &per_cpu(tls_hs_cpu, cpu);
+		if (READ_ONCE(c->worker))
+			break;
+	}
+	return c;
+}
+
+/**
+ * tls_hs_queue_job - let this CPU's thread do something, before any handshake
+ * @job: what; it must not be queued already
+ *
+ * Context: any, after tls_hs_drive_prepare().
+ */
+void tls_hs_queue_job(struct tls_hs_job *job)
+{
+	struct tls_hs_cpu *c = tls_hs_cpu_with_thread(get_cpu());
+
+	if (llist_add(&job->node, &c->jobs))
+		kthread_queue_work(c->worker, &c->thread_work);
+	put_cpu();
+}
+
 /* Put a connection on this CPU's list of work.  Any context. */
 static void tls_hs_queue(struct tls_hs *hs)
 {
 	bool is_long = tls_hs_is_long(hs);
-	struct tls_hs_queue *queue;
+	struct tls_hs_cpu *c;
 	int cpu;
 
 	if (test_and_set_bit(TLS_HS_QUEUED, &hs->flags))
@@ -141,11 +188,15 @@ static void tls_hs_queue(struct tls_hs *hs)
 
 	refcount_inc(&hs->refs);
 	cpu = get_cpu();
-	queue = is_long ? &per_cpu(tls_hs_cpu.thread, cpu) :
-			  &per_cpu(tls_hs_cpu.softirq, cpu);
-	if (llist_add(&hs->todo, &queue->list))
-		queue_work_on(cpu, is_long ? tls_hs_thread_wq : tls_hs_bh_wq,
-			      &queue->work);
+	if (is_long) {
+		c = tls_hs_cpu_with_thread(cpu);
+		if (llist_add(&hs->todo, &c->thread.list))
+			kthread_queue_work(c->worker, &c->thread_work);
+	} else {
+		c = &per_cpu(tls_hs_cpu, cpu);
+		if (llist_add(&hs->todo, &c->softirq.list))
+			queue_work_on(cpu, tls_hs_bh_wq, &c->softirq_work);
+	}
 	put_cpu();
 }
 
@@ -291,6 +342,9 @@ void tls_hs_start(struct tls_hs *hs, struct sock *sk)
 	/* sk_clear_bit() would look for a wait queue. */
 	sock_reset_flag(sk, SOCK_FASYNC);
 	write_unlock_bh(&sk->sk_callback_lock);
+
+	/* What the client sends is answered: let the answer acknowledge it. */
+	inet_csk_enter_pingpong_mode(sk);
 
 	hs->deadline = jiffies + msecs_to_jiffies(timeout);
 	tls_hs_arm(hs, hs->deadline);
@@ -754,9 +808,8 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	struct sock *sk = hs->sk;
 	int sent;
 
-	tls_hs_consume(hs, step->consumed);
-	/* What it says next may need no bytes: tickets come last. */
-	hs->need = 0;
+	/* Nothing if it has sent tickets, which come last. */
+	hs->need = step->need;
 	if (step->retry)
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRETRY);
 	if (!hs->answered) {
@@ -768,9 +821,11 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	hs->long_work = false;
 	/* That was of the first ClientHello. */
 	hs->look = (struct tls_hs_look) {};
+	/* First of all, as what is sent acknowledges what is consumed. */
 	sent = tls_hs_send(sk, buffers->out, step->written);
+	tls_hs_consume(hs, step->consumed);
 	if (sent == step->written)
-		return true;
+		return tls_hs_has_news(hs);
 	if (sent < 0 || tls_hs_keep_unsent(hs, buffers->out + sent,
 					   step->written - sent))
 		tls_hs_end(hs, TLS_HS_END_RESET, sent < 0 ? sent : -ENOMEM);
@@ -848,8 +903,7 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 		/* Keys may change until it is here. */
 		hs->look = (struct tls_hs_look) {};
 		/* Look at the queue once more: at its end, or at its limit. */
-		return tcp_inq(sk) >= hs->need ||
-		       sk->sk_shutdown & RCV_SHUTDOWN || tls_hs_is_full(sk);
+		return tls_hs_has_news(hs);
 	case TLS_HS_SEND:
 		return tls_hs_answer(hs, buffers, &step);
 	case TLS_HS_LATER:
@@ -987,7 +1041,9 @@ static struct tls_hs *tls_hs_next(struct tls_hs_queue *queue)
  */
 static void tls_hs_softirq_work(struct work_struct *work)
 {
-	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+	struct tls_hs_cpu *c = container_of(work, struct tls_hs_cpu,
+					    softirq_work);
+	struct tls_hs_queue *queue = &c->softirq;
 	u64 start = ktime_get_mono_fast_ns();
 	struct tls_hs *hs;
 	int n;
@@ -1000,19 +1056,32 @@ static void tls_hs_softirq_work(struct work_struct *work)
 		if (ktime_get_mono_fast_ns() - start >= TLS_HS_BATCH_NS)
 			break;
 	}
-	queue_work(tls_hs_bh_wq, &queue->work);
+	queue_work(tls_hs_bh_wq, &c->softirq_work);
 }
 
-static void tls_hs_thread_work(struct work_struct *work)
+static void tls_hs_run_jobs(struct tls_hs_cpu *c)
 {
-	struct tls_hs_queue *queue = container_of(work, struct tls_hs_queue, work);
+	struct llist_node *jobs = llist_reverse_order(llist_del_all(&c->jobs));
+	struct tls_hs_job *job, *next;
+
+	llist_for_each_entry_safe(job, next, jobs, node)
+		job->func(job);
+}
+
+static void tls_hs_thread_work(struct kthread_work *work)
+{
+	struct tls_hs_cpu *c = container_of(work, struct tls_hs_cpu,
+					    thread_work);
 	struct tls_hs *hs;
 
 	might_sleep();
-	while ((hs = tls_hs_next(queue))) {
-		tls_hs_run_thread(hs, queue);
+	do {
+		tls_hs_run_jobs(c);
+		hs = tls_hs_next(&c->thread);
+		if (hs)
+			tls_hs_run_thread(hs, &c->thread);
 		cond_resched();
-	}
+	} while (hs || !llist_empty(&c->jobs));
 }
 
 static int tls_hs_install(struct sock *sk, struct tls_hs_session *session,
@@ -1093,71 +1162,112 @@ static bool tls_hs_buffers_alloc(struct tls_hs_buffers *b, int node)
 	return b->in && b->out && b->scratch;
 }
 
-/**
- * tls_hs_drive_prepare - allocate the buffers of each CPU, once
- *
- * Context: process, may sleep.
- * Return: 0 or -ENOMEM.
- */
-int tls_hs_drive_prepare(void)
+/* A CPU has come online: give it a thread, or let its thread come back. */
+static int tls_hs_cpu_online(unsigned int cpu)
 {
-	int cpu, node, rc = 0;
+	struct tls_hs_cpu *c = &per_cpu(tls_hs_cpu, cpu);
+	const struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_BATCH,
+		.sched_runtime = TLS_HS_SLICE_NS,
+	};
+	struct kthread_worker *worker;
 
-	mutex_lock(&tls_hs_buffers_lock);
-	if (tls_hs_buffers_ready)
-		goto out;
+	if (c->worker) {
+		set_cpus_allowed_ptr(c->worker->task, cpumask_of(cpu));
+		return 0;
+	}
+	worker = kthread_run_worker_on_cpu(cpu, 0, "tls_hs/%u");
+	if (IS_ERR(worker))
+		return PTR_ERR(worker);
+	sched_setattr_nocheck(worker->task, &attr);
+	WRITE_ONCE(c->worker, worker);
+	return 0;
+}
+
+static int tls_hs_prepare_cpus(void)
+{
+	int cpu, node, rc;
 
 	for_each_possible_cpu(cpu) {
 		node = cpu_to_node(cpu);
 		if (!tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.softirq.buffers,
 						   cpu), node) ||
 		    !tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.thread.buffers,
-						   cpu), node)) {
-			tls_hs_free_buffers();
-			rc = -ENOMEM;
-			goto out;
-		}
+						   cpu), node))
+			return -ENOMEM;
 	}
-	tls_hs_buffers_ready = true;
-out:
-	mutex_unlock(&tls_hs_buffers_lock);
-	return rc;
+	/* Runs for those that are online now. */
+	rc = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "net/tls:handshake",
+			       tls_hs_cpu_online, NULL);
+	if (rc < 0)
+		return rc;
+	tls_hs_cpuhp_state = rc;
+	return 0;
 }
 
-static void tls_hs_queue_init(struct tls_hs_queue *queue, work_func_t func)
+static void tls_hs_destroy_threads(void)
 {
-	init_llist_head(&queue->list);
-	INIT_WORK(&queue->work, func);
+	struct tls_hs_cpu *c;
+	int cpu;
+
+	if (tls_hs_cpuhp_state)
+		cpuhp_remove_state(tls_hs_cpuhp_state);
+	tls_hs_cpuhp_state = 0;
+	for_each_possible_cpu(cpu) {
+		c = &per_cpu(tls_hs_cpu, cpu);
+		if (c->worker)
+			kthread_destroy_worker(c->worker);
+		c->worker = NULL;
+	}
+}
+
+/**
+ * tls_hs_drive_prepare - allocate the buffers and make the thread of each CPU, once
+ *
+ * Context: process, may sleep.
+ * Return: 0 or an error.
+ */
+int tls_hs_drive_prepare(void)
+{
+	int rc = 0;
+
+	mutex_lock(&tls_hs_prepare_lock);
+	if (!tls_hs_prepared) {
+		rc = tls_hs_prepare_cpus();
+		if (rc) {
+			tls_hs_destroy_threads();
+			tls_hs_free_buffers();
+		}
+		tls_hs_prepared = !rc;
+	}
+	mutex_unlock(&tls_hs_prepare_lock);
+	return rc;
 }
 
 int __init tls_hs_drive_init(void)
 {
+	struct tls_hs_cpu *c;
 	int cpu;
 
 	tls_hs_wq = alloc_workqueue("tls_hs", WQ_UNBOUND, 0);
 	if (!tls_hs_wq)
 		return -ENOMEM;
 	tls_hs_bh_wq = alloc_workqueue("tls_hs_bh", WQ_BH | WQ_PERCPU, 0);
-	if (!tls_hs_bh_wq)
-		goto err_wq;
-	tls_hs_thread_wq = alloc_workqueue("tls_hs_cpu",
-					   WQ_PERCPU | WQ_CPU_INTENSIVE, 0);
-	if (!tls_hs_thread_wq)
-		goto err_bh_wq;
+	if (!tls_hs_bh_wq) {
+		destroy_workqueue(tls_hs_wq);
+		return -ENOMEM;
+	}
 
 	for_each_possible_cpu(cpu) {
-		tls_hs_queue_init(&per_cpu(tls_hs_cpu.softirq, cpu),
-				  tls_hs_softirq_work);
-		tls_hs_queue_init(&per_cpu(tls_hs_cpu.thread, cpu),
-				  tls_hs_thread_work);
+		c = &per_cpu(tls_hs_cpu, cpu);
+		init_llist_head(&c->softirq.list);
+		init_llist_head(&c->thread.list);
+		init_llist_head(&c->jobs);
+		INIT_WORK(&c->softirq_work, tls_hs_softirq_work);
+		kthread_init_work(&c->thread_work, tls_hs_thread_work);
 	}
 	return 0;
-
-err_bh_wq:
-	destroy_workqueue(tls_hs_bh_wq);
-err_wq:
-	destroy_workqueue(tls_hs_wq);
-	return -ENOMEM;
 }
 
 /* No socket uses the ULP any more, but work and timers may still be pending. */
@@ -1168,7 +1278,7 @@ void tls_hs_drive_exit(void)
 	/* A timer that was running when its socket went away. */
 	synchronize_rcu();
 	destroy_workqueue(tls_hs_bh_wq);
-	destroy_workqueue(tls_hs_thread_wq);
+	tls_hs_destroy_threads();
 	/* The longest chain of what is freed by work after a grace period: a
 	 * drain, its listener, the listener's settings, their keys.
 	 */

@@ -34,7 +34,8 @@ struct tls_hs_scratch;
 /**
  * enum tls_hs_action - what the glue does after tls_hs_session_advance()
  * @TLS_HS_MORE: wait until @need bytes are unread in the receive queue
- * @TLS_HS_SEND: consume @consumed bytes, send @written bytes, call again
+ * @TLS_HS_SEND: consume @consumed bytes, send @written bytes, call again when
+ *	@need bytes are unread
  * @TLS_HS_DONE: consume @consumed bytes; the handshake is complete
  * @TLS_HS_FALLBACK: hand the connection to user space, nothing consumed;
  *	@reason says why

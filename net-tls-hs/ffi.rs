@@ -177,6 +177,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
             result.consumed = consumed as u32;
             result.written = written as u32;
             result.retry = session.awaits_second_hello();
+            result.need = u32::from(session.needs_input());
         }
         Step::Done { consumed } => {
             result.action = bindings::tls_hs_action_TLS_HS_DONE as u8;

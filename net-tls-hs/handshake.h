@@ -176,6 +176,16 @@ enum tls_hs_place {
 struct tls_hs;
 
 /**
+ * struct tls_hs_job - something for the thread of a CPU to do
+ * @node: entry of its list
+ * @func: what; process context
+ */
+struct tls_hs_job {
+	struct llist_node node;
+	void (*func)(struct tls_hs_job *job);
+};
+
+/**
  * struct tls_hs_user - what handshakes are done for
  * @answered: the ClientHello has been answered: no fallback any more; may be
  *	%NULL
@@ -286,8 +296,8 @@ struct tls_hs {
 
 /**
  * struct tls_hs_listener - the part of net/tls in a listening socket
- * @refs: one for the socket and one for each of its children, plus one for the
- *	drain
+ * @refs: one for the socket and one for each of its children, one each while
+ *	@pump, @retry or @drain is pending
  * @lock: protects the lists, their counters, @sk, @stalled, @epoch, @drain_sk
  *	and tls_hs::place.  A leaf: taken with BH off under any socket lock,
  *	with nothing inside
@@ -308,6 +318,8 @@ struct tls_hs {
  * @stalled: the pump waits for room in @ready
  * @wait: sleeping accept()s
  * @pump: takes children out of TCP's accept queue
+ * @pump_queued: bit 0 is set as long as @pump is pending
+ * @retry: queues it when there may be memory again
  * @drain: hands children of older epochs over to another listener, or closes
  *	them
  * @epoch: grows when the socket stops to listen
@@ -335,7 +347,9 @@ struct tls_hs_listener {
 	u32 backlog;
 	bool stalled;
 	wait_queue_head_t wait;
-	struct delayed_work pump;
+	struct tls_hs_job pump;
+	unsigned long pump_queued;
+	struct timer_list retry;
 	struct work_struct drain;
 	u32 epoch;
 	bool guard;
@@ -451,6 +465,7 @@ void tls_hs_tickets_put(struct tls_hs_ticket_keys *own);
 int __init tls_hs_drive_init(void);
 void tls_hs_drive_exit(void);
 int tls_hs_drive_prepare(void);
+void tls_hs_queue_job(struct tls_hs_job *job);
 void tls_hs_init(struct tls_hs *hs, const struct tls_hs_user *user);
 void tls_hs_start(struct tls_hs *hs, struct sock *sk);
 void tls_hs_put(struct tls_hs *hs);
@@ -467,8 +482,7 @@ int tls_hs_listener_can_activate(struct sock *sk);
 void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk);
 void tls_hs_listener_guard(struct tls_hs_listener *lsn, const struct sock *sk);
 int tls_hs_listener_put_info(struct tls_hs_listener *lsn, struct sk_buff *skb);
-int __init tls_hs_listen_init(void);
-void tls_hs_listen_exit(void);
+void __init tls_hs_listen_init(void);
 
 /* connected.c */
 void __init tls_hs_connected_init(void);

@@ -5,8 +5,8 @@
  * TCP knows nothing of it.  The listener keeps TCP's struct proto; its
  * sk_socket->ops are a copy of inet's with other accept(), poll(), getname() and
  * socket options.  Children are plain TCP sockets in TCP's accept queue.  From
- * there a work item, the pump, takes them with TCP's own accept() and gives them
- * a handshake (drive.c):
+ * there the pump, a job of a CPU's thread, takes them with TCP's own accept() and
+ * gives them a handshake (drive.c):
  *
  *   TCP's queue --pump--> SILENT --answer--> WAITING --Finished--> READY --> accept()
  *                           |                   |                    ^
@@ -93,8 +93,6 @@ static struct proto_ops tls_hs_listen_ops[TLS_HS_NUM_FAMILIES] __ro_after_init;
 static struct proto tls_hs_guard_prots[TLS_HS_NUM_FAMILIES];
 static DEFINE_MUTEX(tls_hs_guard_lock);
 
-static struct workqueue_struct *tls_hs_pump_wq;
-
 /* Connections to be closed, which needs process context. */
 static LLIST_HEAD(tls_hs_closing);
 static void tls_hs_close_work(struct work_struct *work);
@@ -152,7 +150,6 @@ static void tls_hs_listener_free(struct work_struct *work)
 						   rwork);
 	struct tls_hs_conf *conf = rcu_dereference_protected(lsn->conf, 1);
 
-	disable_delayed_work_sync(&lsn->pump);
 	if (conf)
 		tls_hs_conf_put(conf);
 	tls_hs_names_put(rcu_dereference_protected(lsn->names, 1));
@@ -177,8 +174,31 @@ void tls_hs_listener_put(struct tls_hs_listener *lsn)
  */
 static void tls_hs_queue_pump(struct tls_hs_listener *lsn)
 {
-	if (tls_hs_is_active(lsn))
-		queue_delayed_work(tls_hs_pump_wq, &lsn->pump, 0);
+	if (!tls_hs_is_active(lsn) || test_and_set_bit(0, &lsn->pump_queued))
+		return;
+	/* Only an RCU reader may come too late. */
+	if (refcount_inc_not_zero(&lsn->refs))
+		tls_hs_queue_job(&lsn->pump);
+}
+
+static void tls_hs_retry(struct timer_list *t)
+{
+	struct tls_hs_listener *lsn = timer_container_of(lsn, t, retry);
+
+	tls_hs_queue_pump(lsn);
+	tls_hs_listener_put(lsn);
+}
+
+/* The same, later.  Not after the listener's end, which stops the timer. */
+static void tls_hs_queue_retry(struct tls_hs_listener *lsn)
+{
+	spin_lock_bh(&lsn->lock);
+	if (lsn->sk) {
+		refcount_inc(&lsn->refs);
+		if (mod_timer(&lsn->retry, jiffies + TLS_HS_PUMP_RETRY))
+			refcount_dec(&lsn->refs);
+	}
+	spin_unlock_bh(&lsn->lock);
 }
 
 /* Connections in handshake that a listener may have. */
@@ -576,19 +596,14 @@ static bool tls_hs_tcp_queue_empty(const struct sock *sk)
 	return reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue);
 }
 
-/* Take children out of TCP's accept queue. */
-static void tls_hs_pump(struct work_struct *work)
+/* Take children out of TCP's accept queue.  May run on several CPUs at a time. */
+static void tls_hs_pump_from(struct tls_hs_listener *lsn, struct sock *sk)
 {
-	struct tls_hs_listener *lsn = container_of(to_delayed_work(work),
-						   struct tls_hs_listener,
-						   pump);
-	struct sock *sk = tls_hs_listener_get_sk(lsn), *child;
 	struct tls_context *ctx;
+	struct sock *child;
 	struct tls_hs *hs;
 	int n = 0;
 
-	if (!sk)
-		return;
 	while (!tls_hs_tcp_queue_empty(sk) && tls_hs_has_room(lsn, sk)) {
 		if (n++ == TLS_HS_PUMP_BATCH) {
 			tls_hs_queue_pump(lsn);
@@ -598,8 +613,7 @@ static void tls_hs_pump(struct work_struct *work)
 		hs = tls_hs_child_new(&ctx);
 		if (!hs) {
 			TLS_INC_STATS(lsn->net, LINUX_MIB_TLSHSERROR);
-			queue_delayed_work(tls_hs_pump_wq, &lsn->pump,
-					   TLS_HS_PUMP_RETRY);
+			tls_hs_queue_retry(lsn);
 			break;
 		}
 		child = tls_hs_tcp_accept(sk);
@@ -611,7 +625,23 @@ static void tls_hs_pump(struct work_struct *work)
 		tls_hs_adopt(lsn, hs, ctx, child);
 		cond_resched();
 	}
-	sock_put(sk);
+}
+
+static void tls_hs_pump(struct tls_hs_job *job)
+{
+	struct tls_hs_listener *lsn = container_of(job, struct tls_hs_listener,
+						   pump);
+	struct sock *sk;
+
+	/* Before the look: who sees the bit set has added a child before that. */
+	clear_bit(0, &lsn->pump_queued);
+	smp_mb__after_atomic();
+	sk = tls_hs_listener_get_sk(lsn);
+	if (sk) {
+		tls_hs_pump_from(lsn, sk);
+		sock_put(sk);
+	}
+	tls_hs_listener_put(lsn);
 }
 
 /* Is a child of an epoch that has ended? */
@@ -745,6 +775,8 @@ static void tls_hs_stop_listening(struct tls_hs_listener *lsn, struct sock *sk,
 	if (lsn->nr_silent + lsn->nr_waiting + lsn->nr_ready)
 		tls_hs_queue_drain(lsn, sk);
 	spin_unlock_bh(&lsn->lock);
+	if (release && timer_delete(&lsn->retry))
+		tls_hs_listener_put(lsn);
 	wake_up_interruptible_all(&lsn->wait);
 }
 
@@ -1204,7 +1236,8 @@ static struct tls_hs_listener *tls_hs_listener_new(struct sock *sk)
 	INIT_LIST_HEAD(&lsn->waiting);
 	INIT_LIST_HEAD(&lsn->ready);
 	init_waitqueue_head(&lsn->wait);
-	INIT_DELAYED_WORK(&lsn->pump, tls_hs_pump);
+	lsn->pump.func = tls_hs_pump;
+	timer_setup(&lsn->retry, tls_hs_retry, 0);
 	INIT_WORK(&lsn->drain, tls_hs_drain);
 	INIT_RCU_WORK(&lsn->rwork, tls_hs_listener_free);
 	return lsn;
@@ -1329,22 +1362,10 @@ static void __init tls_hs_build_ops(struct proto_ops *ops,
 	ops->getsockopt = tls_hs_getsockopt;
 }
 
-int __init tls_hs_listen_init(void)
+void __init tls_hs_listen_init(void)
 {
 	tls_hs_build_ops(&tls_hs_listen_ops[TLS_HS_V4], &inet_stream_ops);
 #if IS_ENABLED(CONFIG_IPV6)
 	tls_hs_build_ops(&tls_hs_listen_ops[TLS_HS_V6], &inet6_stream_ops);
 #endif
-	/* Children that nobody takes fill TCP's accept queue. */
-	tls_hs_pump_wq = alloc_workqueue("tls_hs_pump",
-					 WQ_UNBOUND | WQ_HIGHPRI, 0);
-	return tls_hs_pump_wq ? 0 : -ENOMEM;
-}
-
-/* After tls_hs_drive_exit(): all listeners have been freed, and their pumps with
- * them.
- */
-void tls_hs_listen_exit(void)
-{
-	destroy_workqueue(tls_hs_pump_wq);
 }

@@ -270,18 +270,14 @@ int __init tls_hs_module_init(void)
 	rc = tls_hs_drive_init();
 	if (rc)
 		goto err_net;
-	rc = tls_hs_listen_init();
-	if (rc)
-		goto err_drive;
 	rc = tls_hs_key_init();
 	if (rc)
-		goto err_listen;
+		goto err_drive;
+	tls_hs_listen_init();
 	tls_hs_connected_init();
 	tls_hs_inject_init();
 	return 0;
 
-err_listen:
-	tls_hs_listen_exit();
 err_drive:
 	tls_hs_drive_exit();
 err_net:
@@ -294,7 +290,6 @@ void tls_hs_module_exit(void)
 {
 	tls_hs_inject_exit();
 	tls_hs_drive_exit();
-	tls_hs_listen_exit();
 	tls_hs_key_exit();
 	unregister_pernet_subsys(&tls_hs_net_ops);
 	/* For the ticket keys. */

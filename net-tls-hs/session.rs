@@ -359,6 +359,11 @@ impl Session {
         matches!(self.state, State::WaitSecondHello(_))
     }
 
+    /// Whether the next call needs bytes; after the client's Finished it needs none.
+    pub fn needs_input(&self) -> bool {
+        !matches!(self.state, State::Complete(_))
+    }
+
     /// What has been agreed on, once the flight is written.
     pub fn negotiated(&self) -> &Negotiated {
         &self.negotiated
