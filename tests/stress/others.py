@@ -102,16 +102,13 @@ def connected(world):
             except (OSError, ValueError, tls13.Closed, tls13.AlertReceived):
                 world.count("connected: an end")
             if rng.random() < 0.2:
-                conn.shutdown(socket.SHUT_RDWR) if _alive(conn) else None
+                shut_down(conn)
             if rng.random() < 0.3:
                 abort(sock)
             for one in (sock, conn) if rng.random() < 0.4 and own else (conn, sock):
                 if thread and one is conn:
                     # close() would leave it to the thread, which wakes by this.
-                    try:
-                        conn.shutdown(socket.SHUT_RDWR)
-                    except OSError:
-                        pass
+                    shut_down(conn)
                 one.close()
             if thread:
                 thread.join(20 * world.slow)
@@ -120,12 +117,12 @@ def connected(world):
             world.count(f"connected: {stage}")
 
 
-def _alive(conn):
+def shut_down(conn):
+    """shutdown(), if there is still something to shut down."""
     try:
-        conn.getpeername()
-        return True
+        conn.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return False
+        pass
 
 
 def lo_up():
@@ -158,9 +155,9 @@ def inhabitant(world, seed, unix):
                           max_handshakes=rng.choice((0, 0, 3)))
     clients = []
     for _ in range(rng.choice((3, 8, 25))):
-        sock = socket.create_connection(lsk.getsockname(), 0.5 * world.slow)
-        clients.append(tls13.Client(sock, tls13.Hello()))
         try:
+            sock = socket.create_connection(lsk.getsockname(), 0.5 * world.slow)
+            clients.append(tls13.Client(sock, tls13.Hello()))
             reach(clients[-1], rng, rng.choice(STAGES))
         except (OSError, ValueError, tls13.Closed, tls13.AlertReceived):
             pass

@@ -2,6 +2,7 @@
 """Servers: a listener that comes and goes, groups of them, listeners that get around."""
 
 import array
+import errno
 import os
 import select
 import socket
@@ -125,6 +126,7 @@ class Member:
             for _ in range(50):
                 if self.tls():
                     break
+                time.sleep(0.001)
             else:
                 # Somebody always sleeps in accept().
                 for pid in self.pids:
@@ -265,9 +267,11 @@ def single(world):
                 continue
             try:
                 conn, family = tls_hs.accept(lsk)
-            except (BlockingIOError, ConnectionError):
+            except OSError as err:
                 # Reset or taken away after poll(): legal.
                 world.count("accept failed")
+                if err.errno == errno.EINVAL:
+                    break
                 continue
             serve(world, rng, conn, family, "tls")
             close(rng, conn)
