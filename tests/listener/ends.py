@@ -2,12 +2,13 @@
 """Every end of a listener and of a connection, at every stage of a handshake."""
 
 import os
+import random
 import socket
 import struct
 import time
 
-from common import (ABORT, STAGES, Acceptor, Flood, Peer, accept_all, check, child, destroy,
-                    diag, exchange, nothing_left, served, serves, test, tls13, tls_hs)
+from common import (ABORT, STAGES, Acceptor, Flood, Peer, accept_all, check, child, connect,
+                    destroy, diag, exchange, nothing_left, served, serves, test, tls13, tls_hs)
 
 MANY = 3
 
@@ -142,6 +143,29 @@ def timeouts(env, how):
 
 for _how in ENDS:
     test(f"{_how} while handshakes time out", _how, seconds=60)(timeouts)
+
+
+@test("close() when the pump has just taken the only connection", seconds=60)
+def taken(env):
+    """Whoever closes wakes up by a timer and has the CPU at the pump's next might_sleep()."""
+    pid = os.fork()
+    if not pid:
+        # With a timer's luck it is that of lock_sock(child).
+        os.sched_setaffinity(0, {0})
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+        rng = random.Random(1)
+        end = time.monotonic() + env.seconds(5)
+        rounds = 0
+        while time.monotonic() < end:
+            with env.listen(backlog=8) as lsk, connect(lsk, rst=True):
+                time.sleep(rng.random() * 150e-6 * env.slow)
+                lsk.close()
+            rounds += 1
+        diag(f"{rounds} rounds")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    with env.listen() as lsk:
+        serves(env, lsk)
 
 
 @test("a timeout ends silent, half and unfinished handshakes, and no others")

@@ -12,6 +12,7 @@ import ctypes
 import errno
 import os
 import platform
+import random
 import resource
 import socket
 import struct
@@ -202,6 +203,107 @@ def right_after(env, rounds):
         want_gone(f"round {n}")
 
 
+STAGES = ("silent", "half a hello", "hello", "flight", "done", "fallen back")
+
+
+def reach(client, stage):
+    """Lets a client come to a stage."""
+    data = client.hello.record()
+    if stage == "half a hello":
+        client.sock.sendall(data[:60])
+    elif stage == "fallen back":
+        client.hello.drop(tls13.SUPPORTED_VERSIONS)
+        client.sock.sendall(client.hello.record())
+    elif stage != "silent":
+        client.send_hello()
+    if stage in ("flight", "done"):
+        client.server_hello()
+        client.server_flight()
+    if stage == "done":
+        client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
+        client.switch()
+
+
+def migration(on):
+    """Sets the sysctl; what it was."""
+    with open("/proc/sys/net/ipv4/tcp_migrate_req", encoding="ascii") as file:
+        old = file.read()
+    with open("/proc/sys/net/ipv4/tcp_migrate_req", "w", encoding="ascii") as file:
+        file.write(on)
+    return old
+
+
+def group(env, **kwargs):
+    """Two listeners of TLS and one without, all on one port."""
+    out = []
+    for i in range(3):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(out[0].getsockname() if out else ("127.0.0.1", 0))
+        if i < 2:
+            sock.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+            if not i:
+                ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+            sock.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.settings(ring, **kwargs))
+        sock.listen(64)
+        sock.setblocking(False)
+        out.append(sock)
+    return out
+
+
+def started(clients):
+    """Handshakes on the server's ends of connections."""
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    out = []
+    with socket.create_server(("127.0.0.1", 0)) as lsk:
+        for stage in STAGES:
+            client = connect(lsk)
+            conn = lsk.accept()[0]
+            conn.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+            conn.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.settings(ring))
+            reach(client, stage)
+            clients.append(client)
+            out.append(conn)
+    return out
+
+
+def at_each_stage(env, rounds):
+    """Unloading while what was closed is still on its way: children at each stage that are
+    closed, evicted or migrate, listeners with NO_FALLBACK, connected sockets."""
+    rng = random.Random(rounds)
+    was = migration("1")
+    try:
+        for n in range(4 * rounds):
+            strict = bool(n & 1)
+            kwargs = {"flags": rng.choice((0, tls_hs.F_THREAD, tls_hs.F_SOFTIRQ)) |
+                               (tls_hs.F_NO_FALLBACK if strict else 0),
+                      "versions": tls_hs.VERSION_1_3 | (0 if strict else tls_hs.VERSION_1_2),
+                      "max_handshakes": rng.choice((0, 0, 2)),
+                      "timeout_ms": rng.choice((20, 5000))}
+            listeners = [env.listen(**kwargs)] if n % 4 < 2 else group(env, **kwargs)
+            clients = []
+            for i in range(12):
+                clients.append(connect(listeners[0]))
+                clients[-1].sock.settimeout(1)
+                try:
+                    reach(clients[-1], STAGES[i % len(STAGES)])
+                except (OSError, ValueError, tls13.Closed, tls13.AlertReceived):
+                    # It has been evicted, or is with the listener without TLS.
+                    pass
+            conns = started(clients) if n % 3 == 0 else []
+            socks = listeners + conns + [c.sock for c in clients]
+            if rng.random() < 0.5:
+                rng.shuffle(socks)
+            if rng.random() < 0.3:
+                for sock in socks[len(socks) // 2:]:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+            for sock in socks:
+                sock.close()
+            want_gone(f"round {n}")
+    finally:
+        migration(was)
+
+
 def meanwhile(env, rounds):
     """Connections come and go while another tries to unload it all the time."""
     stop = time.monotonic() + min(10, rounds / 2)
@@ -250,7 +352,7 @@ def main():
     args = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
     env = Env()
-    tests = (in_use, fallen_back, comes_back, right_after, meanwhile)
+    tests = (in_use, fallen_back, comes_back, right_after, at_each_stage, meanwhile)
     print(f"TAP version 13\n1..{len(tests)}", flush=True)
     failed = 0
     for i, test in enumerate(tests, 1):
