@@ -63,7 +63,7 @@
 #define TLS_HS_LIMIT_PER_PLACE	4
 
 /* What a listener may have when others have used up the namespace's limit. */
-#define TLS_HS_LIMIT_FLOOR	16
+#define TLS_HS_LIMIT_FLOOR	16U
 
 /* A client that has not sent its ClientHello after that time goes first. */
 #define TLS_HS_SILENT_GRACE	HZ
@@ -217,7 +217,7 @@ static u32 tls_hs_limit(const struct tls_hs_listener *lsn)
 		limit = max_t(u64, TLS_HS_LIMIT_MIN,
 			      (u64)TLS_HS_LIMIT_PER_PLACE *
 			      READ_ONCE(lsn->backlog));
-	return min(limit, most);
+	return min(limit, max(most, TLS_HS_LIMIT_FLOOR));
 }
 
 /* Does a child count in tls_hs_net::nr_handshakes? */
@@ -424,11 +424,15 @@ static void tls_hs_evict(struct tls_hs_listener *lsn, u32 limit)
 static void tls_hs_keep_limits(struct tls_hs_listener *lsn, u32 limit)
 {
 	struct tls_hs_net *tn = tls_hs_net(lsn->net);
+	bool evicted = false;
 
-	while (lsn->nr_silent + lsn->nr_waiting > limit)
+	while (lsn->nr_silent + lsn->nr_waiting > limit) {
 		tls_hs_evict(lsn, limit);
+		evicted = true;
+	}
 	/* Those that are about to be closed count as well: one for one. */
-	if (lsn->nr_silent + lsn->nr_waiting > TLS_HS_LIMIT_FLOOR &&
+	if (!evicted &&
+	    lsn->nr_silent + lsn->nr_waiting > TLS_HS_LIMIT_FLOOR &&
 	    atomic_read(&tn->nr_handshakes) > READ_ONCE(tn->max_handshakes))
 		tls_hs_evict(lsn, limit);
 }
@@ -548,7 +552,7 @@ static void tls_hs_adopt(struct tls_hs_listener *lsn, struct tls_hs *hs,
 	guarded = tls_hs_unguard(child);
 	foreign = child->sk_prot != tls_hs_base_prot(child) ||
 		  (icsk->icsk_ulp_ops && !guarded);
-	/* The listener has a reference to the module. */
+	/* The pump has a reference to the module. */
 	if (!foreign && !guarded)
 		__module_get(THIS_MODULE);
 	if (foreign) {
@@ -571,14 +575,20 @@ static void tls_hs_adopt(struct tls_hs_listener *lsn, struct tls_hs *hs,
 	release_sock(child);
 }
 
+/* The listener's socket, or %NULL if it has been released.  As long as it has not,
+ * it has a reference to the module.  It may be released as soon as the lock is
+ * dropped, while the pump has a child that is in no list yet.
+ */
 static struct sock *tls_hs_listener_get_sk(struct tls_hs_listener *lsn)
 {
 	struct sock *sk;
 
 	spin_lock_bh(&lsn->lock);
 	sk = lsn->sk;
-	if (sk)
+	if (sk) {
 		sock_hold(sk);
+		__module_get(THIS_MODULE);
+	}
 	spin_unlock_bh(&lsn->lock);
 	return sk;
 }
@@ -640,6 +650,8 @@ static void tls_hs_pump(struct tls_hs_job *job)
 	if (sk) {
 		tls_hs_pump_from(lsn, sk);
 		sock_put(sk);
+		/* Whoever unloads the module waits for this thread. */
+		module_put(THIS_MODULE);
 	}
 	tls_hs_listener_put(lsn);
 }
@@ -744,9 +756,11 @@ static void tls_hs_drain(struct work_struct *work)
 		tls_hs_hand_over(hs, sk);
 		cond_resched();
 	}
-	/* Those of a new epoch may have waited behind them. */
-	if (ready)
+	/* Those of a new epoch may have waited behind them, any number. */
+	if (ready) {
+		wake_up_interruptible_all(&lsn->wait);
 		tls_hs_wake(lsn, sk);
+	}
 	tls_hs_unstall(lsn);
 	sock_put(sk);
 	tls_hs_listener_put(lsn);
