@@ -4,8 +4,8 @@
  * the clear (setsockopt(TLS_HS) on a connection), and for users in the kernel.
  *
  * As long as the handshake is under way, nobody else may read from the socket or
- * write to it.  Its sk_socket->ops make readers and writers wait, or say -EAGAIN,
- * and poll() report nothing but errors.
+ * write to it.  Its struct proto makes readers and writers wait, or says -EAGAIN,
+ * and its sk_socket->ops make poll() report nothing but errors.
  *
  * The engine ends in softirq or on a CPU's thread; work in process context
  * installs the keys and tells the user.  The socket lock decides between it and
@@ -45,14 +45,14 @@ struct tls_hs_connected {
 
 static struct proto_ops tls_hs_wait_ops[2] __ro_after_init;
 
-static const struct proto_ops *tls_hs_wait_ops_of(const struct sock *sk)
-{
-	return &tls_hs_wait_ops[sk->sk_family == AF_INET6];
-}
+/* Made for the first socket of the family: those of kTLS are made that way. */
+static struct proto tls_hs_wait_prots[2];
+static DEFINE_MUTEX(tls_hs_wait_prots_lock);
 
-static bool tls_hs_waits(const struct socket *sock)
+static bool tls_hs_waits(const struct sock *sk)
 {
-	return READ_ONCE(sock->ops) == tls_hs_wait_ops_of(sock->sk);
+	return READ_ONCE(sk->sk_prot) ==
+	       &tls_hs_wait_prots[sk->sk_family == AF_INET6];
 }
 
 static struct tls_hs_connected *tls_hs_to_connected(struct tls_hs *hs)
@@ -226,6 +226,57 @@ void tls_hs_close_connected(struct sock *sk, struct tls_context *ctx)
 		tls_server_handshake_cancel(sk);
 }
 
+/* Wait until the socket's handshake is over, up to @timeo jiffies. */
+static int tls_hs_wait_over(struct sock *sk, long timeo)
+{
+	long left;
+
+	if (!tls_hs_waits(sk))
+		return 0;
+	if (!timeo)
+		return -EAGAIN;
+	left = wait_event_interruptible_timeout(*sk_sleep(sk),
+						!tls_hs_waits(sk), timeo);
+	if (left > 0)
+		return 0;
+	return left ? sock_intr_errno(timeo) : -EAGAIN;
+}
+
+static int tls_hs_wait_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)
+{
+	int rc = tls_hs_wait_over(sk, sock_sndtimeo(sk, msg->msg_flags &
+							MSG_DONTWAIT));
+
+	return rc ?: READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, len);
+}
+
+static int tls_hs_wait_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
+			       int flags)
+{
+	int rc = tls_hs_wait_over(sk, sock_rcvtimeo(sk, flags & MSG_DONTWAIT));
+
+	return rc ?: READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, len, flags);
+}
+
+/* Let readers and writers wait.  With the socket lock, on a kTLS socket without
+ * keys.
+ */
+static void tls_hs_let_wait(struct sock *sk)
+{
+	int family = sk->sk_family == AF_INET6;
+	struct proto *prot = &tls_hs_wait_prots[family];
+
+	mutex_lock(&tls_hs_wait_prots_lock);
+	if (prot->sendmsg != tls_hs_wait_sendmsg) {
+		*prot = *sk->sk_prot;
+		prot->recvmsg = tls_hs_wait_recvmsg;
+		prot->sendmsg = tls_hs_wait_sendmsg;
+	}
+	mutex_unlock(&tls_hs_wait_prots_lock);
+	WRITE_ONCE(sk->sk_socket->ops, &tls_hs_wait_ops[family]);
+	WRITE_ONCE(sk->sk_prot, prot);
+}
+
 /* With the socket lock.  The reference to @conf becomes that of the handshake. */
 static int tls_hs_start_connected(struct sock *sk, struct tls_hs_connected *c)
 {
@@ -260,7 +311,7 @@ static int tls_hs_start_connected(struct sock *sk, struct tls_hs_connected *c)
 		return -EALREADY;
 	if (ctx->tx_conf != TLS_BASE || ctx->rx_conf != TLS_BASE)
 		return -EBUSY;
-	WRITE_ONCE(sk->sk_socket->ops, tls_hs_wait_ops_of(sk));
+	tls_hs_let_wait(sk);
 	tls_hs_start(&c->hs, sk);
 	return 0;
 }
@@ -344,49 +395,19 @@ int tls_hs_set_connected(struct sock *sk, sockptr_t optval, unsigned int optlen)
 	return rc;
 }
 
-/* Wait until the socket's handshake is over, up to @timeo jiffies. */
-static int tls_hs_wait_over(struct socket *sock, long timeo)
-{
-	long left;
-
-	if (!tls_hs_waits(sock))
-		return 0;
-	if (!timeo)
-		return -EAGAIN;
-	left = wait_event_interruptible_timeout(*sk_sleep(sock->sk),
-						!tls_hs_waits(sock), timeo);
-	if (left > 0)
-		return 0;
-	return left ? sock_intr_errno(timeo) : -EAGAIN;
-}
-
-static int tls_hs_wait_sendmsg(struct socket *sock, struct msghdr *msg,
-			       size_t len)
-{
-	int rc = tls_hs_wait_over(sock, sock_sndtimeo(sock->sk, msg->msg_flags &
-							    MSG_DONTWAIT));
-
-	return rc ?: READ_ONCE(sock->ops)->sendmsg(sock, msg, len);
-}
-
-static int tls_hs_wait_recvmsg(struct socket *sock, struct msghdr *msg,
-			       size_t len, int flags)
-{
-	int rc = tls_hs_wait_over(sock, sock_rcvtimeo(sock->sk,
-						      flags & MSG_DONTWAIT));
-
-	return rc ?: READ_ONCE(sock->ops)->recvmsg(sock, msg, len, flags);
-}
-
 static ssize_t tls_hs_wait_splice_read(struct socket *sock, loff_t *ppos,
 				       struct pipe_inode_info *pipe, size_t len,
 				       unsigned int flags)
 {
 	bool nonblock = sock->file->f_flags & O_NONBLOCK;
-	int rc = tls_hs_wait_over(sock, sock_rcvtimeo(sock->sk, nonblock));
+	int rc = tls_hs_wait_over(sock->sk, sock_rcvtimeo(sock->sk, nonblock));
 
-	return rc ?: READ_ONCE(sock->ops)->splice_read(sock, ppos, pipe, len,
-						       flags);
+	if (rc)
+		return rc;
+	/* The ops come after the struct proto, under the same lock. */
+	lock_sock(sock->sk);
+	release_sock(sock->sk);
+	return READ_ONCE(sock->ops)->splice_read(sock, ppos, pipe, len, flags);
 }
 
 static __poll_t tls_hs_wait_poll(struct file *file, struct socket *sock,
@@ -396,7 +417,7 @@ static __poll_t tls_hs_wait_poll(struct file *file, struct socket *sock,
 	__poll_t mask = 0;
 
 	sock_poll_wait(file, sock, wait);
-	if (!tls_hs_waits(sock))
+	if (READ_ONCE(sock->ops) != &tls_hs_wait_ops[sk->sk_family == AF_INET6])
 		return READ_ONCE(sock->ops)->poll(file, sock, wait);
 	if (READ_ONCE(sk->sk_err))
 		mask |= EPOLLERR;
@@ -424,8 +445,6 @@ static void __init tls_hs_build_wait_ops(struct proto_ops *ops,
 					 const struct proto_ops *base)
 {
 	*ops = *base;
-	ops->sendmsg = tls_hs_wait_sendmsg;
-	ops->recvmsg = tls_hs_wait_recvmsg;
 	ops->splice_read = tls_hs_wait_splice_read;
 	ops->poll = tls_hs_wait_poll;
 	ops->getsockopt = tls_hs_wait_getsockopt;

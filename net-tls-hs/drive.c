@@ -1129,6 +1129,7 @@ int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx)
 	if (rc) {
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSERROR);
 		/* Through tls_sk_proto_close(), whatever has been installed. */
+		ctx->hs_keys = 0;
 		update_sk_prot(sk, ctx);
 	}
 	tls_hs_put(hs);

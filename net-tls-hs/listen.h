@@ -29,6 +29,15 @@ void tls_hs_ctx_free(struct tls_context *ctx);
 int __init tls_hs_module_init(void);
 void tls_hs_module_exit(void);
 
+/* Has only one direction got its keys?  Nobody must see that, be it that the
+ * other one would be in the clear.
+ */
+static inline bool tls_hs_is_half_done(const struct tls_context *ctx)
+{
+	return ctx->hs_keys &&
+	       (ctx->tx_conf == TLS_BASE || ctx->rx_conf == TLS_BASE);
+}
+
 #define TLS_HS_ULP_OPS				\
 	.clone		= tls_hs_clone,		\
 	.release	= tls_hs_release,
@@ -36,6 +45,11 @@ void tls_hs_module_exit(void);
 static inline int tls_hs_listen_attach(struct sock *sk)
 {
 	return -ENOTCONN;
+}
+
+static inline bool tls_hs_is_half_done(const struct tls_context *ctx)
+{
+	return false;
 }
 
 static inline void tls_hs_update_proto(struct proto *prot) {}
