@@ -43,7 +43,8 @@ struct tls_hs_connected {
 	bool over;
 };
 
-static struct proto_ops tls_hs_wait_ops[2] __ro_after_init;
+/* Each a struct proto_ops, by family. */
+static void *tls_hs_wait_ops[2] __ro_after_init;
 
 /* Made for the first socket of the family: those of kTLS are made that way. */
 static struct proto tls_hs_wait_prots[2];
@@ -273,7 +274,7 @@ static void tls_hs_let_wait(struct sock *sk)
 		prot->sendmsg = tls_hs_wait_sendmsg;
 	}
 	mutex_unlock(&tls_hs_wait_prots_lock);
-	WRITE_ONCE(sk->sk_socket->ops, &tls_hs_wait_ops[family]);
+	WRITE_ONCE(sk->sk_socket->ops, tls_hs_wait_ops[family]);
 	WRITE_ONCE(sk->sk_prot, prot);
 }
 
@@ -417,7 +418,7 @@ static __poll_t tls_hs_wait_poll(struct file *file, struct socket *sock,
 	__poll_t mask = 0;
 
 	sock_poll_wait(file, sock, wait);
-	if (READ_ONCE(sock->ops) != &tls_hs_wait_ops[sk->sk_family == AF_INET6])
+	if (READ_ONCE(sock->ops) != tls_hs_wait_ops[sk->sk_family == AF_INET6])
 		return READ_ONCE(sock->ops)->poll(file, sock, wait);
 	if (READ_ONCE(sk->sk_err))
 		mask |= EPOLLERR;
@@ -441,8 +442,8 @@ static int tls_hs_wait_peek_len(struct socket *sock)
 	return 0;
 }
 
-static void __init tls_hs_build_wait_ops(struct proto_ops *ops,
-					 const struct proto_ops *base)
+static void __init
+tls_hs_build_wait_ops(struct proto_ops *ops, const struct proto_ops *base)
 {
 	*ops = *base;
 	ops->splice_read = tls_hs_wait_splice_read;
@@ -451,10 +452,22 @@ static void __init tls_hs_build_wait_ops(struct proto_ops *ops,
 	ops->peek_len = tls_hs_wait_peek_len;
 }
 
-void __init tls_hs_connected_init(void)
+int __init tls_hs_connected_init(void)
 {
-	tls_hs_build_wait_ops(&tls_hs_wait_ops[0], &inet_stream_ops);
+	void *ops = kcalloc(2, sizeof(const struct proto_ops), GFP_KERNEL);
+
+	if (!ops)
+		return -ENOMEM;
+	tls_hs_wait_ops[0] = ops;
+	tls_hs_wait_ops[1] = ops + sizeof(const struct proto_ops);
+	tls_hs_build_wait_ops(tls_hs_wait_ops[0], &inet_stream_ops);
 #if IS_ENABLED(CONFIG_IPV6)
-	tls_hs_build_wait_ops(&tls_hs_wait_ops[1], &inet6_stream_ops);
+	tls_hs_build_wait_ops(tls_hs_wait_ops[1], &inet6_stream_ops);
 #endif
+	return 0;
+}
+
+void tls_hs_connected_exit(void)
+{
+	kfree(tls_hs_wait_ops[0]);
 }

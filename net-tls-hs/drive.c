@@ -979,12 +979,12 @@ static void tls_hs_advance(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 		tls_hs_rearm(hs);
 }
 
-/* Pairs with the test_and_set_bit() in tls_hs_queue(): who sees the bit set has
- * made its news visible before we look.
- */
 static void tls_hs_clear_queued(struct tls_hs *hs)
 {
 	clear_bit(TLS_HS_QUEUED, &hs->flags);
+	/* Pairs with the test_and_set_bit() in tls_hs_queue(): who sees the bit
+	 * set has made its news visible before we look.
+	 */
 	smp_mb__after_atomic();
 }
 

@@ -331,7 +331,7 @@ struct tls_hs {
  */
 struct tls_hs_listener {
 	refcount_t refs;
-	spinlock_t lock;
+	spinlock_t lock;		/* of what is said above */
 	struct sock *sk;
 	struct net *net;
 	struct tls_hs_conf __rcu *conf;
@@ -482,9 +482,11 @@ int tls_hs_listener_can_activate(struct sock *sk);
 void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk);
 void tls_hs_listener_guard(struct tls_hs_listener *lsn, const struct sock *sk);
 int tls_hs_listener_put_info(struct tls_hs_listener *lsn, struct sk_buff *skb);
-void __init tls_hs_listen_init(void);
+int __init tls_hs_listen_init(void);
+void tls_hs_listen_exit(void);
 
 /* connected.c */
-void __init tls_hs_connected_init(void);
+int __init tls_hs_connected_init(void);
+void tls_hs_connected_exit(void);
 
 #endif /* _NET_TLS_HANDSHAKE_H */

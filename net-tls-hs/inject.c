@@ -19,6 +19,7 @@ static struct dentry *tls_hs_fault_dir;
  * @site: which one
  *
  * Context: any.
+ * Return: whether it is.
  */
 bool tls_hs_inject(enum tls_hs_inject site)
 {

@@ -85,7 +85,8 @@ enum {
 	TLS_HS_NUM_FAMILIES,
 };
 
-static struct proto_ops tls_hs_listen_ops[TLS_HS_NUM_FAMILIES] __ro_after_init;
+/* Each a struct proto_ops. */
+static void *tls_hs_listen_ops[TLS_HS_NUM_FAMILIES] __ro_after_init;
 
 /* Made for the first listener of the family that needs them, not before, since
  * TCP's own are not complete until they have been registered.
@@ -341,7 +342,7 @@ static void tls_hs_wake(struct tls_hs_listener *lsn, struct sock *sk)
 	if (wq_has_sleeper(&lsn->wait))
 		wake_up_interruptible(&lsn->wait);
 	if (tls_hs_listens(sk))
-		READ_ONCE(lsn->data_ready)(sk);
+		lsn->data_ready(sk);
 }
 
 static void tls_hs_child_answered(struct tls_hs *hs)
@@ -643,8 +644,10 @@ static void tls_hs_pump(struct tls_hs_job *job)
 						   pump);
 	struct sock *sk;
 
-	/* Before the look: who sees the bit set has added a child before that. */
 	clear_bit(0, &lsn->pump_queued);
+	/* Pairs with the test_and_set_bit() in tls_hs_queue_pump(): who sees the
+	 * bit set has added a child before we look.
+	 */
 	smp_mb__after_atomic();
 	sk = tls_hs_listener_get_sk(lsn);
 	if (sk) {
@@ -1166,7 +1169,7 @@ static bool tls_hs_convert(struct socket *sock)
 		tls_hs_listener_put(lsn);
 	}
 	release_sock(sk);
-	return READ_ONCE(sock->ops) != &tls_hs_listen_ops[tls_hs_family(sk)];
+	return READ_ONCE(sock->ops) != tls_hs_listen_ops[tls_hs_family(sk)];
 }
 
 static bool tls_hs_may_listen(const struct sock *sk)
@@ -1302,7 +1305,7 @@ int tls_hs_listen_attach(struct sock *sk)
 
 	write_lock_bh(&sk->sk_callback_lock);
 	tls_ctx_attach(sk, ctx);
-	WRITE_ONCE(sock->ops, &tls_hs_listen_ops[tls_hs_family(sk)]);
+	WRITE_ONCE(sock->ops, tls_hs_listen_ops[tls_hs_family(sk)]);
 	write_unlock_bh(&sk->sk_callback_lock);
 	/* The ULP takes it away, since most have their own sendmsg(). */
 	set_bit(SOCK_SUPPORT_ZC, &sock->flags);
@@ -1364,8 +1367,8 @@ int tls_hs_listener_put_info(struct tls_hs_listener *lsn, struct sk_buff *skb)
 	return 0;
 }
 
-static void __init tls_hs_build_ops(struct proto_ops *ops,
-				    const struct proto_ops *base)
+static void __init
+tls_hs_build_ops(struct proto_ops *ops, const struct proto_ops *base)
 {
 	*ops = *base;
 	ops->accept = tls_hs_accept;
@@ -1376,10 +1379,24 @@ static void __init tls_hs_build_ops(struct proto_ops *ops,
 	ops->getsockopt = tls_hs_getsockopt;
 }
 
-void __init tls_hs_listen_init(void)
+int __init tls_hs_listen_init(void)
 {
-	tls_hs_build_ops(&tls_hs_listen_ops[TLS_HS_V4], &inet_stream_ops);
+	void *ops = kcalloc(TLS_HS_NUM_FAMILIES, sizeof(const struct proto_ops),
+			    GFP_KERNEL);
+	int i;
+
+	if (!ops)
+		return -ENOMEM;
+	for (i = 0; i < TLS_HS_NUM_FAMILIES; i++)
+		tls_hs_listen_ops[i] = ops + i * sizeof(const struct proto_ops);
+	tls_hs_build_ops(tls_hs_listen_ops[TLS_HS_V4], &inet_stream_ops);
 #if IS_ENABLED(CONFIG_IPV6)
-	tls_hs_build_ops(&tls_hs_listen_ops[TLS_HS_V6], &inet6_stream_ops);
+	tls_hs_build_ops(tls_hs_listen_ops[TLS_HS_V6], &inet6_stream_ops);
 #endif
+	return 0;
+}
+
+void tls_hs_listen_exit(void)
+{
+	kfree(tls_hs_listen_ops[0]);
 }

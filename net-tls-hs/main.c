@@ -27,7 +27,7 @@
  */
 #define TLS_HS_HANDSHAKE_MEMORY	8192
 #define TLS_HS_MAX_HANDSHAKES_MIN	4096U
-#define TLS_HS_MAX_HANDSHAKES_MAX	(1U << 18)
+#define TLS_HS_MAX_HANDSHAKES_MAX	BIT(18)
 
 unsigned int tls_hs_net_id __read_mostly;
 
@@ -270,14 +270,22 @@ int __init tls_hs_module_init(void)
 	rc = tls_hs_drive_init();
 	if (rc)
 		goto err_net;
-	rc = tls_hs_key_init();
+	rc = tls_hs_listen_init();
 	if (rc)
 		goto err_drive;
-	tls_hs_listen_init();
-	tls_hs_connected_init();
+	rc = tls_hs_connected_init();
+	if (rc)
+		goto err_listen;
+	rc = tls_hs_key_init();
+	if (rc)
+		goto err_connected;
 	tls_hs_inject_init();
 	return 0;
 
+err_connected:
+	tls_hs_connected_exit();
+err_listen:
+	tls_hs_listen_exit();
 err_drive:
 	tls_hs_drive_exit();
 err_net:
@@ -290,6 +298,8 @@ void tls_hs_module_exit(void)
 {
 	tls_hs_inject_exit();
 	tls_hs_drive_exit();
+	tls_hs_connected_exit();
+	tls_hs_listen_exit();
 	tls_hs_key_exit();
 	unregister_pernet_subsys(&tls_hs_net_ops);
 	/* For the ticket keys. */

@@ -18,7 +18,7 @@
 #include "handshake.h"
 
 #define TLS_HS_TIMEOUT_MAX_MS	300000
-#define TLS_HS_MAX_HANDSHAKES	(1 << 20)
+#define TLS_HS_MAX_HANDSHAKES	BIT(20)
 
 /* First version of struct tls_hs_settings: up to max_handshakes. */
 #define TLS_HS_SETTINGS_SIZE_VER0	100

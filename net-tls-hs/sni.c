@@ -58,6 +58,7 @@ struct tls_hs_names *tls_hs_names_get_rcu(struct tls_hs_names __rcu **names)
  * @names: the table
  *
  * Context: any.
+ * Return: whether some do.
  */
 bool tls_hs_names_forbid(const struct tls_hs_names *names)
 {
