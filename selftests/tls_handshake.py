@@ -516,6 +516,8 @@ def application_protocols(env):
 
         # Connections that are there keep what they have, those that follow do not.
         early = connect(lsk)
+        # A child has the settings of when its listener has taken it from TCP.
+        time.sleep(0.1)
         tls_hs.set_alpn(lsk)
         early.hello.set(tls13.ALPN, protocols(b"h2"))
         early.handshake()

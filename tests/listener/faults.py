@@ -69,7 +69,7 @@ def handshakes(env, percent):
         diag(f"{results.count(None)} of {len(results)} served")
         check(not acceptor.plain, f"{acceptor.plain} left accept() as plain TCP")
         check(percent < 100 or None not in results, "nothing has failed")
-        nothing_left(env, port)
+        nothing_left(env, port, 30)
         serves(env, lsk)
 
 
@@ -105,7 +105,7 @@ def stages(env):
                 for peer in peers:
                     peer.close()
                 check(not plain, f"{stage}: plain TCP left accept()")
-                nothing_left(env, port)
+                nothing_left(env, port, 30)
         serves(env, lsk)
 
 
@@ -129,7 +129,7 @@ def queued(env):
             check(not got, f"{len(got)} plain connections left accept()")
             for peer in peers:
                 peer.close()
-        nothing_left(env, port)
+        nothing_left(env, port, 30)
         time.sleep(0.01)
 
 
@@ -194,7 +194,7 @@ def at_site(env, site, settings):
         diag(f"{site}: {results}")
         if settings.get("flags"):
             check(not acceptor.plain, "plain TCP left accept()")
-        nothing_left(env, port)
+        nothing_left(env, port, 30)
 
 
 for _site in SITES:
