@@ -801,10 +801,9 @@ static void *uring_map(struct waiter *w, size_t len, off_t off)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static int uring_start(struct waiter *w)
+static int uring_setup(struct waiter *w)
 {
 	struct io_uring_params *p = &w->params;
-	unsigned int *tail;
 
 	w->fd = syscall(__NR_io_uring_setup, 4, p);
 	if (w->fd < 0)
@@ -817,18 +816,33 @@ static int uring_start(struct waiter *w)
 			    IORING_OFF_SQES);
 	if (!w->sq || !w->cq || !w->sqes)
 		return -1;
-
-	w->addrlen = sizeof(w->addr);
 	memset(&w->sqes[0], 0, sizeof(w->sqes[0]));
-	w->sqes[0].opcode = IORING_OP_ACCEPT;
-	w->sqes[0].fd = w->lsk;
-	w->sqes[0].addr = (unsigned long)&w->addr;
-	w->sqes[0].addr2 = (unsigned long)&w->addrlen;
+	return 0;
+}
+
+/* Submits w->sqes[0]. */
+static int uring_submit(struct waiter *w)
+{
+	struct io_uring_params *p = &w->params;
+	unsigned int *tail;
+
 	((unsigned int *)(w->sq + p->sq_off.array))[0] = 0;
 	tail = w->sq + p->sq_off.tail;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
 	return syscall(__NR_io_uring_enter, w->fd, 1, 0, 0, NULL, 0) == 1 ?
 	       0 : -1;
+}
+
+static int uring_start(struct waiter *w)
+{
+	if (uring_setup(w))
+		return -1;
+	w->addrlen = sizeof(w->addr);
+	w->sqes[0].opcode = IORING_OP_ACCEPT;
+	w->sqes[0].fd = w->lsk;
+	w->sqes[0].addr = (unsigned long)&w->addr;
+	w->sqes[0].addr2 = (unsigned long)&w->addrlen;
+	return uring_submit(w);
 }
 
 static int uring_wait(struct waiter *w, int ms)
@@ -857,6 +871,32 @@ static const struct wait_ops wait_poll = { poll_start, poll_wait };
 static const struct wait_ops wait_select = { poll_start, select_wait };
 static const struct wait_ops wait_epoll = { epoll_start, epoll_do_wait };
 static const struct wait_ops wait_sigio = { sigio_start, sigio_wait };
+/* A plain child sends without copies, as one of a plain listener does. */
+TEST_F(hs, zerocopy)
+{
+	struct waiter w = {};
+	char buf[6];
+	int fd;
+
+	if (uring_setup(&w))
+		SKIP(return, "no io_uring");
+	ASSERT_EQ(send_all(self->cfd, hello12, sizeof(hello12)), 0);
+	ASSERT_TRUE(readable(self->s.lsk, READY_MS));
+	fd = accept(self->s.lsk, NULL, NULL);
+	ASSERT_GE(fd, 0);
+	w.sqes[0].opcode = IORING_OP_SEND_ZC;
+	w.sqes[0].fd = fd;
+	w.sqes[0].addr = (unsigned long)"answer";
+	w.sqes[0].len = 6;
+	ASSERT_EQ(uring_submit(&w), 0);
+	ASSERT_EQ(uring_wait(&w, READY_MS), 1);
+	EXPECT_EQ(w.accepted, 6)
+		TH_LOG("%s", strerror(-w.accepted));
+	EXPECT_EQ(read_full(self->cfd, buf, 6), 6);
+	close(w.fd);
+	close(fd);
+}
+
 static const struct wait_ops wait_uring = { uring_start, uring_wait };
 
 FIXTURE(ready) {
