@@ -111,6 +111,25 @@ static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
 	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
 }
 
+/* Does somebody sleep in recv() or send()?  Those are TCP's and would go on in the
+ * clear.  With the socket lock.
+ */
+static bool tls_hs_has_sleeper(struct sock *sk)
+{
+	wait_queue_head_t *wq = sk_sleep(sk);
+	wait_queue_entry_t *entry;
+	unsigned long flags;
+	bool found = sk->sk_write_pending;
+
+	/* See sk_wait_data() and sk_stream_wait_memory(). */
+	spin_lock_irqsave(&wq->lock, flags);
+	list_for_each_entry(entry, &wq->head, entry)
+		if (entry->func == woken_wake_function)
+			found = true;
+	spin_unlock_irqrestore(&wq->lock, flags);
+	return found;
+}
+
 /* Everything is over with the client: from now on nothing can be sent, and an
  * alert is followed by a FIN.  With the socket lock.
  */
@@ -131,6 +150,7 @@ static void tls_hs_fail(struct tls_hs *hs, int error)
 			tls_get_ctx(sk)->sk_proto->shutdown(sk, SEND_SHUTDOWN);
 	}
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	tls_get_ctx(sk)->hs_failed = 1;
 }
 
 static void tls_hs_connected_work(struct work_struct *work)
@@ -148,6 +168,11 @@ static void tls_hs_connected_work(struct work_struct *work)
 	c->over = true;
 	if (won) {
 		ctx = tls_get_ctx(sk);
+		if (hs->end == TLS_HS_END_DONE && tls_hs_has_sleeper(sk)) {
+			/* It has been about to begin when the handshake has. */
+			hs->end = TLS_HS_END_RESET;
+			status = -EBUSY;
+		}
 		if (hs->end == TLS_HS_END_DONE) {
 			status = tls_hs_take_over(hs, ctx);
 			if (status)
@@ -171,18 +196,7 @@ static void tls_hs_connected_work(struct work_struct *work)
 	tls_hs_put(hs);
 }
 
-/**
- * tls_server_handshake_cancel - end a handshake on a connected socket
- * @sk: the socket
- *
- * Either this wins, and done() is not called, or it loses, and done() has been
- * called or is about to be.  If something has been consumed or sent the socket
- * is of no use any more but to be closed.
- *
- * Context: process, takes the socket lock.
- * Return: true if it has won.
- */
-bool tls_server_handshake_cancel(struct sock *sk)
+static bool tls_hs_cancel(struct sock *sk, bool closing)
 {
 	struct tls_hs_connected *c;
 	struct tls_context *ctx;
@@ -206,11 +220,28 @@ bool tls_server_handshake_cancel(struct sock *sk)
 			WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 		}
 		ctx->hs = NULL;
-		tls_hs_give_back(sk, ctx, c->own_ulp);
+		/* Who closes it frees the context. */
+		tls_hs_give_back(sk, ctx, c->own_ulp && !closing);
 		tls_hs_put(hs);
 	}
 	release_sock(sk);
 	return won;
+}
+
+/**
+ * tls_server_handshake_cancel - end a handshake on a connected socket
+ * @sk: the socket
+ *
+ * Either this wins, and done() is not called, or it loses, and done() has been
+ * called or is about to be.  If something has been consumed or sent the socket
+ * is of no use any more but to be closed.
+ *
+ * Context: process, takes the socket lock.
+ * Return: true if it has won.
+ */
+bool tls_server_handshake_cancel(struct sock *sk)
+{
+	return tls_hs_cancel(sk, false);
 }
 EXPORT_SYMBOL_GPL(tls_server_handshake_cancel);
 
@@ -224,7 +255,7 @@ EXPORT_SYMBOL_GPL(tls_server_handshake_cancel);
 void tls_hs_close_connected(struct sock *sk, struct tls_context *ctx)
 {
 	if (READ_ONCE(ctx->hs))
-		tls_server_handshake_cancel(sk);
+		tls_hs_cancel(sk, true);
 }
 
 /* Wait until the socket's handshake is over, up to @timeo jiffies. */
@@ -292,6 +323,8 @@ static int tls_hs_start_connected(struct sock *sk, struct tls_hs_connected *c)
 	rcu_read_lock();
 	rc = sk_psock(sk) ? -EINVAL : 0;
 	rcu_read_unlock();
+	if (!rc && tls_hs_has_sleeper(sk))
+		rc = -EBUSY;
 	if (rc)
 		return rc;
 	if (!icsk->icsk_ulp_ops) {
@@ -308,6 +341,8 @@ static int tls_hs_start_connected(struct sock *sk, struct tls_hs_connected *c)
 	}
 
 	ctx = tls_get_ctx(sk);
+	if (!ctx)
+		return -EINVAL;
 	if (ctx->hs || ctx->hs_keys)
 		return -EALREADY;
 	if (ctx->tx_conf != TLS_BASE || ctx->rx_conf != TLS_BASE)
@@ -342,7 +377,8 @@ static struct tls_hs_connected *tls_hs_connected_new(struct tls_hs_conf *conf)
  *
  * As long as it is under way nobody else may read from the socket or write to
  * it.  sk_user_data is not touched, and callbacks are restored unless somebody
- * has replaced them.
+ * has replaced them.  Who releases the socket meanwhile has cancelled it: @done is
+ * not called then.
  *
  * The second argument of @done is 0 if the connection is encrypted from now on;
  * -EOPNOTSUPP if the kernel cannot do what the client needs, in which case the
@@ -437,6 +473,17 @@ static int tls_hs_wait_getsockopt(struct socket *sock, int level, int optname,
 	return sock_common_getsockopt(sock, level, optname, optval, optlen);
 }
 
+/* What is to be restored.  With the socket lock. */
+static int tls_hs_wait_set_rcvlowat(struct sock *sk, int val)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	sock_owned_by_me(sk);
+	if (ctx && ctx->hs)
+		ctx->hs->rcvlowat = val ?: 1;
+	return 0;
+}
+
 static int tls_hs_wait_peek_len(struct socket *sock)
 {
 	return 0;
@@ -450,6 +497,7 @@ tls_hs_build_wait_ops(struct proto_ops *ops, const struct proto_ops *base)
 	ops->poll = tls_hs_wait_poll;
 	ops->getsockopt = tls_hs_wait_getsockopt;
 	ops->peek_len = tls_hs_wait_peek_len;
+	ops->set_rcvlowat = tls_hs_wait_set_rcvlowat;
 }
 
 int __init tls_hs_connected_init(void)

@@ -18,6 +18,9 @@
  * bh_lock_sock().  tls_hs_is_long() decides.  Each kind has buffers of its own,
  * which belong to the work item: it never runs twice at a time.
  *
+ * The thread serves users in turns, and the listeners of a user in turns, so that
+ * nobody's handshakes wait for all of somebody else's (struct tls_hs_flow).
+ *
  * Locks: struct tls_hs is under the socket lock, which is the spinlock with BH
  * off while no process owns the socket, else the ownership.  In softirq an owned
  * socket is looked at again after a jiffy; owners are rare there (ss -K, BPF
@@ -26,11 +29,14 @@
 
 #include <linux/bvec.h>
 #include <linux/cpuhotplug.h>
+#include <linux/cred.h>
+#include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -80,11 +86,42 @@ struct tls_hs_queue {
 	struct tls_hs_buffers buffers;
 };
 
+/* Users, and listeners of a user, that are told apart; others share a turn. */
+#define TLS_HS_USERS		64
+#define TLS_HS_FLOWS		8
+
+/**
+ * struct tls_hs_flow - connections of one listener that wait for the thread
+ * @first: the first one
+ * @last: where to add the next one, if there is a first
+ */
+struct tls_hs_flow {
+	struct llist_node *first;
+	struct llist_node **last;
+};
+
+/**
+ * struct tls_hs_flows - what waits for the thread; only the thread touches it
+ * @users: bit for each user that has connections waiting
+ * @turn: the user that comes next, or the first one after that
+ * @listeners: for each user, a bit for each listener that has
+ * @next: for each user, the listener that comes next
+ * @flow: by user and listener
+ */
+struct tls_hs_flows {
+	u64 users;
+	u8 turn;
+	u8 listeners[TLS_HS_USERS];
+	u8 next[TLS_HS_USERS];
+	struct tls_hs_flow flow[TLS_HS_USERS][TLS_HS_FLOWS];
+};
+
 /**
  * struct tls_hs_cpu - per-CPU state
  * @softirq: handled in softirq
  * @softirq_work: does that
  * @jobs: other work for the thread, which comes first
+ * @flows: what is newly queued for the thread goes there
  * @thread: handled by the thread
  * @thread_work: does that
  * @worker: the thread; %NULL as long as the CPU has never been online since the
@@ -94,6 +131,7 @@ struct tls_hs_cpu {
 	struct tls_hs_queue softirq;
 	struct work_struct softirq_work;
 	struct llist_head jobs;
+	struct tls_hs_flows *flows;
 	struct tls_hs_queue thread;
 	struct kthread_work thread_work;
 	struct kthread_worker *worker;
@@ -110,6 +148,9 @@ static struct workqueue_struct *tls_hs_bh_wq;
 static DEFINE_MUTEX(tls_hs_prepare_lock);
 static bool tls_hs_prepared;
 static int tls_hs_cpuhp_state;
+
+/* Users whose turn is the same cannot choose each other. */
+static u32 tls_hs_flow_seed;
 
 /**
  * tls_hs_put - drop a reference
@@ -304,6 +345,16 @@ void tls_hs_init(struct tls_hs *hs, const struct tls_hs_user *user)
 	hs->need = 1;
 }
 
+/* Whose turn a handshake belongs to: that of who has made the settings. */
+static u16 tls_hs_flow_of(const struct tls_hs *hs)
+{
+	u32 user = from_kuid(&init_user_ns, hs->conf->cred->uid);
+
+	return hash_32(user ^ tls_hs_flow_seed, ilog2(TLS_HS_USERS)) *
+		       TLS_HS_FLOWS +
+	       hash_ptr(hs->lsn, ilog2(TLS_HS_FLOWS));
+}
+
 /**
  * tls_hs_start - begin with a handshake
  * @hs: the handshake, which has its settings; the reference goes to the socket
@@ -322,6 +373,7 @@ void tls_hs_start(struct tls_hs *hs, struct sock *sk)
 
 	sock_hold(sk);
 	hs->sk = sk;
+	hs->flow = tls_hs_flow_of(hs);
 
 	write_lock_bh(&sk->sk_callback_lock);
 	hs->data_ready = sk->sk_data_ready;
@@ -375,7 +427,9 @@ void tls_hs_restore(struct tls_hs *hs)
 	sk->sk_allocation = hs->allocation;
 	WRITE_ONCE(sk->sk_rcvlowat, hs->rcvlowat);
 	sk->sk_use_task_frag = hs->use_task_frag;
-	sock_valbool_flag(sk, SOCK_FASYNC, hs->fasync);
+	/* A user may have set or cleared O_ASYNC in the meantime. */
+	if (!sk->sk_socket || hs->fasync)
+		sock_valbool_flag(sk, SOCK_FASYNC, hs->fasync);
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -834,6 +888,17 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	return false;
 }
 
+/* Is there anything besides the urgent byte, or the end? */
+static bool tls_hs_is_readable(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	u32 unread = tp->rcv_nxt - tp->copied_seq;
+
+	return unread > (tp->urg_data && !before(tp->urg_seq, tp->copied_seq) &&
+			 !sock_flag(sk, SOCK_URGINLINE)) ||
+	       sk->sk_shutdown & RCV_SHUTDOWN;
+}
+
 /* Are there not enough bytes for the engine to get further? */
 static bool tls_hs_must_wait(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 			     int have)
@@ -841,7 +906,9 @@ static bool tls_hs_must_wait(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	struct sock *sk = hs->sk;
 
 	if (have < 0 || tcp_sk(sk)->urg_data) {
-		tls_hs_fallback(hs, buffers, TLS_HS_FB_URGENT);
+		/* Something must be there for the first read to return. */
+		if (tls_hs_is_readable(sk) || hs->consumed)
+			tls_hs_fallback(hs, buffers, TLS_HS_FB_URGENT);
 		return true;
 	}
 	if (have >= hs->need)
@@ -1059,6 +1126,62 @@ static void tls_hs_softirq_work(struct work_struct *work)
 	queue_work(tls_hs_bh_wq, &c->softirq_work);
 }
 
+/* Sort what is newly queued for the thread. */
+static void tls_hs_sort(struct tls_hs_cpu *c)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&c->thread.list));
+	struct tls_hs_flows *f = c->flows;
+	struct tls_hs_flow *flow;
+	struct tls_hs *hs, *next;
+
+	llist_for_each_entry_safe(hs, next, list, todo) {
+		u8 user = hs->flow / TLS_HS_FLOWS, lsn = hs->flow % TLS_HS_FLOWS;
+
+		flow = &f->flow[user][lsn];
+		if (!(f->listeners[user] & BIT(lsn)))
+			flow->last = &flow->first;
+		*flow->last = &hs->todo;
+		flow->last = &hs->todo.next;
+		hs->todo.next = NULL;
+		f->listeners[user] |= BIT(lsn);
+		f->users |= BIT_ULL(user);
+	}
+}
+
+/* The first bit of a set at or after @from, or the first one at all. */
+static unsigned int tls_hs_turn(u64 set, unsigned int from)
+{
+	u64 rest = set & ~(BIT_ULL(from) - 1);
+
+	return __ffs64(rest ?: set);
+}
+
+/* Whose turn it is. */
+static struct tls_hs *tls_hs_next_in_turn(struct tls_hs_cpu *c)
+{
+	struct tls_hs_flows *f = c->flows;
+	struct tls_hs_flow *flow;
+	unsigned int user, lsn;
+	struct tls_hs *hs;
+
+	tls_hs_sort(c);
+	if (!f->users)
+		return NULL;
+	user = tls_hs_turn(f->users, f->turn);
+	lsn = tls_hs_turn(f->listeners[user], f->next[user]);
+	f->turn = (user + 1) % TLS_HS_USERS;
+	f->next[user] = (lsn + 1) % TLS_HS_FLOWS;
+
+	flow = &f->flow[user][lsn];
+	hs = llist_entry(flow->first, struct tls_hs, todo);
+	flow->first = flow->first->next;
+	if (!flow->first)
+		f->listeners[user] &= ~BIT(lsn);
+	if (!f->listeners[user])
+		f->users &= ~BIT_ULL(user);
+	return hs;
+}
+
 static void tls_hs_run_jobs(struct tls_hs_cpu *c)
 {
 	struct llist_node *jobs = llist_reverse_order(llist_del_all(&c->jobs));
@@ -1077,7 +1200,7 @@ static void tls_hs_thread_work(struct kthread_work *work)
 	might_sleep();
 	do {
 		tls_hs_run_jobs(c);
-		hs = tls_hs_next(&c->thread);
+		hs = tls_hs_next_in_turn(c);
 		if (hs)
 			tls_hs_run_thread(hs, &c->thread);
 		cond_resched();
@@ -1146,9 +1269,13 @@ static void tls_hs_buffers_free(struct tls_hs_buffers *b)
 
 static void tls_hs_free_buffers(void)
 {
+	struct tls_hs_cpu *c;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
+		c = &per_cpu(tls_hs_cpu, cpu);
+		kvfree(c->flows);
+		c->flows = NULL;
 		tls_hs_buffers_free(&per_cpu(tls_hs_cpu.softirq.buffers, cpu));
 		tls_hs_buffers_free(&per_cpu(tls_hs_cpu.thread.buffers, cpu));
 	}
@@ -1188,10 +1315,16 @@ static int tls_hs_cpu_online(unsigned int cpu)
 
 static int tls_hs_prepare_cpus(void)
 {
+	struct tls_hs_cpu *c;
 	int cpu, node, rc;
 
+	get_random_bytes(&tls_hs_flow_seed, sizeof(tls_hs_flow_seed));
 	for_each_possible_cpu(cpu) {
 		node = cpu_to_node(cpu);
+		c = &per_cpu(tls_hs_cpu, cpu);
+		c->flows = kvzalloc_node(sizeof(*c->flows), GFP_KERNEL, node);
+		if (!c->flows)
+			return -ENOMEM;
 		if (!tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.softirq.buffers,
 						   cpu), node) ||
 		    !tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.thread.buffers,

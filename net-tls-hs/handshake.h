@@ -230,6 +230,7 @@ struct tls_hs_user {
  * @long_work: what comes next takes long: not in softirq
  * @foreign: the socket has not got a context, as it is not TCP's own any more
  * @end: &enum tls_hs_end
+ * @flow: whose turn it belongs to, see drive.c; constant
  * @error: what an in-kernel user is told if @end is neither done nor fallback
  * @data_ready: the socket's own callbacks and settings, to be restored
  * @state_change: same
@@ -276,6 +277,7 @@ struct tls_hs {
 	bool long_work;
 	bool foreign;
 	u8 end;
+	u16 flow;
 	int error;
 
 	void (*data_ready)(struct sock *sk);
@@ -379,6 +381,7 @@ struct tls_hs_ticket_keys {
  * @timeout_ms: net.tls.handshake_timeout_ms
  * @max_handshakes: net.tls.max_handshakes
  * @nr_handshakes: children of listeners in handshake or about to be closed
+ * @biggest: a listener that has many of them, under RCU
  * @ticket_lifetime: net.tls.ticket_lifetime, in seconds
  * @ticket_keys: under RCU, written by @ticket_work only; %NULL before the
  *	first listener and without tickets
@@ -389,6 +392,7 @@ struct tls_hs_net {
 	unsigned int timeout_ms;
 	unsigned int max_handshakes;
 	atomic_t nr_handshakes;
+	struct tls_hs_listener __rcu *biggest;
 	unsigned int ticket_lifetime;
 	struct tls_hs_ticket_keys __rcu *ticket_keys;
 	struct delayed_work ticket_work;

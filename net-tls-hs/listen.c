@@ -123,13 +123,14 @@ static struct proto *tls_hs_base_prot(const struct sock *sk)
 }
 
 /* The listener that a socket is, or %NULL.  Not so a child whose clone() was not
- * called since the listener was just being destroyed.  With the listener's file
- * open, or under RCU.
+ * called since the listener was just being destroyed, nor a socket that has been
+ * connected instead.  It stays as long as the context does: until the last file is
+ * closed, or RCU is dropped.
  */
 static struct tls_hs_listener *tls_hs_listener_of(const struct sock *sk)
 {
 	const struct tls_context *ctx = tls_get_ctx(sk);
-	struct tls_hs_listener *lsn = ctx ? READ_ONCE(ctx->hs_listener) : NULL;
+	struct tls_hs_listener *lsn = ctx ? ctx->hs_listener : NULL;
 
 	return lsn && READ_ONCE(lsn->sk) == sk ? lsn : NULL;
 }
@@ -421,21 +422,45 @@ static void tls_hs_evict(struct tls_hs_listener *lsn, u32 limit)
 	tls_hs_close(victim);
 }
 
-/* Evict children that are too many.  With the lock held. */
-static void tls_hs_keep_limits(struct tls_hs_listener *lsn, u32 limit)
+/* Evict children that are too many for a listener.  With the lock held. */
+static void tls_hs_keep_limit(struct tls_hs_listener *lsn, u32 limit)
+{
+	while (lsn->nr_silent + lsn->nr_waiting > limit)
+		tls_hs_evict(lsn, limit);
+}
+
+static u32 tls_hs_nr_pending(const struct tls_hs_listener *lsn)
+{
+	return READ_ONCE(lsn->nr_silent) + READ_ONCE(lsn->nr_waiting);
+}
+
+/* If there are too many in the network namespace, evict one of the listener that
+ * has most, as far as is known: who fills the namespace does so at its own expense.
+ * Those that are about to be closed count as well: one for one that comes.
+ */
+static void tls_hs_keep_net_limit(struct tls_hs_listener *lsn)
 {
 	struct tls_hs_net *tn = tls_hs_net(lsn->net);
-	bool evicted = false;
+	struct tls_hs_listener *biggest;
 
-	while (lsn->nr_silent + lsn->nr_waiting > limit) {
-		tls_hs_evict(lsn, limit);
-		evicted = true;
+	rcu_read_lock();
+	biggest = rcu_dereference(tn->biggest);
+	if (biggest != lsn &&
+	    (!biggest || tls_hs_nr_pending(lsn) > tls_hs_nr_pending(biggest))) {
+		/* Not after it has been released, see tls_hs_stop_listening(). */
+		spin_lock_bh(&lsn->lock);
+		if (lsn->sk)
+			rcu_assign_pointer(tn->biggest, lsn);
+		spin_unlock_bh(&lsn->lock);
+		biggest = lsn;
 	}
-	/* Those that are about to be closed count as well: one for one. */
-	if (!evicted &&
-	    lsn->nr_silent + lsn->nr_waiting > TLS_HS_LIMIT_FLOOR &&
-	    atomic_read(&tn->nr_handshakes) > READ_ONCE(tn->max_handshakes))
-		tls_hs_evict(lsn, limit);
+	if (atomic_read(&tn->nr_handshakes) > READ_ONCE(tn->max_handshakes)) {
+		spin_lock_bh(&biggest->lock);
+		if (biggest->nr_silent + biggest->nr_waiting > TLS_HS_LIMIT_FLOOR)
+			tls_hs_evict(biggest, tls_hs_limit(biggest));
+		spin_unlock_bh(&biggest->lock);
+	}
+	rcu_read_unlock();
 }
 
 /* The length of TCP's accept queue: the user's if nobody empties it.  With the
@@ -495,8 +520,8 @@ static void tls_hs_queue_drain(struct tls_hs_listener *lsn, struct sock *sk);
 static void tls_hs_enlist(struct tls_hs *hs, u8 place)
 {
 	struct tls_hs_listener *lsn = hs->lsn;
+	bool came = false;
 	struct sock *sk;
-	u32 limit;
 
 	rcu_read_lock();
 	spin_lock_bh(&lsn->lock);
@@ -512,13 +537,15 @@ static void tls_hs_enlist(struct tls_hs *hs, u8 place)
 			tls_hs_close(hs);
 		sk = NULL;
 	} else if (place != TLS_HS_READY) {
-		limit = tls_hs_limit(lsn);
-		tls_hs_keep_limits(lsn, limit);
+		tls_hs_keep_limit(lsn, tls_hs_limit(lsn));
+		came = true;
 		sk = NULL;
 	}
 	spin_unlock_bh(&lsn->lock);
 	if (sk)
 		tls_hs_wake(lsn, sk);
+	if (came)
+		tls_hs_keep_net_limit(lsn);
 	rcu_read_unlock();
 }
 
@@ -792,8 +819,13 @@ static void tls_hs_stop_listening(struct tls_hs_listener *lsn, struct sock *sk,
 	if (lsn->nr_silent + lsn->nr_waiting + lsn->nr_ready)
 		tls_hs_queue_drain(lsn, sk);
 	spin_unlock_bh(&lsn->lock);
-	if (release && timer_delete(&lsn->retry))
-		tls_hs_listener_put(lsn);
+	if (release) {
+		/* Nobody makes it the biggest any more; before RCU frees it. */
+		cmpxchg((struct tls_hs_listener **)&tls_hs_net(lsn->net)->biggest,
+			lsn, NULL);
+		if (timer_delete(&lsn->retry))
+			tls_hs_listener_put(lsn);
+	}
 	wake_up_interruptible_all(&lsn->wait);
 }
 
@@ -948,7 +980,7 @@ void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 {
 	struct inet_connection_sock *icsk = inet_csk(newsk);
 	struct tls_context *ctx = rcu_access_pointer(icsk->icsk_ulp_data);
-	struct tls_hs_listener *lsn = ctx ? READ_ONCE(ctx->hs_listener) : NULL;
+	struct tls_hs_listener *lsn = ctx ? ctx->hs_listener : NULL;
 
 	icsk->icsk_ulp_ops = NULL;
 	RCU_INIT_POINTER(icsk->icsk_ulp_data, NULL);
@@ -1126,7 +1158,9 @@ static int tls_hs_getname(struct socket *sock, struct sockaddr *addr, int peer)
 	const struct tls_context *ctx = tls_get_ctx(sock->sk);
 	int rc = tls_hs_base_ops(sock->sk)->getname(sock, addr, peer);
 
-	if (rc > 0 && peer == 2 && ctx && ctx->hs_session)
+	if (rc > 0 && peer == 2 &&
+	    inet_csk(sock->sk)->icsk_ulp_ops == &tcp_tls_ulp_ops &&
+	    ctx && ctx->hs_session)
 		addr->sa_family = AF_TLS;
 	return rc;
 }
@@ -1159,14 +1193,12 @@ static bool tls_hs_convert(struct socket *sock)
 
 	lock_sock(sk);
 	ctx = tls_get_ctx(sk);
-	if (sk->sk_state == TCP_ESTABLISHED && ctx && ctx->hs_listener) {
-		lsn = ctx->hs_listener;
+	lsn = tls_hs_listener_of(sk);
+	if (lsn && sk->sk_state == TCP_ESTABLISHED) {
 		tls_hs_restore_listener(sk, lsn);
 		tls_hs_stop_listening(lsn, sk, true);
-		WRITE_ONCE(ctx->hs_listener, NULL);
 		ctx->tx_max_payload_len = TLS_MAX_PAYLOAD_SIZE;
 		update_sk_prot(sk, ctx);
-		tls_hs_listener_put(lsn);
 	}
 	release_sock(sk);
 	return READ_ONCE(sock->ops) != tls_hs_listen_ops[tls_hs_family(sk)];
@@ -1320,7 +1352,6 @@ static void tls_hs_listener_release(struct sock *sk, struct tls_context *ctx)
 	if (tls_hs_is_active(lsn))
 		tls_hs_restore_listener(sk, lsn);
 	tls_hs_stop_listening(lsn, sk, true);
-	tls_hs_listener_put(lsn);
 }
 
 /**

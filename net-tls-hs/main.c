@@ -34,6 +34,8 @@ unsigned int tls_hs_net_id __read_mostly;
 /* Free what a context has of handshakes.  A listener has been released. */
 void tls_hs_ctx_free(struct tls_context *ctx)
 {
+	if (ctx->hs_listener)
+		tls_hs_listener_put(ctx->hs_listener);
 	if (ctx->hs) {
 		tls_hs_disarm(ctx->hs);
 		tls_hs_put(ctx->hs);
@@ -97,6 +99,8 @@ int tls_hs_get_status(struct sock *sk, void *status, size_t size)
 
 	if (ctx && ctx->hs)
 		return -EINPROGRESS;
+	if (ctx && ctx->hs_failed)
+		return -ECONNABORTED;
 	if (!ctx || !ctx->hs_session)
 		return -ENODATA;
 	if (size < sizeof(struct tls_hs_status))
@@ -145,7 +149,9 @@ int tls_hs_put_info(const struct tls_context *ctx, struct sk_buff *skb)
 	struct nlattr *nest;
 	int rc = 0;
 
-	lsn = READ_ONCE(ctx->hs_listener);
+	lsn = ctx->hs_listener;
+	if (lsn && !READ_ONCE(lsn->sk))
+		lsn = NULL;
 	/* Pairs with smp_store_release() in tls_hs_take_over(). */
 	if (!lsn && !smp_load_acquire(&ctx->hs_session))
 		return 0;

@@ -8,6 +8,7 @@
  * that it has begun with.
  */
 
+#include <linux/capability.h>
 #include <linux/key.h>
 #include <linux/memcontrol.h>
 #include <linux/module.h>
@@ -175,6 +176,9 @@ static int tls_hs_prepare(const struct net *net,
 	rc = tls_hs_settings_check(settings);
 	if (rc)
 		return rc;
+	/* Softirqs are at the expense of all. */
+	if (settings->flags & TLS_HS_F_SOFTIRQ && !capable(CAP_NET_ADMIN))
+		return -EPERM;
 	rc = tls_hs_drive_prepare();
 	if (rc)
 		return rc;
@@ -233,6 +237,12 @@ struct tls_hs_conf *tls_hs_conf_from_user(const struct net *net,
 	return tls_hs_conf_create(net, &settings);
 }
 
+/* Has the socket been connected while the keyring was looked into? */
+static bool tls_hs_listener_is_gone(const struct tls_hs_listener *lsn)
+{
+	return !READ_ONCE(lsn->sk);
+}
+
 /**
  * tls_hs_set_settings - setsockopt(TLS_HS) of a listener
  * @lsn: the listener
@@ -255,7 +265,9 @@ int tls_hs_set_settings(struct tls_hs_listener *lsn, struct sock *sk,
 
 	lock_sock(sk);
 	old = rcu_dereference_protected(lsn->conf, lockdep_sock_is_held(sk));
-	rc = old ? 0 : tls_hs_listener_can_activate(sk);
+	rc = tls_hs_listener_is_gone(lsn) ? -ENOTCONN : 0;
+	if (!rc && !old)
+		rc = tls_hs_listener_can_activate(sk);
 	if (!rc) {
 		if (conf->settings.flags & TLS_HS_F_NO_FALLBACK)
 			tls_hs_listener_guard(lsn, sk);
@@ -352,7 +364,11 @@ int tls_hs_set_sni(struct tls_hs_listener *lsn, struct sock *sk,
 	}
 
 	lock_sock(sk);
-	rc = tls_hs_names_set(&lsn->names, sk, sni->server_name, len, conf);
+	if (tls_hs_listener_is_gone(lsn))
+		rc = -ENOTCONN;
+	else
+		rc = tls_hs_names_set(&lsn->names, sk, sni->server_name, len,
+				      conf);
 	release_sock(sk);
 	if (conf)
 		tls_hs_conf_put(conf);
@@ -408,16 +424,23 @@ int tls_hs_set_alpn(struct tls_hs_listener *lsn, struct sock *sk,
 		    sockptr_t optval, unsigned int optlen)
 {
 	struct tls_hs_alpn *alpn, *old;
+	int rc = 0;
 
 	alpn = tls_hs_alpn_new(optval, optlen);
 	if (IS_ERR(alpn))
 		return PTR_ERR(alpn);
 
 	lock_sock(sk);
-	old = rcu_replace_pointer(lsn->alpn, alpn, lockdep_sock_is_held(sk));
+	if (tls_hs_listener_is_gone(lsn)) {
+		rc = -ENOTCONN;
+		old = alpn;
+	} else {
+		old = rcu_replace_pointer(lsn->alpn, alpn,
+					  lockdep_sock_is_held(sk));
+	}
 	release_sock(sk);
 	tls_hs_alpn_put(old);
-	return 0;
+	return rc;
 }
 
 /**

@@ -154,6 +154,7 @@ def no_fallback(env):
     client.send_hello()
     expect_end(client, ("protocol_version",))
     eq(wait_events(conn) & select.POLLERR, select.POLLERR)
+    eq(error(tls_hs.status, conn), "ECONNABORTED")
     eq(error(conn.recv, 1), "EPROTO")
     eq(conn.recv(1), b"")
     eq(error(conn.send, b"plain text"), "EPIPE")
@@ -283,6 +284,48 @@ def not_here(env):
     sock.close()
     time.sleep(0.02)
     eq(error(conn.setsockopt, SOL_TLS, TLS_HS, tls_hs.settings(env.ring)), "ENOTCONN")
+
+
+@test
+def asleep(env):
+    """EBUSY while somebody sleeps in recv() or send(), which would go on in the clear."""
+    for sleeper in ("recv", "send"):
+        sock, conn = tcp_pair()
+        conn.settimeout(None)
+        if sleeper == "recv":
+            thread = threading.Thread(target=conn.recv, args=(1,))
+        else:
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            thread = threading.Thread(target=conn.sendall, args=(bytes(8 << 20),))
+        thread.start()
+        time.sleep(0.1)
+        eq(error(start, env, conn), "EBUSY", sleeper)
+        if sleeper == "recv":
+            sock.sendall(b"x")
+        else:
+            left = 8 << 20
+            while left:
+                left -= len(sock.recv(1 << 20))
+        thread.join(10)
+        conn.settimeout(10)
+        conn.setsockopt(SOL_TLS, TLS_HS, tls_hs.settings(env.ring))
+        client = Client(sock, Hello())
+        client.handshake()
+        wait_events(conn)
+        ping(client, conn)
+
+
+@test
+def options(env):
+    """SO_RCVLOWAT that is set meanwhile counts afterwards."""
+    sock, conn = tcp_pair()
+    start(env, conn)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 50000)
+    client = Client(sock, Hello())
+    client.handshake()
+    wait_events(conn)
+    eq(tls_hs.status(conn)["version"], 0x0304)
+    eq(conn.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 50000)
 
 
 @test

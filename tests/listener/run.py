@@ -22,6 +22,7 @@ import faults  # noqa: E402,F401
 import flood  # noqa: E402,F401
 import migrate  # noqa: E402,F401
 import settings  # noqa: E402,F401
+import users  # noqa: E402,F401
 
 
 def main():
