@@ -135,9 +135,8 @@ int tls_hs_get_alpn(struct sock *sk, u8 *name)
  * @skb: the message
  *
  * And how busy a listener is.  Says nothing of sockets whose handshake the kernel
- * did not do.  Keys are in
- * place before the socket has a user, so that TLS_INFO_VERSION and _CIPHER
- * come with it.
+ * did not do.  Keys are in place before the socket has a user, so that
+ * TLS_INFO_VERSION and _CIPHER come with it.
  *
  * Context: any, under RCU, without the socket's lock.
  * Return: 0 or -EMSGSIZE.
