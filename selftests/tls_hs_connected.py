@@ -5,6 +5,7 @@ TLS handshakes in the kernel on sockets that are connected already, as protocols
 do it that start in the clear: setsockopt(TLS_HS) on a connection.
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -346,7 +347,9 @@ def many(env):
             client.handshake(b"data")
             eq(recv_exact(conn, 4), b"data")
         elif i % 5 == 3:
-            client.send_hello()
+            # It may be over by now on a slow machine.
+            with contextlib.suppress(ConnectionError):
+                client.send_hello()
     for i, (client, conn) in enumerate(conns):
         if i % 5 in (3, 4):
             eq(error(conn.recv, 1), "ETIMEDOUT")
