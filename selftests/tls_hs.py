@@ -260,6 +260,15 @@ def destroy(family, local, remote=None, cookie=b"\xff" * 8):
             raise OSError(err, os.strerror(err))
 
 
+def error(func, *args):
+    """The errno that a call ends in."""
+    try:
+        func(*args)
+    except OSError as err:
+        return errno.errorcode[err.errno]
+    return "no error"
+
+
 def readable(sock, seconds):
     """Whether poll() says that the socket is readable within that time."""
     poll = select.poll()

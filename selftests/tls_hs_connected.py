@@ -6,7 +6,6 @@ do it that start in the clear: setsockopt(TLS_HS) on a connection.
 """
 
 import contextlib
-import errno
 import os
 import select
 import socket
@@ -20,21 +19,12 @@ import tls_handshake
 import tls_hs
 from tls13 import Client, Hello
 from tls_handshake import eq, expect_end, ping, recv_exact, test
-from tls_hs import SOL_TLS, TLS_HS
+from tls_hs import SOL_TLS, TLS_HS, error
 
 tls_handshake.TESTS.clear()
 
 TLS_TX = 1
 TCP_ZEROCOPY_RECEIVE = 35
-
-
-def error(func, *args):
-    """The errno that a call ends in."""
-    try:
-        func(*args)
-    except OSError as err:
-        return errno.errorcode[err.errno]
-    return "no error"
 
 
 def tcp_pair(family=socket.AF_INET):

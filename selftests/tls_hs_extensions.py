@@ -10,7 +10,6 @@ otherwise.
 """
 
 import ctypes
-import errno
 import fcntl
 import os
 import socket
@@ -24,21 +23,12 @@ import tls_handshake
 import tls_hs
 from tls_handshake import Skip, connect, eq, expect_end, pair, pair_with_alpn, ping, recv_exact
 from tls_handshake import served, test
-from tls_hs import AF_TLS
+from tls_hs import AF_TLS, error
 
 tls_handshake.TESTS.clear()
 
 F_NO_TICKETS = 8
 CERTIFICATE, KEY = tls_hs.P256_IDENTITY[:-138], tls_hs.P256_IDENTITY[-138:]
-
-
-def error(func, *args):
-    """The errno that a call ends in."""
-    try:
-        func(*args)
-    except OSError as err:
-        return errno.errorcode[err.errno]
-    return "no error"
 
 
 # --- Tickets -------------------------------------------------------------------
