@@ -44,7 +44,7 @@ struct tls_hs_connected {
 };
 
 /* Each a struct proto_ops, by family. */
-static void *tls_hs_wait_ops[2] __ro_after_init;
+static void *tls_hs_wait_ops[2] __read_mostly;
 
 /* Made for the first socket of the family: those of kTLS are made that way. */
 static struct proto tls_hs_wait_prots[2];

@@ -86,7 +86,7 @@ enum {
 };
 
 /* Each a struct proto_ops. */
-static void *tls_hs_listen_ops[TLS_HS_NUM_FAMILIES] __ro_after_init;
+static void *tls_hs_listen_ops[TLS_HS_NUM_FAMILIES] __read_mostly;
 
 /* Made for the first listener of the family that needs them, not before, since
  * TCP's own are not complete until they have been registered.
