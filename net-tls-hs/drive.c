@@ -433,17 +433,6 @@ void tls_hs_restore(struct tls_hs *hs)
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-/* The handshake has ended.  Socket lock held. */
-static void tls_hs_end(struct tls_hs *hs, u8 end, int error)
-{
-	if (hs->end != TLS_HS_RUNNING)
-		return;
-	WRITE_ONCE(hs->end, end);
-	hs->error = error;
-	tls_hs_restore(hs);
-	hs->user->ended(hs);
-}
-
 /**
  * tls_hs_finish_early - end a handshake that its user does not want any more
  * @hs: the handshake
@@ -461,6 +450,15 @@ void tls_hs_finish_early(struct tls_hs *hs, u8 end, int error)
 	WRITE_ONCE(hs->end, end);
 	hs->error = error;
 	tls_hs_restore(hs);
+}
+
+/* The handshake has ended, and its user is told.  Socket lock held. */
+static void tls_hs_end(struct tls_hs *hs, u8 end, int error)
+{
+	if (hs->end != TLS_HS_RUNNING)
+		return;
+	tls_hs_finish_early(hs, end, error);
+	hs->user->ended(hs);
 }
 
 static void tls_hs_consume(struct tls_hs *hs, u32 len)

@@ -1209,6 +1209,19 @@ static bool tls_hs_may_listen(const struct sock *sk)
 	return (1 << inet_sk_state_load(sk)) & (TCPF_LISTEN | TCPF_CLOSE);
 }
 
+/* The listener that has an option of SOL_TLS, %NULL if the socket has become one of
+ * kTLS by connect(), or an error.
+ */
+static struct tls_hs_listener *tls_hs_option_of(struct socket *sock)
+{
+	struct tls_hs_listener *lsn;
+
+	if (!tls_hs_may_listen(sock->sk))
+		return tls_hs_convert(sock) ? NULL : ERR_PTR(-ENOTCONN);
+	lsn = tls_hs_listener_of(sock->sk);
+	return lsn ?: ERR_PTR(-ENOPROTOOPT);
+}
+
 static int tls_hs_setsockopt(struct socket *sock, int level, int optname,
 			     sockptr_t optval, unsigned int optlen)
 {
@@ -1217,15 +1230,12 @@ static int tls_hs_setsockopt(struct socket *sock, int level, int optname,
 
 	if (level != SOL_TLS)
 		return base->setsockopt(sock, level, optname, optval, optlen);
-	if (!tls_hs_may_listen(sock->sk)) {
-		if (!tls_hs_convert(sock))
-			return -ENOTCONN;
+	lsn = tls_hs_option_of(sock);
+	if (IS_ERR(lsn))
+		return PTR_ERR(lsn);
+	if (!lsn)
 		return READ_ONCE(sock->ops)->setsockopt(sock, level, optname,
 							optval, optlen);
-	}
-	lsn = tls_hs_listener_of(sock->sk);
-	if (!lsn)
-		return -ENOPROTOOPT;
 	switch (optname) {
 	case TLS_HS:
 		return tls_hs_set_settings(lsn, sock->sk, optval, optlen);
@@ -1250,15 +1260,12 @@ static int tls_hs_getsockopt(struct socket *sock, int level, int optname,
 
 	if (level != SOL_TLS)
 		return base->getsockopt(sock, level, optname, optval, optlen);
-	if (!tls_hs_may_listen(sock->sk)) {
-		if (!tls_hs_convert(sock))
-			return -ENOTCONN;
+	lsn = tls_hs_option_of(sock);
+	if (IS_ERR(lsn))
+		return PTR_ERR(lsn);
+	if (!lsn)
 		return READ_ONCE(sock->ops)->getsockopt(sock, level, optname,
 							optval, optlen);
-	}
-	lsn = tls_hs_listener_of(sock->sk);
-	if (!lsn)
-		return -ENOPROTOOPT;
 	switch (optname) {
 	case TLS_HS:
 		return tls_hs_get_settings(lsn, optval, optlen);

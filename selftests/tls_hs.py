@@ -260,6 +260,19 @@ def destroy(family, local, remote=None, cookie=b"\xff" * 8):
             raise OSError(err, os.strerror(err))
 
 
+def destroy_listener(lsk):
+    """ss -K of a listener, which its port's SO_REUSEPORT group finds by who asks."""
+    cookie = lsk.getsockopt(socket.SOL_SOCKET, 57, 8)
+    for port in range(1, 500):
+        try:
+            destroy(lsk.family, lsk.getsockname(), ("127.0.0.1", port), cookie)
+            return
+        except OSError as err:
+            if err.errno not in (errno.ENOENT, errno.ESTALE):
+                raise
+    raise OSError(errno.ENOENT, "the listener is not found")
+
+
 def error(func, *args):
     """The errno that a call ends in."""
     try:

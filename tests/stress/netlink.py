@@ -57,19 +57,6 @@ def destroy(entry):
         raise
 
 
-def destroy_listener(lsk):
-    """ss -K of a listener, which its port's group finds by who asks."""
-    cookie = lsk.getsockopt(socket.SOL_SOCKET, 57, 8)
-    for port in range(1, 100):
-        try:
-            tls_hs.destroy(lsk.family, lsk.getsockname(), ("127.0.0.1", port), cookie)
-            return
-        except OSError as err:
-            if err.errno not in (errno.ENOENT, errno.ESTALE):
-                raise
-    raise OSError(errno.ENOENT, "the listener is not found")
-
-
 def readers(world):
     """Looks at all sockets, as ss does."""
     while world.running():

@@ -10,7 +10,6 @@ import struct
 import time
 
 from world import PLAIN, Ports, abort, kill, spawn, tls13, tls_hs
-from netlink import destroy_listener
 
 RCVTIMEO = struct.pack("ll", 0, 300000)
 NAMES = ("sni.test", "*.wild.test", "ecdsa.test", "rsa.test")
@@ -191,7 +190,7 @@ class Member:
             elif how == "disconnect":
                 self.disconnect()
             else:
-                destroy_listener(self.sock)
+                tls_hs.destroy_listener(self.sock)
             self.world.sleep(self.rng.choice((0, 0.001, 0.02)))
             self.sock.listen(self.rng.choice((0, 1, 8, 64)))
             self.world.count(f"{how}, and listen() again")
