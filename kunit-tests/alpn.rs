@@ -2,9 +2,9 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_alpn))]
 mod tests {
-    use crate::alert::Alert;
-    use crate::alpn::Protocols;
-    use crate::codec::Reader;
+    use crate::engine::wire::alert::Alert;
+    use crate::engine::wire::alpn::Protocols;
+    use crate::engine::wire::codec::Reader;
 
     #[test]
     fn lists() {

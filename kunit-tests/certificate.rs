@@ -2,9 +2,9 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_certificate))]
 mod tests {
-    use crate::certificate::{certificates, len, write, write_stapled, Staples};
-    use crate::codec::Writer;
-    use crate::der::Der;
+    use crate::engine::wire::certificate::{certificates, len, write, write_stapled, Staples};
+    use crate::engine::wire::codec::Writer;
+    use crate::engine::wire::der::Der;
     use crate::tests::hex;
 
     /// An OCSPResponse (RFC 6960, section 4.2.1): successful, with an empty id-pkix-ocsp-basic.

@@ -2,13 +2,17 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_identity))]
 mod tests {
-    use crate::alert::Alert;
-    use crate::chain::{Authorities, Signatures};
-    use crate::codec::{Reader, U16List};
-    use crate::config::{NoIdentity, Wanted};
-    use crate::identity::{find_name, select, sort_names, NameEntry};
-    use crate::identity::{IdentityError, Name, NameIndex, Payload, PrivateKey, PublicKey};
-    use crate::names::Scheme::{self, EcdsaSecp256r1Sha256 as Ecdsa, RsaPssRsaeSha256 as Rsa};
+    use crate::engine::policy::chain::{Authorities, Signatures};
+    use crate::engine::policy::identity::{find_name, select, sort_names, NameEntry};
+    use crate::engine::policy::identity::{
+        IdentityError, Name, NameIndex, Payload, PrivateKey, PublicKey,
+    };
+    use crate::engine::policy::settings::{NoIdentity, Wanted};
+    use crate::engine::wire::alert::Alert;
+    use crate::engine::wire::codec::{Reader, U16List};
+    use crate::engine::wire::names::Scheme::{
+        self, EcdsaSecp256r1Sha256 as Ecdsa, RsaPssRsaeSha256 as Rsa,
+    };
     use crate::p256;
     use crate::tests::{hex, Platform};
 

@@ -2,11 +2,11 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_key_exchange))]
 mod tests {
-    use crate::alert::Alert;
-    use crate::codec::Writer;
-    use crate::key_exchange::SharedSecret;
+    use crate::engine::keys::key_exchange::SharedSecret;
+    use crate::engine::wire::alert::Alert;
+    use crate::engine::wire::codec::Writer;
+    use crate::engine::wire::names::Group;
     use crate::mlkem::{self, CIPHERTEXT_LEN, ENCAPSULATION_KEY_LEN};
-    use crate::names::Group;
     use crate::tests::mlkem_vector::{CIPHERTEXT, KEY, MESSAGE, SHARED};
     use crate::tests::{hex, zeroed, Platform};
 

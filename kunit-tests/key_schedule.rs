@@ -2,10 +2,10 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_key_schedule))]
 mod tests {
-    use crate::crypto::HashAlg;
-    use crate::key_schedule::{EarlySecret, HandshakeSecret, MasterSecret};
-    use crate::key_schedule::{ExporterSecret, TrafficSecret};
-    use crate::names::CipherSuite;
+    use crate::engine::crypto::HashAlg;
+    use crate::engine::keys::schedule::{EarlySecret, HandshakeSecret, MasterSecret};
+    use crate::engine::keys::schedule::{ExporterSecret, TrafficSecret};
+    use crate::engine::wire::names::CipherSuite;
     use crate::tests::{hex, Platform};
 
     /// RFC 8448, section 3: the shared secret of X25519.

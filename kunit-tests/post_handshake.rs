@@ -5,8 +5,8 @@
     kernel::macros::kunit_tests(tls_handshake_post_handshake)
 )]
 mod tests {
-    use crate::alert::Alert;
-    use crate::post_handshake::{Event, PostHandshake, MAX_KEY_UPDATES};
+    use crate::engine::state::post_handshake::{Event, PostHandshake, MAX_KEY_UPDATES};
+    use crate::engine::wire::alert::Alert;
 
     const UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
     const REQUEST: [u8; 5] = [24, 0, 0, 1, 1];

@@ -2,12 +2,12 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_record))]
 mod tests {
-    use crate::alert::Alert;
-    use crate::crypto::{Crypto, TAG_LEN};
-    use crate::ct::Secret;
-    use crate::key_schedule::TrafficKeys;
-    use crate::names::{content_type, CipherSuite};
-    use crate::record::{Protection, HEADER_LEN, MAX_PLAINTEXT};
+    use crate::engine::crypto::{Crypto, TAG_LEN};
+    use crate::engine::ct::Secret;
+    use crate::engine::keys::schedule::TrafficKeys;
+    use crate::engine::wire::alert::Alert;
+    use crate::engine::wire::names::{content_type, CipherSuite};
+    use crate::engine::wire::record::{Protection, HEADER_LEN, MAX_PLAINTEXT};
     use crate::tests::{hex, zeroed, Platform};
 
     fn protection(key: [u8; 16], iv: [u8; 12]) -> Protection {

@@ -2,8 +2,8 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_record_limit))]
 mod tests {
-    use crate::alert::Alert;
-    use crate::record_limit::RecordLimit;
+    use crate::engine::wire::alert::Alert;
+    use crate::engine::wire::record_limit::RecordLimit;
 
     fn max(size: Option<u16>, fragment: Option<u8>) -> Result<u16, Alert> {
         RecordLimit::new(size, fragment).map(RecordLimit::max_fragment)

@@ -2,16 +2,18 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_session))]
 mod tests {
-    use crate::alert::Alert;
-    use crate::alpn::Protocols;
-    use crate::certificate::Staples;
-    use crate::config::{flag_bits, version_bits};
-    use crate::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
+    use crate::engine::keys::ticket::Tickets;
+    use crate::engine::policy::settings::{flag_bits, version_bits};
+    use crate::engine::policy::settings::{
+        Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+    };
+    use crate::engine::scratch::Scratch;
+    use crate::engine::state::session::{Fallback, Session, Step};
+    use crate::engine::wire::alert::Alert;
+    use crate::engine::wire::alpn::Protocols;
+    use crate::engine::wire::certificate::Staples;
     use crate::p256;
-    use crate::scratch::Scratch;
-    use crate::session::{Fallback, Session, Step};
     use crate::tests::{hex, zeroed, Platform};
-    use crate::ticket::Tickets;
     use core::cell::Cell;
 
     const BOTH: u32 = version_bits::TLS_1_2 | version_bits::TLS_1_3;

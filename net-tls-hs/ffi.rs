@@ -7,20 +7,20 @@
 //!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
-use crate::alpn::Protocols;
-use crate::config::Config;
-use crate::crypto::AeadAlg;
-use crate::ct::wipe_stack;
+use crate::engine::crypto::AeadAlg;
+use crate::engine::ct::wipe_stack;
+use crate::engine::keys::schedule::TrafficKeys;
+use crate::engine::keys::ticket::{TicketKey, Tickets};
+use crate::engine::policy::identity;
+use crate::engine::policy::settings::Config;
+use crate::engine::scratch::Scratch;
+use crate::engine::state::post_handshake::Event;
+use crate::engine::state::session::{Session, Step};
+use crate::engine::wire::alpn::Protocols;
+use crate::engine::wire::framing;
+use crate::engine::wire::names::TLS_1_3;
 use crate::ffi_identity::CallIdentities;
-use crate::framing;
-use crate::identity;
 use crate::kcrypto::LibCrypto;
-use crate::key_schedule::TrafficKeys;
-use crate::names::TLS_1_3;
-use crate::post_handshake::Event;
-use crate::scratch::Scratch;
-use crate::session::{Session, Step};
-use crate::ticket::{TicketKey, Tickets};
 use core::mem::size_of;
 use kernel::bindings;
 use kernel::ffi::{c_int, c_void};

@@ -4,15 +4,15 @@
 //!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
-use crate::certificate::{self, Staples};
-use crate::chain::{Authorities, Signatures};
-use crate::config::{Identities, Identity, NoIdentity, SigningKey, Wanted};
-use crate::ct::wipe_stack;
-use crate::der::Der;
-use crate::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
+use crate::engine::ct::wipe_stack;
+use crate::engine::keys::ticket;
+use crate::engine::policy::chain::{Authorities, Signatures};
+use crate::engine::policy::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
+use crate::engine::policy::settings::{Identities, Identity, NoIdentity, SigningKey, Wanted};
+use crate::engine::wire::certificate::{self, Staples};
+use crate::engine::wire::der::Der;
+use crate::engine::wire::names::Scheme;
 use crate::kcrypto::LibCrypto;
-use crate::names::Scheme;
-use crate::ticket;
 use crate::{p256, rsa};
 use kernel::alloc::flags::GFP_KERNEL_ACCOUNT;
 use kernel::alloc::AllocError;

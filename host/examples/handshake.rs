@@ -10,15 +10,17 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use tls_handshake_host::certificate::Staples;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::count::{counted, so_far, uncounted};
-use tls_handshake_host::crypto::*;
+use tls_handshake_host::engine::crypto::*;
+use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
+use tls_handshake_host::engine::policy::identity::{self, Payload};
+use tls_handshake_host::engine::policy::settings::{
+    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+};
+use tls_handshake_host::engine::scratch::Scratch;
+use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::identity::{self, Payload};
-use tls_handshake_host::scratch::Scratch;
-use tls_handshake_host::session::{Session, Step};
-use tls_handshake_host::ticket::{self, TicketKey, Tickets};
 use tls_handshake_host::{p256, rsa, zeroed};
 
 #[path = "../tests/common/mod.rs"]

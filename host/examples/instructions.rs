@@ -4,18 +4,22 @@
 //! `cargo run --release --example instructions [part of a name ...]`
 
 use std::hint::black_box;
-use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::certificate::Staples;
-use tls_handshake_host::chain::{Authorities, Signatures};
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
 use tls_handshake_host::count::{counted, so_far};
-use tls_handshake_host::der::Der;
+use tls_handshake_host::engine::keys::ticket::Tickets;
+use tls_handshake_host::engine::policy::chain::{Authorities, Signatures};
+use tls_handshake_host::engine::policy::identity::{
+    find_name, select, sort_names, NameEntry, NameIndex,
+};
+use tls_handshake_host::engine::policy::settings::{
+    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+};
+use tls_handshake_host::engine::scratch::Scratch;
+use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::wire::alpn::Protocols;
+use tls_handshake_host::engine::wire::certificate::Staples;
+use tls_handshake_host::engine::wire::der::Der;
+use tls_handshake_host::engine::wire::names::Scheme;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::identity::{find_name, select, sort_names, NameEntry, NameIndex};
-use tls_handshake_host::names::Scheme;
-use tls_handshake_host::scratch::Scratch;
-use tls_handshake_host::session::{Session, Step};
-use tls_handshake_host::ticket::Tickets;
 use tls_handshake_host::{p256, rsa, zeroed};
 
 /// Prepares an operation's input and returns the operation.

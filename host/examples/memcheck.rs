@@ -21,14 +21,18 @@ mod common;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tls_handshake_host::certificate::Staples;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
+use tls_handshake_host::engine::ct;
+use tls_handshake_host::engine::keys::ticket;
+use tls_handshake_host::engine::policy::identity::{self, Payload};
+use tls_handshake_host::engine::policy::settings::{
+    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+};
+use tls_handshake_host::engine::scratch::Scratch;
+use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::identity::{self, Payload};
 use tls_handshake_host::memcheck::{self, classify, declassify};
-use tls_handshake_host::scratch::Scratch;
-use tls_handshake_host::session::{Session, Step};
-use tls_handshake_host::{ct, mlkem, p256, rsa, ticket, zeroed};
+use tls_handshake_host::{mlkem, p256, rsa, zeroed};
 
 /// Counts what memcheck finds.
 struct Checks {

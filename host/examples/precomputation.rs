@@ -11,9 +11,11 @@
 use std::hint::black_box;
 use std::time::Instant;
 use tls_handshake_host::count::{counted, so_far};
-use tls_handshake_host::der::Der;
+use tls_handshake_host::engine::crypto;
+use tls_handshake_host::engine::ct;
+use tls_handshake_host::engine::wire::der::Der;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::{crypto, ct, zeroed};
+use tls_handshake_host::zeroed;
 
 // With what is private to the kernel's crate.
 #[path = "../../net-tls-hs/p256/mod.rs"]

@@ -4,49 +4,19 @@
 // A hash's or a writer's is never empty.
 #![allow(clippy::len_without_is_empty)]
 
-macro_rules! portable {
-    ($($name:ident = $path:literal,)*) => {
-        $(#[path = $path] pub mod $name;)*
-    };
-}
-
-portable! {
-    alert = "../../net-tls-hs/alert.rs",
-    alpn = "../../net-tls-hs/alpn.rs",
-    answer = "../../net-tls-hs/answer.rs",
-    certificate = "../../net-tls-hs/certificate.rs",
-    chain = "../../net-tls-hs/chain.rs",
-    client_finished = "../../net-tls-hs/client_finished.rs",
-    client_hello = "../../net-tls-hs/client_hello.rs",
-    codec = "../../net-tls-hs/codec.rs",
-    config = "../../net-tls-hs/config.rs",
-    crypto = "../../net-tls-hs/crypto.rs",
-    ct = "../../net-tls-hs/ct.rs",
-    der = "../../net-tls-hs/der.rs",
-    framing = "../../net-tls-hs/framing.rs",
-    identity = "../../net-tls-hs/identity.rs",
-    key_exchange = "../../net-tls-hs/key_exchange.rs",
-    key_schedule = "../../net-tls-hs/key_schedule.rs",
-    names = "../../net-tls-hs/names.rs",
-    negotiation = "../../net-tls-hs/negotiation.rs",
-    post_handshake = "../../net-tls-hs/post_handshake.rs",
-    psk = "../../net-tls-hs/psk.rs",
-    record = "../../net-tls-hs/record.rs",
-    record_limit = "../../net-tls-hs/record_limit.rs",
-    resumption = "../../net-tls-hs/resumption.rs",
-    retry = "../../net-tls-hs/retry.rs",
-    rsa = "../../net-tls-hs/rsa/mod.rs",
-    scratch = "../../net-tls-hs/scratch.rs",
-    server_flight = "../../net-tls-hs/server_flight.rs",
-    session = "../../net-tls-hs/session.rs",
-    ticket = "../../net-tls-hs/ticket.rs",
-}
-
+#[path = "../../net-tls-hs/engine/mod.rs"]
+pub mod engine;
 #[cfg(not(feature = "toy"))]
-portable! {
-    mlkem = "../../net-tls-hs/mlkem/mod.rs",
-    p256 = "../../net-tls-hs/p256/mod.rs",
-}
+#[path = "../../net-tls-hs/mlkem/mod.rs"]
+pub mod mlkem;
+#[cfg(not(feature = "toy"))]
+#[path = "../../net-tls-hs/p256/mod.rs"]
+pub mod p256;
+#[path = "../../net-tls-hs/rsa/mod.rs"]
+pub mod rsa;
+
+// Where the primitives look for them.
+pub use engine::{crypto, ct};
 
 pub mod count;
 pub mod host_crypto;

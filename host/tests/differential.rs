@@ -24,12 +24,12 @@ use program::{shares, Hello};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::config::Config;
+use tls_handshake_host::engine::policy::settings::Config;
+use tls_handshake_host::engine::scratch::Scratch;
+use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::p256;
-use tls_handshake_host::scratch::Scratch;
-use tls_handshake_host::session::{Session, Step};
 
 /// What a server does with a ClientHello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,17 +4,21 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
-use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::certificate::Staples;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
+use tls_handshake_host::engine::keys::ticket;
+use tls_handshake_host::engine::keys::ticket::Tickets;
+use tls_handshake_host::engine::policy::identity;
+use tls_handshake_host::engine::policy::identity::Payload;
+use tls_handshake_host::engine::policy::settings::{
+    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+};
+use tls_handshake_host::engine::scratch::Scratch;
+use tls_handshake_host::engine::state::post_handshake::Event;
+use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::wire::alpn::Protocols;
+use tls_handshake_host::engine::wire::certificate::Staples;
+use tls_handshake_host::engine::wire::record::Protection;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::identity::Payload;
-use tls_handshake_host::post_handshake::Event;
-use tls_handshake_host::record::Protection;
-use tls_handshake_host::scratch::Scratch;
-use tls_handshake_host::session::{Session, Step};
-use tls_handshake_host::ticket::Tickets;
-use tls_handshake_host::{identity, p256, rsa, ticket};
+use tls_handshake_host::{p256, rsa};
 
 #[path = "later/mod.rs"]
 mod later;
@@ -149,10 +153,10 @@ fn client_config(
 /// The longest chain in the shortest records, as what is to be sent has to fit.
 #[test]
 fn longest_flight() {
-    use tls_handshake_host::ct::Secret;
-    use tls_handshake_host::key_schedule::TrafficKeys;
-    use tls_handshake_host::names::CipherSuite;
-    use tls_handshake_host::record::Protection;
+    use tls_handshake_host::engine::ct::Secret;
+    use tls_handshake_host::engine::keys::schedule::TrafficKeys;
+    use tls_handshake_host::engine::wire::names::CipherSuite;
+    use tls_handshake_host::engine::wire::record::Protection;
 
     let keys = || TrafficKeys {
         suite: CipherSuite::Aes128GcmSha256,

@@ -5,9 +5,9 @@
 //! The arithmetic is private to the crate, so its sources are compiled into this test.
 #![allow(dead_code)]
 
-#[path = "../../net-tls-hs/crypto.rs"]
+#[path = "../../net-tls-hs/engine/crypto.rs"]
 mod crypto;
-#[path = "../../net-tls-hs/ct.rs"]
+#[path = "../../net-tls-hs/engine/ct.rs"]
 mod ct;
 #[path = "../src/host_crypto.rs"]
 mod host_crypto;

@@ -11,16 +11,16 @@ mod common;
 
 use common::{Any, CONFIG};
 use std::collections::HashMap;
-use tls_handshake_host::config::Config;
-use tls_handshake_host::crypto::{Crypto, HashAlg};
+use tls_handshake_host::engine::crypto::{Crypto, HashAlg};
+use tls_handshake_host::engine::keys::schedule::{EarlySecret, HandshakeSecret, TrafficSecret};
+use tls_handshake_host::engine::policy::settings::Config;
+use tls_handshake_host::engine::scratch::Scratch;
+use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::wire::names::{CipherSuite, Group};
+use tls_handshake_host::engine::wire::record::Protection;
+use tls_handshake_host::engine::wire::server_flight::write_server_hello;
 use tls_handshake_host::host_crypto::{with_random, HostCrypto};
-use tls_handshake_host::key_schedule::{EarlySecret, HandshakeSecret, TrafficSecret};
-use tls_handshake_host::names::{CipherSuite, Group};
 use tls_handshake_host::p256;
-use tls_handshake_host::record::Protection;
-use tls_handshake_host::scratch::Scratch;
-use tls_handshake_host::server_flight::write_server_hello;
-use tls_handshake_host::session::{Session, Step};
 
 const SUITE: CipherSuite = CipherSuite::Aes128GcmSha256;
 
@@ -241,7 +241,7 @@ fn hello_retry_request() {
     let mut server = Server::new(&trace, &[23]);
     server.advance(trace.get("client_hello"));
     let (step, _) = server.advance(trace.get("second_hello"));
-    let alert = tls_handshake_host::alert::Alert::IllegalParameter;
+    let alert = tls_handshake_host::engine::wire::alert::Alert::IllegalParameter;
     assert!(matches!(step, Step::Alert { alert: a, .. } if a == alert));
 }
 
@@ -272,7 +272,7 @@ impl Schedule {
         // The ServerHello once more, now that the group is known: of its parts.
         let server = trace.message("server_hello");
         let mut out = vec![0; 256];
-        let mut w = tls_handshake_host::codec::Writer::new(&mut out);
+        let mut w = tls_handshake_host::engine::wire::codec::Writer::new(&mut out);
         let psk = trace.has("early_data").then_some(0);
         let random = trace.get("server_random").try_into().unwrap();
         let id = &server[39..39 + usize::from(server[38])];

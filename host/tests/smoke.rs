@@ -80,7 +80,7 @@ fn openssl_rsa(bits: usize) -> Vec<u8> {
 
 #[test]
 fn rsa_pss_verified_by_ring() {
-    use tls_handshake_host::der::Der;
+    use tls_handshake_host::engine::wire::der::Der;
     for bits in [2048, 3072, 4096] {
         let der = openssl_rsa(bits);
         let mut d = Der::new(&der).sequence().unwrap();

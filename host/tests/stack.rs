@@ -6,9 +6,9 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #![allow(dead_code)]
 
-#[path = "../../net-tls-hs/crypto.rs"]
+#[path = "../../net-tls-hs/engine/crypto.rs"]
 mod crypto;
-#[path = "../../net-tls-hs/ct.rs"]
+#[path = "../../net-tls-hs/engine/ct.rs"]
 mod ct;
 #[path = "../src/host_crypto.rs"]
 mod host_crypto;

@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use sha2::Digest;
-use tls_handshake_host::crypto::Crypto;
-use tls_handshake_host::der::Der;
+use tls_handshake_host::engine::crypto::Crypto;
+use tls_handshake_host::engine::wire::der::Der;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::{mlkem, p256, rsa, zeroed};
 
@@ -300,7 +300,7 @@ pub fn sha3() -> Vec<Entry> {
 /// Parts of a signature of [`ecdsa`]; the rest is the inversion modulo the order, two
 /// multiplications and the encoding.
 pub fn ecdsa_parts() -> Vec<Entry> {
-    use tls_handshake_host::crypto::{HashAlg::Sha256, MAX_HASH_LEN};
+    use tls_handshake_host::engine::crypto::{HashAlg::Sha256, MAX_HASH_LEN};
     fn hmac(key: &<HostCrypto as Crypto>::HmacKey, data: &[&[u8]]) -> [u8; MAX_HASH_LEN] {
         let mut out = [0; MAX_HASH_LEN];
         let mut mac = HostCrypto::hmac_init(key);

@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tls_handshake_host::certificate::write_stapled;
-use tls_handshake_host::codec::Writer;
-use tls_handshake_host::identity::{Name, Payload, PrivateKey};
+use tls_handshake_host::engine::policy::identity::{Name, Payload, PrivateKey};
+use tls_handshake_host::engine::wire::certificate::write_stapled;
+use tls_handshake_host::engine::wire::codec::Writer;
 use tls_handshake_host::{p256, rsa};
 
 fuzz_target!(|data: &[u8]| {

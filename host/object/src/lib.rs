@@ -4,47 +4,23 @@
 #![no_std]
 #![allow(dead_code, unreachable_pub, improper_ctypes)]
 
-macro_rules! portable {
-    ($($name:ident = $path:literal,)*) => {
-        $(#[path = $path] pub mod $name;)*
-    };
-}
+#[path = "../../../net-tls-hs/engine/mod.rs"]
+pub mod engine;
+#[path = "../../../net-tls-hs/mlkem/mod.rs"]
+pub mod mlkem;
+#[path = "../../../net-tls-hs/p256/mod.rs"]
+pub mod p256;
+#[path = "../../../net-tls-hs/rsa/mod.rs"]
+pub mod rsa;
 
-portable! {
-    alert = "../../../net-tls-hs/alert.rs",
-    alpn = "../../../net-tls-hs/alpn.rs",
-    answer = "../../../net-tls-hs/answer.rs",
-    certificate = "../../../net-tls-hs/certificate.rs",
-    chain = "../../../net-tls-hs/chain.rs",
-    client_finished = "../../../net-tls-hs/client_finished.rs",
-    client_hello = "../../../net-tls-hs/client_hello.rs",
-    codec = "../../../net-tls-hs/codec.rs",
-    config = "../../../net-tls-hs/config.rs",
-    crypto = "../../../net-tls-hs/crypto.rs",
-    ct = "../../../net-tls-hs/ct.rs",
-    der = "../../../net-tls-hs/der.rs",
-    framing = "../../../net-tls-hs/framing.rs",
-    identity = "../../../net-tls-hs/identity.rs",
-    key_exchange = "../../../net-tls-hs/key_exchange.rs",
-    key_schedule = "../../../net-tls-hs/key_schedule.rs",
-    mlkem = "../../../net-tls-hs/mlkem/mod.rs",
-    names = "../../../net-tls-hs/names.rs",
-    negotiation = "../../../net-tls-hs/negotiation.rs",
-    p256 = "../../../net-tls-hs/p256/mod.rs",
-    post_handshake = "../../../net-tls-hs/post_handshake.rs",
-    psk = "../../../net-tls-hs/psk.rs",
-    record = "../../../net-tls-hs/record.rs",
-    record_limit = "../../../net-tls-hs/record_limit.rs",
-    resumption = "../../../net-tls-hs/resumption.rs",
-    retry = "../../../net-tls-hs/retry.rs",
-    rsa = "../../../net-tls-hs/rsa/mod.rs",
-    scratch = "../../../net-tls-hs/scratch.rs",
-    server_flight = "../../../net-tls-hs/server_flight.rs",
-    session = "../../../net-tls-hs/session.rs",
-    ticket = "../../../net-tls-hs/ticket.rs",
-}
+// Where the primitives look for them.
+pub use engine::{crypto, ct};
 
-use crypto::*;
+use engine::crypto::*;
+use engine::policy::settings as config;
+use engine::scratch;
+use engine::state::session;
+use engine::wire::certificate;
 
 /// The library, of which only names are known.
 pub struct Elsewhere;

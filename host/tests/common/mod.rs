@@ -3,15 +3,17 @@
 #![allow(dead_code)]
 
 use std::sync::Arc;
-use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::certificate::Staples;
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
+use tls_handshake_host::engine::keys::ticket::Tickets;
+use tls_handshake_host::engine::policy::settings::{
+    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+};
+use tls_handshake_host::engine::scratch::Scratch;
+pub use tls_handshake_host::engine::state::session::Session;
+use tls_handshake_host::engine::state::session::Step;
+use tls_handshake_host::engine::wire::alpn::Protocols;
+use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::p256;
-use tls_handshake_host::scratch::Scratch;
-pub use tls_handshake_host::session::Session;
-use tls_handshake_host::session::Step;
-use tls_handshake_host::ticket::Tickets;
 
 /// An identity whose certificate nobody looks at.
 pub struct Any(pub p256::PrivateKey);

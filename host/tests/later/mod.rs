@@ -4,8 +4,8 @@
 use super::resumption::{at, Client, KEYS, NOW};
 use super::*;
 use std::cell::{Cell, RefCell};
+use tls_handshake_host::engine::wire::names::Scheme;
 use tls_handshake_host::host_crypto::with_random;
-use tls_handshake_host::names::Scheme;
 
 /// An identity that is refused so many times for each ClientHello.
 struct Asked<'a> {
@@ -61,7 +61,9 @@ impl<'a> Server<'a> {
             session: Session::new(),
             // SAFETY: Zeroes are a valid value.
             scratch: unsafe { tls_handshake_host::zeroed() },
-            random: (0..1u64 << 16).map(|i| ((i * i * 167) >> 7) as u8).collect(),
+            random: (0..1u64 << 16)
+                .map(|i| ((i * i * 167) >> 7) as u8)
+                .collect(),
         }
     }
 

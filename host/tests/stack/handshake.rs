@@ -9,8 +9,8 @@ use super::*;
 use below::{call, clear, left_by, Leftovers};
 use std::cell::RefCell;
 use std::hint::black_box;
-use tls_handshake_host::crypto::{AeadAlg, BadTag, Crypto, HashAlg, MAX_HASH_LEN, TAG_LEN};
-use tls_handshake_host::ct::wipe_stack;
+use tls_handshake_host::engine::crypto::{AeadAlg, BadTag, Crypto, HashAlg, MAX_HASH_LEN, TAG_LEN};
+use tls_handshake_host::engine::ct::wipe_stack;
 
 /// [`HostCrypto`], which takes note of all secrets and leaves none of them on the stack: what is
 /// left is left by the engine.

@@ -58,7 +58,7 @@ pub use real::*;
 
 #[cfg(not(feature = "toy"))]
 mod real {
-    use tls_handshake_host::crypto::Crypto;
+    use tls_handshake_host::engine::crypto::Crypto;
     use tls_handshake_host::host_crypto::{with_random, HostCrypto};
     use tls_handshake_host::{mlkem, p256};
 

@@ -5,22 +5,26 @@ use crate::peer::{self, Platform as C};
 use crate::program::{how, identities, op, shares, Hello, Ops};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tls_handshake_host::alert::Alert;
-use tls_handshake_host::alpn::Protocols;
-use tls_handshake_host::certificate::Staples;
-use tls_handshake_host::chain::{Authorities, Signatures};
-use tls_handshake_host::codec::{Reader, U16List};
-use tls_handshake_host::config::{Config, Identities, Identity, NoIdentity, SigningKey, Wanted};
-use tls_handshake_host::crypto::{Crypto, HashAlg};
-use tls_handshake_host::identity::{self, NameIndex};
-use tls_handshake_host::key_schedule::{EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret};
-use tls_handshake_host::names::{CipherSuite, Scheme};
+use tls_handshake_host::engine::crypto::{Crypto, HashAlg};
+use tls_handshake_host::engine::keys::schedule::{
+    EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret,
+};
+use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
+use tls_handshake_host::engine::policy::chain::{Authorities, Signatures};
+use tls_handshake_host::engine::policy::identity::{self, NameIndex};
+use tls_handshake_host::engine::policy::settings::{
+    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+};
+use tls_handshake_host::engine::scratch::Scratch;
+use tls_handshake_host::engine::state::post_handshake::Event;
+use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::wire::alert::Alert;
+use tls_handshake_host::engine::wire::alpn::Protocols;
+use tls_handshake_host::engine::wire::certificate::Staples;
+use tls_handshake_host::engine::wire::codec::{Reader, U16List};
+use tls_handshake_host::engine::wire::names::{CipherSuite, Scheme};
+use tls_handshake_host::engine::wire::record::{Protection, HEADER_LEN};
 use tls_handshake_host::p256;
-use tls_handshake_host::post_handshake::Event;
-use tls_handshake_host::record::{Protection, HEADER_LEN};
-use tls_handshake_host::scratch::Scratch;
-use tls_handshake_host::session::{Session, Step};
-use tls_handshake_host::ticket::{self, TicketKey, Tickets};
 
 /// Counts what is allocated by this thread.
 struct Counting;

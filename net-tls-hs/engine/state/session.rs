@@ -37,33 +37,33 @@
 //! - if no identity is for the server that it names: the default identity, or
 //!   `unrecognized_name` if the settings are strict;
 //! - `no_application_protocol` if it has ALPN and the settings have, without one in common;
-//! - if it is larger than [`MAX_HELLO`](crate::framing::MAX_HELLO), or the settings ask for client
-//!   certificates: fallback.
+//! - if it is larger than [`MAX_HELLO`](crate::engine::wire::framing::MAX_HELLO), or the settings
+//!   ask for client certificates: fallback.
 //!
 //! A PSK with (EC)DHE that is a ticket of this server, see `ticket.rs`, saves the certificate and
 //! its signature; a wrong binder for one is a `decrypt_error`. Other PSKs and what is unknown,
 //! GREASE among it, are ignored. Early data is skipped (section 4.2.10).
 
-use crate::alert::{self, Alert};
-use crate::answer::{
+use crate::engine::crypto::Crypto;
+use crate::engine::keys::key_exchange::SharedSecret;
+use crate::engine::keys::schedule::{ExporterSecret, HandshakeSecret, TrafficKeys, TrafficSecret};
+use crate::engine::policy::choice::{choose, Choice};
+use crate::engine::policy::settings::{Config, Identities};
+use crate::engine::scratch::Scratch;
+use crate::engine::state::answer::{
     handshake_secret, hash_so_far, seal_flight, write_clear_records, write_protected_part,
     write_retry, write_server_hello,
 };
-use crate::client_finished::WaitFinished;
-use crate::client_hello::ClientHello;
-use crate::config::{Config, Identities};
-use crate::crypto::Crypto;
-use crate::framing::{frame_hello, Framing, MESSAGE_HEADER_LEN};
-use crate::key_exchange::SharedSecret;
-use crate::key_schedule::{ExporterSecret, HandshakeSecret, TrafficKeys, TrafficSecret};
-use crate::names::{content_type, CipherSuite, Group, Scheme};
-use crate::negotiation::{choose, Choice};
-use crate::post_handshake::{Event, PostHandshake};
-use crate::record::{self, Protection, HEADER_LEN};
-use crate::resumption::{resume, resumption_secret, write_tickets, Resume};
-use crate::resumption::{TICKETS, TICKETS_RESUMED};
-use crate::retry::Retry;
-use crate::scratch::Scratch;
+use crate::engine::state::client_finished::WaitFinished;
+use crate::engine::state::post_handshake::{Event, PostHandshake};
+use crate::engine::state::resumption::{resume, resumption_secret, write_tickets, Resume};
+use crate::engine::state::resumption::{TICKETS, TICKETS_RESUMED};
+use crate::engine::state::retry::Retry;
+use crate::engine::wire::alert::{self, Alert};
+use crate::engine::wire::client_hello::ClientHello;
+use crate::engine::wire::framing::{frame_hello, Framing, MESSAGE_HEADER_LEN};
+use crate::engine::wire::names::{content_type, CipherSuite, Group, Scheme};
+use crate::engine::wire::record::{self, Protection, HEADER_LEN};
 
 /// Bytes of records that are skipped in search for the end of early data.
 const MAX_EARLY_DATA: usize = 1 << 16;
@@ -84,7 +84,7 @@ pub enum Fallback {
     SignatureScheme = 5,
     /// No identity in the keyring.
     NoIdentity = 6,
-    /// A ClientHello longer than [`MAX_HELLO`](crate::framing::MAX_HELLO).
+    /// A ClientHello longer than [`MAX_HELLO`](crate::engine::wire::framing::MAX_HELLO).
     HelloSize = 7,
     /// The server wants a certificate of the client.
     ClientCertificate = 10,

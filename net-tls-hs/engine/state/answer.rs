@@ -2,18 +2,18 @@
 
 //! The records that a ClientHello is answered with, made of the messages of `server_flight.rs`.
 
-use crate::alert::Alert;
-use crate::certificate;
-use crate::client_hello::ClientHello;
-use crate::codec::Writer;
-use crate::crypto::Crypto;
-use crate::key_exchange::SharedSecret;
-use crate::key_schedule::{HandshakeSecret, TrafficSecret, TranscriptHash};
-use crate::names::{content_type, CipherSuite};
-use crate::negotiation::Choice;
-use crate::psk::Psk;
-use crate::record::{self, Protection, HEADER_LEN};
-use crate::server_flight::{self as flight, EncryptedExtensions};
+use crate::engine::crypto::Crypto;
+use crate::engine::keys::key_exchange::SharedSecret;
+use crate::engine::keys::psk::Psk;
+use crate::engine::keys::schedule::{HandshakeSecret, TrafficSecret, TranscriptHash};
+use crate::engine::policy::choice::Choice;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::certificate;
+use crate::engine::wire::client_hello::ClientHello;
+use crate::engine::wire::codec::Writer;
+use crate::engine::wire::names::{content_type, CipherSuite};
+use crate::engine::wire::record::{self, Protection, HEADER_LEN};
+use crate::engine::wire::server_flight::{self as flight, EncryptedExtensions};
 use crate::{mlkem, rsa};
 
 /// The hash of the messages so far. In a function of its own for the sake of the stack, on which

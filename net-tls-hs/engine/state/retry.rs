@@ -6,15 +6,15 @@
 //! and a digest of what must not change in the second one. The HelloRetryRequest itself is made
 //! anew for the transcript.
 
-use crate::alert::Alert;
-use crate::client_finished::MAX_CHANGE_CIPHER_SPEC;
-use crate::client_hello::{self, ClientHello};
-use crate::codec::Writer;
-use crate::crypto::{Crypto, HashAlg};
-use crate::key_schedule::TranscriptHash;
-use crate::names::{content_type, handshake_type, CipherSuite, Group};
-use crate::record::{Header, HEADER_LEN};
-use crate::server_flight as flight;
+use crate::engine::crypto::{Crypto, HashAlg};
+use crate::engine::keys::schedule::TranscriptHash;
+use crate::engine::state::client_finished::MAX_CHANGE_CIPHER_SPEC;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::client_hello::{self, ClientHello};
+use crate::engine::wire::codec::Writer;
+use crate::engine::wire::names::{content_type, handshake_type, CipherSuite, Group};
+use crate::engine::wire::record::{Header, HEADER_LEN};
+use crate::engine::wire::server_flight as flight;
 
 /// Room for a HelloRetryRequest with the longest session id.
 const MAX_LEN: usize = 96;

@@ -2,7 +2,7 @@
 
 //! Code points, with the names that IANA's registries and RFC 8446 give them.
 
-use crate::crypto::{AeadAlg, HashAlg};
+use crate::engine::crypto::{AeadAlg, HashAlg};
 
 /// ProtocolVersion of TLS 1.2, also the legacy version of TLS 1.3.
 pub const TLS_1_2: u16 = 0x0303;

@@ -3,17 +3,17 @@
 //! The ClientHello (RFC 8446, section 4.1.2) and its extensions.
 //!
 //! Parsing checks form: lengths, duplicates, what each known extension may look like. What the
-//! fields mean for the handshake is decided in `negotiation.rs`. Extensions that are not in
-//! [`extension_type`](crate::names::extension_type) are skipped, whatever they hold, GREASE
-//! (RFC 8701) among them.
+//! fields mean for the handshake is decided in `choice.rs`. Extensions that are not in
+//! [`extension_type`](crate::engine::wire::names::extension_type) are skipped, whatever they hold,
+//! GREASE (RFC 8701) among them.
 
-use crate::alert::Alert;
-use crate::alpn::Protocols;
-use crate::certificate::STATUS_TYPE_OCSP;
-use crate::chain::Authorities;
-use crate::codec::{Reader, U16List};
-use crate::names::{extension_type as ext, PSK_DHE_KE};
-use crate::psk::OfferedPsks;
+use crate::engine::keys::psk::OfferedPsks;
+use crate::engine::policy::chain::Authorities;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::alpn::Protocols;
+use crate::engine::wire::certificate::STATUS_TYPE_OCSP;
+use crate::engine::wire::codec::{Reader, U16List};
+use crate::engine::wire::names::{extension_type as ext, PSK_DHE_KE};
 
 /// Unknown extensions that are remembered to find duplicates. Real clients send about twenty.
 const MAX_TRACKED: usize = 64;

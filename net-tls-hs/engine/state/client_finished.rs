@@ -3,15 +3,15 @@
 //! What comes from a client behind the server's flight: early data that is skipped, and the
 //! Finished (RFC 8446, section 4.4.4).
 
-use crate::alert::Alert;
-use crate::crypto::{Crypto, MAX_HASH_LEN};
-use crate::ct::{self, Secret};
-use crate::framing::MESSAGE_HEADER_LEN;
-use crate::key_schedule::TrafficSecret;
-use crate::names::{content_type, handshake_type, CipherSuite};
-use crate::record::{Header, Protection, HEADER_LEN};
-use crate::resumption::{Resume, Resumption};
-use crate::session::{Failure, Step};
+use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
+use crate::engine::ct::{self, Secret};
+use crate::engine::keys::schedule::TrafficSecret;
+use crate::engine::state::resumption::{Resume, Resumption};
+use crate::engine::state::session::{Failure, Step};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::framing::MESSAGE_HEADER_LEN;
+use crate::engine::wire::names::{content_type, handshake_type, CipherSuite};
+use crate::engine::wire::record::{Header, Protection, HEADER_LEN};
 
 /// ChangeCipherSpec records that are dropped. Clients send one; the RFC sets no limit.
 pub const MAX_CHANGE_CIPHER_SPEC: u8 = 16;

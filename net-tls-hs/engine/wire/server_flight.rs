@@ -2,13 +2,15 @@
 
 //! What the server sends: ServerHello to Finished (RFC 8446, sections 4.1.3 to 4.4.4).
 
-use crate::alert::Alert;
-use crate::codec::Writer;
-use crate::config::{Identity, SigningKey};
-use crate::crypto::{Crypto, HashAlg};
-use crate::key_schedule::TranscriptHash;
-use crate::names::{extension_type as ext, handshake_type, CipherSuite, Group, TLS_1_2, TLS_1_3};
-use crate::record_limit::{RecordLimit, OWN_RECORD_SIZE};
+use crate::engine::crypto::{Crypto, HashAlg};
+use crate::engine::keys::schedule::TranscriptHash;
+use crate::engine::policy::settings::{Identity, SigningKey};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::codec::Writer;
+use crate::engine::wire::names::{
+    extension_type as ext, handshake_type, CipherSuite, Group, TLS_1_2, TLS_1_3,
+};
+use crate::engine::wire::record_limit::{RecordLimit, OWN_RECORD_SIZE};
 use crate::{p256, rsa};
 
 /// Writes a handshake message.

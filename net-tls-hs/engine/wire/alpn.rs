@@ -2,8 +2,8 @@
 
 //! Application-Layer Protocol Negotiation (RFC 7301).
 
-use crate::alert::Alert;
-use crate::codec::Reader;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::codec::Reader;
 
 /// A list of protocol names, each with its length of one byte in front: a ProtocolNameList
 /// (RFC 7301, section 3.1) without the length of the whole. It is known to be well formed.

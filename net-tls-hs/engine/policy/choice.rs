@@ -2,13 +2,17 @@
 
 //! What a ClientHello and the settings of a listener lead to; see `session.rs` for the rules.
 
-use crate::alert::Alert;
-use crate::chain::Signatures;
-use crate::client_hello::ClientHello;
-use crate::config::{flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted};
-use crate::names::{CipherSuite, Group, SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV};
-use crate::record_limit::RecordLimit;
-use crate::session::{Failure, Fallback};
+use crate::engine::policy::chain::Signatures;
+use crate::engine::policy::settings::{
+    flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted,
+};
+use crate::engine::state::session::{Failure, Fallback};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::client_hello::ClientHello;
+use crate::engine::wire::names::{
+    CipherSuite, Group, SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV,
+};
+use crate::engine::wire::record_limit::RecordLimit;
 
 /// What the ClientHello and the settings lead to.
 pub struct Choice<'a> {

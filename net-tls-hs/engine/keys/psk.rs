@@ -2,12 +2,12 @@
 
 //! Pre-shared keys for resumption (RFC 8446, section 4.2.11).
 
-use crate::alert::Alert;
-use crate::codec::Reader;
-use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
-use crate::ct::{self, Secret};
-use crate::key_schedule::{EarlySecret, TranscriptHash};
-use crate::ticket::{self, Tickets};
+use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
+use crate::engine::ct::{self, Secret};
+use crate::engine::keys::schedule::{EarlySecret, TranscriptHash};
+use crate::engine::keys::ticket::{self, Tickets};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::codec::Reader;
 
 /// How many of the client's identities are looked at. Clients offer one or two tickets; the limit
 /// bounds the work that a ClientHello can cause.

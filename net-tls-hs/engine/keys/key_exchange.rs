@@ -2,11 +2,11 @@
 
 //! The server's half of the key exchange (RFC 8446, section 4.2.8), for each [`Group`].
 
-use crate::alert::Alert;
-use crate::codec::Writer;
-use crate::crypto::Crypto;
-use crate::ct::{self, Secret};
-use crate::names::Group;
+use crate::engine::crypto::Crypto;
+use crate::engine::ct::{self, Secret};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::codec::Writer;
+use crate::engine::wire::names::Group;
 use crate::{mlkem, p256};
 
 /// Length of a secret and of a public key of X25519 (RFC 7748, section 5).

@@ -4,8 +4,8 @@
 //!
 //! The only one that a server without client certificates may receive is KeyUpdate.
 
-use crate::alert::Alert;
-use crate::names::handshake_type;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::names::handshake_type;
 
 /// Length of a KeyUpdate with its header.
 pub const KEY_UPDATE_LEN: usize = 5;

@@ -3,8 +3,8 @@
 //! How long the records may be that a client wants to get: record_size_limit (RFC 8449) and its
 //! predecessor max_fragment_length (RFC 6066, section 4).
 
-use crate::alert::Alert;
-use crate::record::MAX_PLAINTEXT;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::record::MAX_PLAINTEXT;
 
 /// The smallest record_size_limit (RFC 8449, section 4).
 const MIN_RECORD_SIZE: u16 = 64;

@@ -2,11 +2,11 @@
 
 //! The record layer (RFC 8446, section 5), as far as a handshake needs it.
 
-use crate::alert::{self, Alert};
-use crate::codec::{move_within, Writer};
-use crate::crypto::{Crypto, NONCE_LEN, TAG_LEN};
-use crate::key_schedule::{TrafficKeys, TrafficSecret};
-use crate::names::{content_type, CipherSuite};
+use crate::engine::crypto::{Crypto, NONCE_LEN, TAG_LEN};
+use crate::engine::keys::schedule::{TrafficKeys, TrafficSecret};
+use crate::engine::wire::alert::{self, Alert};
+use crate::engine::wire::codec::{move_within, Writer};
+use crate::engine::wire::names::{content_type, CipherSuite};
 
 /// Length of a record header.
 pub const HEADER_LEN: usize = 5;
@@ -71,7 +71,7 @@ impl Header {
 /// Writes the header of a record.
 pub fn write_header(w: &mut Writer<'_>, content_type: u8, len: usize) -> Result<(), Alert> {
     w.u8(content_type)?;
-    w.u16(crate::names::TLS_1_2)?;
+    w.u16(crate::engine::wire::names::TLS_1_2)?;
     w.u16(u16::try_from(len).map_err(|_| Alert::InternalError)?)
 }
 

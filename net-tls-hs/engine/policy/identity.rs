@@ -7,12 +7,12 @@
 //! concerns this side is read: the public key, to see that the private key belongs to it, keyUsage,
 //! and the DNS names. Whether the chain is any good is for clients to find out.
 
-use crate::alert::Alert;
-use crate::certificate::{self, Staples};
-use crate::chain::{Authorities, Signatures};
-use crate::config::{NoIdentity, Wanted};
-use crate::der::{tag, Der, Malformed};
-use crate::names::Scheme;
+use crate::engine::policy::chain::{Authorities, Signatures};
+use crate::engine::policy::settings::{NoIdentity, Wanted};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::certificate::{self, Staples};
+use crate::engine::wire::der::{tag, Der, Malformed};
+use crate::engine::wire::names::Scheme;
 use crate::rsa;
 
 /// The most certificates in a chain.
@@ -438,8 +438,8 @@ fn badness(index: &impl NameIndex, id: usize, wanted: &Wanted<'_>) -> Option<u8>
     )
 }
 
-/// Chooses an identity. See [`crate::config::Identities::select`]. Also tells whether it has been
-/// found by name.
+/// Chooses an identity. See [`crate::engine::policy::settings::Identities::select`]. Also tells
+/// whether it has been found by name.
 pub fn select(index: &impl NameIndex, wanted: &Wanted<'_>) -> Result<(usize, bool), NoIdentity> {
     if index.count() == 0 {
         return Err(NoIdentity::Empty);

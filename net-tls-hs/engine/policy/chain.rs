@@ -3,9 +3,9 @@
 //! What a client may ask of a chain of certificates (RFC 8446, sections 4.2.3 and 4.2.4), and
 //! whether a chain is like that (section 4.4.2.2).
 
-use crate::alert::Alert;
-use crate::codec::{Reader, U16List};
-use crate::der::{tag, Der, Malformed};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::codec::{Reader, U16List};
+use crate::engine::wire::der::{tag, Der, Malformed};
 
 mod oid {
     /// sha1WithRSAEncryption to sha512WithRSAEncryption, 1.2.840.113549.1.1.n, but for the n.

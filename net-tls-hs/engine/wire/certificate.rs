@@ -4,10 +4,10 @@
 //! client asks for it (section 4.4.2.1): an OCSP response (RFC 6066, section 8) and signed
 //! certificate timestamps (RFC 6962, section 3.3).
 
-use crate::alert::Alert;
-use crate::codec::{Reader, Writer};
-use crate::der::{tag, Der, Malformed};
-use crate::names::{extension_type as ext, handshake_type};
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::codec::{Reader, Writer};
+use crate::engine::wire::der::{tag, Der, Malformed};
+use crate::engine::wire::names::{extension_type as ext, handshake_type};
 
 /// CertificateStatusType ocsp (RFC 6066, section 8).
 pub const STATUS_TYPE_OCSP: u8 = 1;

@@ -3,19 +3,19 @@
 //! Resumption with tickets (RFC 8446, sections 2.2 and 4.6.1): which one a client comes back with,
 //! and what it gets.
 
-use crate::alert::Alert;
-use crate::answer::hash_so_far;
-use crate::client_hello::ClientHello;
-use crate::codec::Writer;
-use crate::config::Config;
-use crate::crypto::{Crypto, MAX_HASH_LEN};
-use crate::key_schedule::{MasterSecret, TrafficSecret};
-use crate::names::{handshake_type, CipherSuite};
-use crate::negotiation::Choice;
-use crate::psk::Psk;
-use crate::record::HEADER_LEN;
-use crate::server_flight as flight;
-use crate::ticket::{self, Tickets};
+use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
+use crate::engine::keys::psk::Psk;
+use crate::engine::keys::schedule::{MasterSecret, TrafficSecret};
+use crate::engine::keys::ticket::{self, Tickets};
+use crate::engine::policy::choice::Choice;
+use crate::engine::policy::settings::Config;
+use crate::engine::state::answer::hash_so_far;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::client_hello::ClientHello;
+use crate::engine::wire::codec::Writer;
+use crate::engine::wire::names::{handshake_type, CipherSuite};
+use crate::engine::wire::record::HEADER_LEN;
+use crate::engine::wire::server_flight as flight;
 
 /// Tickets for a client after a full handshake, so that it can make two connections at a time as
 /// browsers do.

@@ -5,9 +5,9 @@
 //! Each stage is a type that the next one is made of, so secrets cannot be derived out of order:
 //! [`EarlySecret`] -> [`HandshakeSecret`] -> [`MasterSecret`].
 
-use crate::crypto::{Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN};
-use crate::ct::Secret;
-use crate::names::CipherSuite;
+use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN};
+use crate::engine::ct::Secret;
+use crate::engine::wire::names::CipherSuite;
 
 /// The hash of a transcript; [`HashAlg::len`] bytes count.
 pub type TranscriptHash = [u8; MAX_HASH_LEN];
@@ -334,7 +334,7 @@ impl ExporterSecret {
 pub struct TrafficKeys {
     /// The suite that they are for.
     pub suite: CipherSuite,
-    /// The key; [`crate::crypto::AeadAlg::key_len`] bytes count.
+    /// The key; [`crate::engine::crypto::AeadAlg::key_len`] bytes count.
     pub key: Secret<[u8; 32]>,
     /// The IV.
     pub iv: Secret<[u8; NONCE_LEN]>,

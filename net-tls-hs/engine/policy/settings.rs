@@ -2,11 +2,11 @@
 
 //! What a listener has been told to do, and the identities it may use.
 
-use crate::alpn::Protocols;
-use crate::certificate::Staples;
-use crate::chain::{Authorities, Signatures};
-use crate::names::{CipherSuite, Group, Scheme};
-use crate::ticket::Tickets;
+use crate::engine::keys::ticket::Tickets;
+use crate::engine::policy::chain::{Authorities, Signatures};
+use crate::engine::wire::alpn::Protocols;
+use crate::engine::wire::certificate::Staples;
+use crate::engine::wire::names::{CipherSuite, Group, Scheme};
 use crate::{p256, rsa};
 
 /// A setting that cannot be.
@@ -192,7 +192,7 @@ pub struct Identity<'a> {
     /// The complete Certificate message (RFC 8446, section 4.4.2) with its header, without
     /// extensions.
     pub certificate: &'a [u8],
-    /// [`crate::ticket::certificate_digest`] of it.
+    /// [`crate::engine::keys::ticket::certificate_digest`] of it.
     pub digest: &'a [u8; 32],
     /// What goes with the leaf if the client wants it.
     pub staples: Staples<'a>,
@@ -248,7 +248,8 @@ pub trait Identities {
     ///
     /// This is asked once for each ClientHello that is answered, before anything expensive is
     /// computed and while the session is unchanged. `rsa` tells that an RSA signature comes next.
-    /// If the answer is no, the session returns [`Step::Later`](crate::session::Step::Later).
+    /// If the answer is no, the session returns
+    /// [`Step::Later`](crate::engine::state::session::Step::Later).
     fn may_use(&self, _identity: &Identity<'_>, _rsa: bool) -> bool {
         true
     }

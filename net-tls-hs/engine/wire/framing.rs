@@ -2,12 +2,12 @@
 
 //! The ClientHello in the records at the beginning of a connection (RFC 8446, section 5.1).
 
-use crate::alert::{self, Alert};
-use crate::client_hello::ClientHello;
-use crate::codec::move_within;
-use crate::names::{content_type, handshake_type};
-use crate::record::{Header, HEADER_LEN};
-use crate::session::{Failure, Fallback};
+use crate::engine::state::session::{Failure, Fallback};
+use crate::engine::wire::alert::{self, Alert};
+use crate::engine::wire::client_hello::ClientHello;
+use crate::engine::wire::codec::move_within;
+use crate::engine::wire::names::{content_type, handshake_type};
+use crate::engine::wire::record::{Header, HEADER_LEN};
 
 /// Longest ClientHello that is read, in bytes of its body.
 pub const MAX_HELLO: usize = 1 << 14;

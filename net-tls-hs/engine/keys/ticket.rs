@@ -17,8 +17,8 @@
 //! A resumption gives new tickets, with the time of the full handshake that is in the old one, so
 //! that the server has to prove its identity again after [`MAX_TOTAL`].
 
-use crate::crypto::{AeadAlg, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
-use crate::ct::Secret;
+use crate::engine::crypto::{AeadAlg, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
+use crate::engine::ct::Secret;
 
 /// Length of a ticket key's name.
 pub const NAME_LEN: usize = 16;

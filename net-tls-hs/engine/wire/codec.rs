@@ -5,7 +5,7 @@
 //! [`Reader`] is the only way in which the engine takes apart what a client sends. It cannot read
 //! out of bounds and has no way to panic: what is not there is a `decode_error`.
 
-use crate::alert::Alert;
+use crate::engine::wire::alert::Alert;
 
 /// A cursor over received bytes.
 #[derive(Clone, Copy)]

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings and identities of a listener, and what is chosen for a client.
+
+pub mod chain;
+pub mod choice;
+pub mod identity;
+pub mod settings;
