@@ -65,7 +65,7 @@ mod tests {
         assert!(parse(&hex::<3>("020101")).is_none());
     }
 
-    /// Two "certificates", and the messages of section 4.4.2 for them.
+    /// Two "certificates", and the messages of section 4.5.1 for them.
     const CHAIN: [u8; 7] = hex("3003aabbcc3000");
     const PLAIN: [u8; 25] = hex("0b000015000000110000053003aabbcc000000000230000000");
 

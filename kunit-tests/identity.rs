@@ -281,7 +281,7 @@ mod tests {
         select(&INDEX, &wanted(name, strict, schemes))
     }
 
-    /// RFC 8446, section 4.4.2.2.
+    /// RFC 9846, section 4.5.1.2.
     #[test]
     fn chain_selection() {
         const INDEX: Index = Index(&[

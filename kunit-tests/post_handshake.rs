@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn refused() {
         let cases: [(&[&[u8]], Alert); 16] = [
-            // RFC 8446, section 4.6.3.
+            // RFC 9846, section 4.7.3: what is no KeyUpdate.
             (&[&[24, 0, 0, 1, 2]], Alert::IllegalParameter),
             (&[&[24, 0, 0, 1, 255]], Alert::IllegalParameter),
             (&[&[24, 0, 0, 0]], Alert::DecodeError),
@@ -41,11 +41,11 @@ mod tests {
             (&[&[24, 1, 0, 1, 0]], Alert::DecodeError),
             (&[&[24, 0], &[1]], Alert::DecodeError),
             (&[&[24, 1]], Alert::DecodeError),
-            // Section 5.1: something follows under the old key.
+            // Section 5.1: a KeyUpdate that does not end its record.
             (&[&[24, 0, 0, 1, 0, 24]], Alert::UnexpectedMessage),
             (&[&[24, 0], &[0, 1, 0, 0]], Alert::UnexpectedMessage),
             (&[&[24, 0, 0, 1], &[0, 0]], Alert::UnexpectedMessage),
-            // Section 5.4.
+            // Section 5.4: empty fragments.
             (&[&[]], Alert::UnexpectedMessage),
             (&[&[24], &[]], Alert::UnexpectedMessage),
             // Other messages: Finished, Certificate, NewSessionTicket, ClientHello.

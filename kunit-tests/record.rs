@@ -114,7 +114,7 @@ mod tests {
         Some(protection([0; 16], [0; 12]).open::<Platform>(record))
     }
 
-    /// RFC 8446, section 5.4.
+    /// RFC 9846, section 5.4.
     #[test]
     fn inner_plaintext() {
         const HANDSHAKE: u8 = content_type::HANDSHAKE;

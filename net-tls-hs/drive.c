@@ -631,7 +631,7 @@ static u8 tls_hs_refusal(u8 reason)
 }
 
 /* An alert without a session, or from one that has ended, before anything has
- * been sent (RFC 8446, section 6).
+ * been sent (RFC 9846, section 6).
  */
 static void tls_hs_refuse(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 			  u8 description)

@@ -90,7 +90,7 @@ enum tls_hs_fallback {
  * struct tls_hs_step - result of tls_hs_session_advance()
  * @action: &enum tls_hs_action
  * @reason: &enum tls_hs_fallback
- * @alert: AlertDescription (RFC 8446, section 6)
+ * @alert: AlertDescription (RFC 9846, section 6)
  * @retry: with %TLS_HS_SEND, the output is a HelloRetryRequest
  * @need: bytes that must be unread before another call can get further
  * @consumed: bytes at the start of the input that are done with
@@ -254,7 +254,7 @@ int tls_hs_session_message(struct tls_hs_session *s, const u8 *content,
 int tls_hs_session_data(struct tls_hs_session *s, size_t len);
 int tls_hs_session_update(struct tls_hs_session *s, bool tx,
 			  void *info, size_t size);
-/* TLS-Exporter (RFC 8446, section 7.5): 0 or -EINVAL. */
+/* TLS-Exporter (RFC 9846, section 7.5): 0 or -EINVAL. */
 int tls_hs_session_export(const struct tls_hs_session *s,
 			  const u8 *label, size_t label_len,
 			  const u8 *context, size_t context_len,

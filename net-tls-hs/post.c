@@ -162,7 +162,7 @@ static int tls_hs_send_update(struct sock *sk, struct tls_context *ctx,
 	return 0;
 }
 
-/* Several requests need one answer only (RFC 8446, section 4.6.3), which must
+/* Several requests need one answer only (RFC 9846, section 4.7.3), which must
  * not be a request itself.
  */
 static int tls_hs_send_updates(struct sock *sk, struct tls_context *ctx)
@@ -274,7 +274,7 @@ int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len)
 
 /* The client's close_notify is the end of what can be read; any other alert
  * but user_canceled, which only announces it, is the end of the connection
- * (RFC 8446, section 6).
+ * (RFC 9846, section 6).
  */
 static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
 			     const u8 *alert, u32 len)

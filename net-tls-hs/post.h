@@ -14,7 +14,7 @@
 
 #include "../tls.h"
 
-/* Records under one key: 2^24.5 is the limit for AES-GCM (RFC 8446, section
+/* Records under one key: 2^24.5 is the limit for AES-GCM (RFC 9846, section
  * 5.5), less some for what is under way until an update takes effect.
  */
 #define TLS_HS_MAX_RECORDS	0x1000000U

@@ -74,7 +74,7 @@ void tls_hs_count_fallback(struct net *net, u8 reason)
 /**
  * tls_hs_count_alert - count an alert that the kernel has sent
  * @net: the network namespace of the connection
- * @description: AlertDescription (RFC 8446, section 6)
+ * @description: AlertDescription (RFC 9846, section 6)
  *
  * Context: any.
  */

@@ -14,7 +14,7 @@
 #include "handshake.h"
 
 #define TLS_HS_TICKET_LIFETIME		7200
-#define TLS_HS_TICKET_LIFETIME_MAX	604800	/* RFC 8446, section 4.6.1 */
+#define TLS_HS_TICKET_LIFETIME_MAX	604800	/* RFC 9846, section 4.7.1 */
 
 static void tls_hs_ticket_keys_free(struct rcu_head *rcu)
 {

@@ -7,7 +7,7 @@ It is made to be told to misbehave: every message, record and key is in the
 caller's hands. It speaks TLS_CHACHA20_POLY1305_SHA256 with X25519MLKEM768,
 x25519 and secp256r1 (the arithmetic is neither fast nor constant time), does
 not look at certificates, and checks the server's Finished. Section numbers are those of
-RFC 8446 unless said otherwise.
+RFC 9846 unless said otherwise.
 """
 
 import collections
@@ -27,7 +27,7 @@ CLIENT_HELLO, SERVER_HELLO, NEW_SESSION_TICKET, END_OF_EARLY_DATA = 1, 2, 4, 5
 ENCRYPTED_EXTENSIONS, CERTIFICATE, CERTIFICATE_VERIFY = 8, 11, 15
 FINISHED, KEY_UPDATE = 20, 24
 
-# ExtensionType, section 4.2.
+# ExtensionType, section 4.3.
 SERVER_NAME, SUPPORTED_GROUPS, SIGNATURE_ALGORITHMS = 0, 10, 13
 MAX_FRAGMENT_LENGTH, ALPN, RECORD_SIZE_LIMIT = 1, 16, 28
 STATUS_REQUEST, SIGNED_CERTIFICATE_TIMESTAMP = 5, 18
@@ -55,7 +55,7 @@ ALERTS = {
     120: "no_application_protocol",
 }
 
-# The random of a HelloRetryRequest, section 4.1.3.
+# The random of a HelloRetryRequest, section 4.2.3.
 HRR_RANDOM = hashlib.sha256(b"HelloRetryRequest").digest()
 
 
@@ -142,7 +142,7 @@ def p256_mul(k, point):
 
 
 def p256_encode(point):
-    """UncompressedPointRepresentation, section 4.2.8.2."""
+    """UncompressedPointRepresentation, section 4.3.8.2."""
     return b"\x04" + point[0].to_bytes(32, "big") + point[1].to_bytes(32, "big")
 
 
@@ -158,7 +158,7 @@ class KeyPair:
             self.secret = int.from_bytes(os.urandom(31), "big") + 1
             self.public = p256_encode(p256_mul(self.secret, G256))
         elif group == X25519MLKEM768:
-            # draft-ietf-tls-ecdhe-mlkem: ML-KEM's part comes first, here and in the secret.
+            # RFC 10024: ML-KEM's part comes first, here and in the secret.
             self.secret = mlkem768.DecapsulationKey(), KeyPair(X25519)
             self.public = self.secret[0].public + self.secret[1].public
         else:
@@ -320,12 +320,12 @@ def records(ctype, data, size, version=0x0301):
     return b"".join(record(ctype, data[i:i + size], version) for i in range(0, len(data), size))
 
 
-# What a client keeps of a NewSessionTicket, section 4.6.1.
+# What a client keeps of a NewSessionTicket, section 4.7.1.
 Ticket = collections.namedtuple("Ticket", "ticket psk age_add lifetime")
 
 
 class Hello:
-    """A ClientHello, section 4.1.2, whose fields may be anything."""
+    """A ClientHello, section 4.2.2, whose fields may be anything."""
 
     def __init__(self, name="ecdsa.test", groups=(X25519,), shares=None,
                  suites=(CHACHA,), schemes=(ECDSA_P256, RSA_PSS_SHA256), versions=(0x0304,)):
@@ -365,7 +365,7 @@ class Hello:
         return self
 
     def offer(self, ticket):
-        """Offers a ticket, section 4.2.11, or none, but takes some if there are any."""
+        """Offers a ticket, section 4.3.11, or none, but takes some if there are any."""
         self.ticket = ticket
         return self.set(PSK_MODES, b"\1\1")
 
@@ -382,7 +382,7 @@ class Hello:
         """The handshake message."""
         if self.ticket is None:
             return message(CLIENT_HELLO, self.head() + vec(2, self.ext_block()))
-        # The binder, section 4.2.11.2, is the last thing in the message.
+        # The binder, section 4.3.11.2, is the last thing in the message.
         identity = vec(2, self.ticket.ticket) + self.ticket.age_add
         psk = vec(2, vec(2, identity) + vec(2, vec(1, bytes(32))))
         whole = message(CLIENT_HELLO, self.head() + vec(2, self.ext_block() +
@@ -484,7 +484,7 @@ class Client:
             if self.retried:
                 raise ValueError("two HelloRetryRequests")
             self.retried = True
-            # The first hello is replaced by its hash, section 4.4.1.
+            # The first hello is replaced by its hash, section 4.1.
             self.transcript = message(254, self._hash()) + msg
             self.hello.before = self.transcript
             if auto_retry:
@@ -501,7 +501,7 @@ class Client:
         return self.server
 
     def retry_hello(self, group):
-        """Changes the hello as a HelloRetryRequest for group asks, section 4.1.2."""
+        """Changes the hello as a HelloRetryRequest for group asks, section 4.2.2."""
         self.hello.keys = {group: KeyPair(group)}
         self.hello.set(KEY_SHARE, vec(2, self.hello.shares())).drop(EARLY_DATA)
 
@@ -544,7 +544,7 @@ class Client:
         self.app_tx = Keys(expand_label(self.master, b"c ap traffic", self._hash(), 32))
 
     def finished(self):
-        """The client's Finished message, section 4.4.4."""
+        """The client's Finished message, section 4.5.3."""
         key = expand_label(self.c_hs, b"finished", b"", 32)
         return message(FINISHED, hmac.new(key, self._hash(), hashlib.sha256).digest())
 
@@ -626,7 +626,7 @@ class Client:
 
 
 def parse_chain(entries):
-    """Certificates and their extensions, section 4.4.2."""
+    """Certificates and their extensions, section 4.5.1."""
     out = []
     while entries:
         n = 3 + int.from_bytes(entries[:3], "big")

@@ -905,7 +905,7 @@ def identities(env):
 
 @test
 def chains(env):
-    """signature_algorithms_cert and certificate_authorities, sections 4.2.3 and 4.2.4."""
+    """signature_algorithms_cert and certificate_authorities, sections 4.3.3 and 4.3.4."""
     if not shutil.which("openssl"):
         raise Skip("no openssl")
     leaves, names = {}, {}

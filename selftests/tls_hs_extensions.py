@@ -5,7 +5,7 @@ TLS handshakes in the kernel: what extensions of the ClientHello bring about, as
 tickets, what is stapled to certificates, protocols by name; and long chains and
 padding.
 
-The client is tls13.py. Section numbers are those of RFC 8446 unless said
+The client is tls13.py. Section numbers are those of RFC 9846 unless said
 otherwise.
 """
 
@@ -108,7 +108,7 @@ def ticket_context(env):
 
 @test
 def ticket_foreign(env):
-    """What is no ticket of ours, an external PSK among it, is ignored, section 4.2.11."""
+    """What is no ticket of ours, an external PSK among it, is ignored, section 4.3.11."""
     with env.listen() as lsk:
         real = visit(lsk)[1][0]
         for ticket in (b"Client_identity", b"x", os.urandom(len(real.ticket)), bytes(5000),
@@ -123,7 +123,7 @@ def ticket_foreign(env):
 
 @test
 def early_data_skipped(env):
-    """0-RTT is skipped, section 4.2.10: with a ticket that is good or not, with a retry or not."""
+    """0-RTT is skipped, section 4.3.10: with a ticket that is good or not, with a retry or not."""
     with env.listen() as lsk:
         good = visit(lsk)[1][0]
         for ticket in (good, good._replace(ticket=b"unknown")):
@@ -411,7 +411,7 @@ def stapled(lsk, status_request=None, scts=None, **kwargs):
 
 @test
 def staples(env):
-    """An OCSP response and SCTs go with the leaf to who asks for them, section 4.4.2.1."""
+    """An OCSP response and SCTs go with the leaf to who asks for them, section 4.5.1.1."""
     response, scts = ocsp(), sct_list(b"one", b"another")
     sent = {tls13.STATUS_REQUEST: b"\1" + tls13.vec(3, response)}
     sent_scts = {tls13.SIGNED_CERTIFICATE_TIMESTAMP: scts}

@@ -4,7 +4,7 @@
 Connections after a TLS handshake in the kernel: key updates, alerts, errors.
 
 The client is tls13.py, which can update its keys and misbehave. Section numbers
-are those of RFC 8446.
+are those of RFC 9846.
 """
 
 import errno
@@ -28,7 +28,7 @@ tls_handshake.TESTS.clear()
 
 
 def update(request):
-    """A KeyUpdate message, section 4.6.3."""
+    """A KeyUpdate message, section 4.7.3."""
     return tls13.message(tls13.KEY_UPDATE, bytes([request]))
 
 

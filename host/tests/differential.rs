@@ -336,7 +336,7 @@ fn record(body: &[u8]) -> Vec<u8> {
 #[derive(Clone, Copy)]
 struct Finding {
     what: &'static str,
-    /// What decides; sections are those of RFC 8446 unless another one is named.
+    /// What decides; sections are those of RFC 9846 unless another one is named.
     section: &'static str,
     /// What our engine may do about it, by name.
     ours: &'static [&'static str],
@@ -486,7 +486,7 @@ fn formed_elsewhere(kind: u16, body: &[u8]) -> bool {
     good().is_some()
 }
 
-/// A share with which there is no agreement (sections 4.2.8.2 and 7.4.2; FIPS 203, section 7.2).
+/// A share with which there is no agreement (sections 4.3.8.2 and 7.4.2; FIPS 203, section 7.2).
 fn is_bad_share(group: u16, key: &[u8]) -> bool {
     let bad_x25519 = |key: &[u8]| key.len() != 32 || key == [0; 32];
     match group {
@@ -521,7 +521,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
         // Without extensions it may be of TLS 1.2.
         found(
             "the fields do not fit in each other",
-            "4.1.2, 6.2",
+            "4.2.2, 6.2",
             &[
                 DECODE,
                 ILLEGAL,
@@ -569,7 +569,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if kinds.contains(&41) && last != Some(41) {
         found(
             "pre_shared_key is not the last extension",
-            "4.2.11",
+            "4.3.11",
             &[ILLEGAL],
             &[DECODE, GO, TLS12, FAILURE, VERSION, MISSING],
         );
@@ -578,7 +578,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if kinds.windows(2).any(|w| w[0] == w[1]) {
         found(
             "an extension is there twice",
-            "4.2",
+            "4.3",
             &[ILLEGAL],
             &[DECODE, GO, TLS12, FAILURE, VERSION, MISSING, INAPPROPRIATE],
         );
@@ -631,7 +631,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
         if identities.len() != binders.len() {
             found(
                 "not as many binders as identities",
-                "4.2.11",
+                "4.3.11",
                 &[ILLEGAL],
                 &[DECODE, GO, TLS12, FAILURE, VERSION, MISSING],
             );
@@ -645,7 +645,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     {
         found(
             "an extension that is ignored here does not have its form",
-            "4.2",
+            "4.3",
             &[GO, TLS12, "falls back: version"],
             &[DECODE, ILLEGAL, FAILURE],
         );
@@ -659,7 +659,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     {
         found(
             "a certificate authority that is no name",
-            "4.2.4: only compared",
+            "4.3.4: only compared",
             &[GO, "falls back: version"],
             &[DECODE],
         );
@@ -667,7 +667,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if legacy <= 0x0300 {
         found(
             "legacy_version of SSL 3.0 or older",
-            "appendix D.5",
+            "appendix E.5",
             &[VERSION],
             &[GO, TLS12, DECODE, FAILURE, ILLEGAL, MISSING],
         );
@@ -680,7 +680,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
         if !offers(0x0303) {
             found(
                 "no version in common",
-                "4.2.1",
+                "4.3.1",
                 &[VERSION],
                 &[DECODE, FAILURE, ILLEGAL, TLS12, INAPPROPRIATE],
             );
@@ -694,7 +694,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
         } else {
             found(
                 "TLS 1.2 only",
-                "4.2.1: user space decides",
+                "4.3.1: user space decides",
                 &["falls back: version"],
                 &[
                     TLS12,
@@ -710,12 +710,12 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     }
 
     if parts.compression != [0] {
-        found("compression", "4.1.2", &[ILLEGAL], &[DECODE, GO, FAILURE]);
+        found("compression", "4.2.2", &[ILLEGAL], &[DECODE, GO, FAILURE]);
     }
     if get(44).is_some() {
         found(
             "a cookie that nobody gave",
-            "4.2.2",
+            "4.3.2",
             &[ILLEGAL],
             &[GO, DECODE, FAILURE, MISSING],
         );
@@ -723,7 +723,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if get(42).is_some() && get(41).is_none() {
         found(
             "early_data without pre_shared_key",
-            "4.2.10",
+            "4.3.10",
             &[ILLEGAL],
             &[GO, DECODE, FAILURE, MISSING],
         );
@@ -731,7 +731,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if get(41).is_some() && get(45).is_none() {
         found(
             "pre_shared_key without psk_key_exchange_modes",
-            "4.2.9",
+            "4.3.9",
             &[MISSING],
             &[GO, DECODE, FAILURE, ILLEGAL],
         );
@@ -759,7 +759,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if with_share.iter().any(|g| !groups.contains(g)) {
         found(
             "a share for a group that is not supported",
-            "4.2.8",
+            "4.3.8",
             &[ILLEGAL],
             &[GO, DECODE, FAILURE, MISSING],
         );
@@ -768,7 +768,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if with_share.windows(2).any(|w| w[0] == w[1]) {
         found(
             "two shares for a group",
-            "4.2.8",
+            "4.3.8",
             &[ILLEGAL],
             &[GO, DECODE, FAILURE, MISSING],
         );
@@ -801,7 +801,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if !suites.iter().any(|s| (0x1301..=0x1303).contains(s)) {
         found(
             "no cipher suite in common",
-            "4.1.1: user space decides",
+            "4.2.1: user space decides",
             &["falls back: suite"],
             &[FAILURE, DECODE, ILLEGAL, MISSING],
         );
@@ -813,7 +813,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     {
         found(
             "no group in common",
-            "4.1.1: user space decides",
+            "4.2.1: user space decides",
             &["falls back: group"],
             &[FAILURE, DECODE, ILLEGAL, MISSING],
         );
@@ -821,7 +821,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if groups.contains(&0x11ec) && !groups.contains(&29) && !groups.contains(&23) {
         found(
             "no group in common but X25519MLKEM768",
-            "draft-ietf-tls-ecdhe-mlkem",
+            "RFC 10024",
             &[GO],
             &[GO, FAILURE],
         );
@@ -829,7 +829,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if !schemes.contains(&0x0403) {
         found(
             "no signature scheme in common",
-            "4.4.2.2: user space decides",
+            "4.5.1.2: user space decides",
             &["falls back: signature scheme"],
             &[GO, FAILURE, DECODE, ILLEGAL, MISSING],
         );
@@ -837,7 +837,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     if list(50, 2).is_some_and(|list| !list.contains(&0x0403)) {
         found(
             "the chain is not signed with what signature_algorithms_cert has",
-            "4.4.2.2",
+            "4.5.1.2",
             &[GO],
             &[FAILURE],
         );
@@ -859,7 +859,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
         if is_bad_share(group, key) {
             found(
                 "a share that is none",
-                "4.2.8.2, 7.4.2",
+                "4.3.8.2, 7.4.2",
                 &[ILLEGAL],
                 &[GO, DECODE, FAILURE],
             );
@@ -872,7 +872,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
     {
         found(
             "a share that is none, but another one is used",
-            "4.2.8",
+            "4.3.8",
             &[GO],
             &[ILLEGAL, DECODE, FAILURE],
         );
@@ -971,9 +971,9 @@ impl Table {
              All have the suites, groups, certificate and application protocols in common that ours\n\
              has; a server that goes on answers with ServerHello or HelloRetryRequest of TLS 1.3.\n\n\
              In {} comparisons of {} both did the same. Both went on but chose another suite or\n\
-             group: {:?}. That is the server's choice (RFC 8446, 4.1.1).\n\n\
+             group: {:?}. That is the server's choice (RFC 9846, 4.2.1).\n\n\
              All others are below, with what is special about the ClientHello and the section that\n\
-             decides; sections are of RFC 8446 unless another one is named.\n\n\
+             decides; sections are of RFC 9846 unless another one is named.\n\n\
              | ClientHello | decided by | ours | the other | which | times |\n\
              | --- | --- | --- | --- | --- | --- |\n",
             openssl::version::version().split(' ').nth(1).unwrap_or(""),

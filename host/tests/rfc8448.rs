@@ -256,7 +256,7 @@ struct Schedule {
 impl Schedule {
     fn new(trace: &Trace, early: EarlySecret<HostCrypto>) -> Self {
         let (hello, mut transcript) = if trace.has("second_hello") {
-            // RFC 8446, section 4.4.1.
+            // RFC 9846, section 4.1.
             let first = hash(&[trace.message("client_hello")]);
             let mut transcript = vec![254, 0, 0, 32];
             transcript.extend(&first[..32]);

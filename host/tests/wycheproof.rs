@@ -38,7 +38,7 @@ fn ecdh_secp256r1_points() {
             (TestResult::Valid | TestResult::Acceptable, Ok(shared)) => {
                 assert_eq!(shared[..], test.shared_secret[..], "{}", test.tc_id)
             }
-            // TLS 1.3 has uncompressed points only (RFC 8446, section 4.2.8.2).
+            // TLS 1.3 has uncompressed points only (RFC 9846, section 4.3.8.2).
             (TestResult::Valid | TestResult::Acceptable, Err(_)) => {
                 assert!(compressed, "{}: {}", test.tc_id, test.comment)
             }

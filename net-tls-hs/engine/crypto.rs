@@ -11,7 +11,7 @@
 /// The longest hash output, of SHA-384.
 pub const MAX_HASH_LEN: usize = 48;
 
-/// Length of the nonce of each TLS 1.3 AEAD (RFC 8446, section 5.3).
+/// Length of the nonce of each TLS 1.3 AEAD (RFC 9846, section 5.3).
 pub const NONCE_LEN: usize = 12;
 
 /// Length of the authentication tag of each AEAD here.

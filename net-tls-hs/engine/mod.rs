@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The engine: a TLS 1.3 server without I/O (RFC 8446).
+//! The engine: a TLS 1.3 server without I/O (RFC 9846).
 //!
 //! Bytes come in, bytes and instructions come out. It does no I/O, does not allocate and uses
 //! nothing but `core`, so that the same files are tested and fuzzed on other hosts. Its only way

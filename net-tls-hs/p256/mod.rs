@@ -96,7 +96,7 @@ fn in_range(k: &Limbs) -> bool {
 /// ECDH: the x coordinate of the shared point (SP 800-56A, section 5.7.1.2). Returns the key's
 /// public key, too, as an ephemeral one is of use once and the two take less time together.
 ///
-/// The peer's key must be an uncompressed point (RFC 8446, section 4.2.8.2) and is validated.
+/// The peer's key must be an uncompressed point (RFC 9846, section 4.3.8.2) and is validated.
 #[inline(never)]
 pub fn ecdh<C: Crypto>(
     key: &PrivateKey,

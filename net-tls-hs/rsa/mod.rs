@@ -17,7 +17,7 @@ use crate::crypto::Crypto;
 use crate::ct::{self, Mask, Secret, Zeroable};
 use mont::{Limbs, Modulus, Portable, Work, HALF, MAX};
 
-/// Length of the salt, that of the hash (RFC 8446, section 4.2.3).
+/// Length of the salt, that of the hash (RFC 9846, section 4.3.3).
 pub const SALT_LEN: usize = 32;
 
 /// A key that cannot be used.

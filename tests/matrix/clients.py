@@ -361,7 +361,7 @@ class Known:
                                        'io:format("~s", [erlang:system_info(otp_release)]), halt().'],
                              r"\d+")
         # With session_tickets its first hello has no psk_key_exchange_modes, so that it may not be
-        # sent tickets (RFC 8446, 4.2.9); an OpenSSL server, which sends them, it does not come
+        # sent tickets (RFC 9846, 4.3.9); an OpenSSL server, which sends them, it does not come
         # back to either.
         self.add("Erlang/OTP", version,
                  self.program(prefix + ["escript", "client.escript"]),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """
-Malformed, odd and hostile handshakes, each with what RFC 8446 asks for.
+Malformed, odd and hostile handshakes, each with what its section asks for; sections are those of
+RFC 9846 unless another standard is named.
 
 HELLOS are bytes sent instead of, or as, a ClientHello. LATER are functions
 that misbehave after the server's first flight. "want" is a set of outcomes:
@@ -71,27 +72,27 @@ def body(data):
 
 # --- Good hellos, so that a refusal of everything does not pass ---------------------
 
-hello("plain good hello", "4.1.2", "ok")(lambda h: None)
-hello("P-256 share", "4.2.8", "ok", groups=(SECP256R1,))(lambda h: None)
-hello("no server_name", "4.2", "ok", name=None)(lambda h: None)
-hello("empty legacy_session_id", "4.1.2", "ok")(lambda h: setattr(h, "session_id", b""))
-hello("two shares", "4.2.8", "ok", groups=(X25519, SECP256R1))(lambda h: None)
-hello("an unknown share first", "4.2.8", "ok", groups=(0x2a2a, X25519))(lambda h: None)
-hello("TLS 1.2 listed as well", "4.2.1", "ok", versions=(0x0304, 0x0303))(lambda h: None)
-hello("TLS 1.2 listed first", "4.2.1", "ok",
+hello("plain good hello", "4.2.2", "ok")(lambda h: None)
+hello("P-256 share", "4.3.8", "ok", groups=(SECP256R1,))(lambda h: None)
+hello("no server_name", "4.3", "ok", name=None)(lambda h: None)
+hello("empty legacy_session_id", "4.2.2", "ok")(lambda h: setattr(h, "session_id", b""))
+hello("two shares", "4.3.8", "ok", groups=(X25519, SECP256R1))(lambda h: None)
+hello("an unknown share first", "4.3.8", "ok", groups=(0x2a2a, X25519))(lambda h: None)
+hello("TLS 1.2 listed as well", "4.3.1", "ok", versions=(0x0304, 0x0303))(lambda h: None)
+hello("TLS 1.2 listed first", "4.3.1", "ok",
       "the server chooses; a downgrade would be wrong", versions=(0x0303, 0x0304))(lambda h: None)
 hello("GREASE everywhere", "RFC 8701 3.1", "ok", groups=(0x1a1a, X25519), shares=(X25519,),
       suites=(0xbaba, CHACHA), schemes=(0x2a2a, ECDSA_P256, RSA_PSS_SHA256),
       versions=(0x7a7a, 0x0304))(
     lambda h: h.exts.extend([(0x5a5a, b""), (0xdada, b"\0")]))
-hello("unknown extensions above 63", "4.2", "ok",
+hello("unknown extensions above 63", "4.3", "ok",
       "shifting 1 by the type was an earlier attempt's bug")(
     lambda h: h.exts.extend([(t, b"x") for t in (62, 63, 64, 65, 127, 128, 1000, 0xff01, 65535)]))
 hello("padding up to 4000 bytes", "RFC 7685", {"ok", "fallback"},
       "longer than the kernel wants to keep: fallback")(lambda h: h.set(PADDING, bytes(4000)))
-hello("unknown extension of 15000 bytes", "4.2", {"ok", "fallback"})(
+hello("unknown extension of 15000 bytes", "4.3", {"ok", "fallback"})(
     lambda h: h.set(0xfafa, bytes(15000)))
-hello("many cipher suites", "4.1.2", {"ok", "fallback"})(
+hello("many cipher suites", "4.2.2", {"ok", "fallback"})(
     lambda h: setattr(h, "suites", u16s(*range(0x2000, 0x2000 + 2000), CHACHA)))
 hello("record version 0x0303", "5.1", "ok", "legacy_record_version is ignored")(
     lambda h: record(HANDSHAKE, h.message(), 0x0303))
@@ -103,26 +104,26 @@ hello("records of 1 byte", "5.1", {"ok", "fallback"},
       "legal, if odd")(lambda h: records(HANDSHAKE, h.message(), 1))
 hello("records of 9 bytes", "5.1", "ok")(lambda h: records(HANDSHAKE, h.message(), 9))
 hello("records of 100 bytes", "5.1", "ok")(lambda h: records(HANDSHAKE, h.message(), 100))
-hello("unknown PSK: full handshake", "4.2.11", {"ok", "fallback"})(
+hello("unknown PSK: full handshake", "4.3.11", {"ok", "fallback"})(
     lambda h: h.set(PSK_MODES, b"\1\1").set(
         PRE_SHARED_KEY, vec(2, vec(2, b"no such ticket") + bytes(4)) + vec(2, vec(1, bytes(32))))
    )
 hello("unknown name: default identity", "RFC 6066 3", "ok", name="nobody.test")(lambda h: None)
-hello("legacy_version 0x0302 with supported_versions", "4.2.1", {"ok", IP},
-      "servers must not look at it, 4.1.2 fixes it")(
+hello("legacy_version 0x0302 with supported_versions", "4.3.1", {"ok", IP},
+      "servers must not look at it, 4.2.2 fixes it")(
     lambda h: setattr(h, "legacy_version", 0x0302))
 
 # --- What only user space can do -------------------------------------------------
 
-hello("TLS 1.2 only", "4.2.1", {"fallback", "ok"}, versions=(), suites=(0xc02b, 0xc02f))(
+hello("TLS 1.2 only", "4.3.1", {"fallback", "ok"}, versions=(), suites=(0xc02b, 0xc02f))(
     lambda h: h.drop(KEY_SHARE))
-hello("supported_versions without TLS 1.3", "4.2.1", "fallback", versions=(0x0303,),
+hello("supported_versions without TLS 1.3", "4.3.1", "fallback", versions=(0x0303,),
       suites=(0xc02b, 0xc02f))(lambda h: None)
-hello("only suites that the kernel lacks", "4.1.1", {"fallback", HF}, suites=(0x1304, 0x1305))(
+hello("only suites that the kernel lacks", "4.2.1", {"fallback", HF}, suites=(0x1304, 0x1305))(
     lambda h: None)
-hello("only groups that the kernel lacks", "4.1.1", {"fallback", HF}, groups=(FFDHE2048,))(
+hello("only groups that the kernel lacks", "4.2.1", {"fallback", HF}, groups=(FFDHE2048,))(
     lambda h: None)
-hello("only signatures that no identity has", "4.4.3", {"fallback", HF},
+hello("only signatures that no identity has", "4.5.2", {"fallback", HF},
       schemes=(0x0807, 0x0808))(lambda h: None)
 
 # --- Records ------------------------------------------------------------------------
@@ -170,80 +171,80 @@ raw("message length 0xffffff", "4", {DE, IP, HF, RO, "internal_error"},
     "no limit is named; what cannot be kept must be refused at once")
 raw("message length 2^17", "4", {DE, IP, HF, RO, "internal_error", "fallback", "hang"},
     record(HANDSHAKE, b"\1\2\0\0" + bytes(200)))
-raw("empty ClientHello", "4.1.2", DE, record(HANDSHAKE, message(1, b"")))
-raw("ClientHello of 1 byte", "4.1.2", DE, record(HANDSHAKE, message(1, b"\3")))
+raw("empty ClientHello", "4.2.2", DE, record(HANDSHAKE, message(1, b"")))
+raw("ClientHello of 1 byte", "4.2.2", DE, record(HANDSHAKE, message(1, b"\3")))
 hello("two messages in the hello's record", "5.1", UM, "a message must end with the record "
       "before keys change")(lambda h: record(HANDSHAKE, h.message() + message(FINISHED, bytes(32))))
 hello("one byte behind the hello in its record", "5.1", {UM, DE})(
     lambda h: record(HANDSHAKE, h.message() + b"\1"))
-hello("two hellos in two records", "4.1.2", UM, "the second comes where Finished must")(
+hello("two hellos in two records", "4.2.2", UM, "the second comes where Finished must")(
     lambda h: h.record() + h.record())
 
 # --- The body -------------------------------------------------------------------
 
 for cut in (0, 1, 2, 33, 34, 35, 66, 67, 68, 69, 70, 71, 72, 80, 100):
-    hello(f"body cut after {cut} bytes", "4.1.2",
+    hello(f"body cut after {cut} bytes", "4.2.2",
           {DE, "fallback", PV, ME} if cut == 71 else DE,
           "a hello without extensions is a TLS 1.2 hello" if cut == 71 else "")(
         lambda h, cut=cut: body(message(CLIENT_HELLO, h.head() + vec(2, h.ext_block()))[4:4 + cut]))
-hello("body one byte short", "4.1.2", DE)(lambda h: body(h.message()[4:-1]))
-hello("one byte behind the extensions", "4.1.2", DE)(lambda h: body(h.message()[4:] + b"\0"))
-hello("session id of 33 bytes", "4.1.2", {DE, IP}, "out of the range <0..32>")(
+hello("body one byte short", "4.2.2", DE)(lambda h: body(h.message()[4:-1]))
+hello("one byte behind the extensions", "4.2.2", DE)(lambda h: body(h.message()[4:] + b"\0"))
+hello("session id of 33 bytes", "4.2.2", {DE, IP}, "out of the range <0..32>")(
     lambda h: setattr(h, "session_id", bytes(33)))
-hello("session id of 255 bytes", "4.1.2", {DE, IP})(
+hello("session id of 255 bytes", "4.2.2", {DE, IP})(
     lambda h: setattr(h, "session_id", bytes(255)))
-hello("session id length past the end", "4.1.2", DE)(
+hello("session id length past the end", "4.2.2", DE)(
     lambda h: body(h.head()[:34] + b"\x20" + bytes(31)))
-hello("no cipher suites", "4.1.2", {DE, IP})(lambda h: setattr(h, "suites", b""))
-hello("odd cipher suites", "4.1.2", DE)(lambda h: setattr(h, "suites", h.suites + b"\0"))
-hello("cipher suites past the end", "4.1.2", DE)(
+hello("no cipher suites", "4.2.2", {DE, IP})(lambda h: setattr(h, "suites", b""))
+hello("odd cipher suites", "4.2.2", DE)(lambda h: setattr(h, "suites", h.suites + b"\0"))
+hello("cipher suites past the end", "4.2.2", DE)(
     lambda h: body(h.head()[:67] + b"\xff\xfe" + h.suites + b"\1\0" + vec(2, h.ext_block())))
-hello("no compression methods", "4.1.2", {DE, IP})(lambda h: setattr(h, "compression", b""))
-hello("compression without null", "4.1.2", IP)(lambda h: setattr(h, "compression", b"\1"))
-hello("deflate and null", "4.1.2", IP)(lambda h: setattr(h, "compression", b"\1\0"))
-hello("null twice", "4.1.2", IP)(lambda h: setattr(h, "compression", b"\0\0"))
-hello("compression past the end", "4.1.2", DE)(lambda h: body(h.head()[:-2] + b"\xff\0"))
+hello("no compression methods", "4.2.2", {DE, IP})(lambda h: setattr(h, "compression", b""))
+hello("compression without null", "4.2.2", IP)(lambda h: setattr(h, "compression", b"\1"))
+hello("deflate and null", "4.2.2", IP)(lambda h: setattr(h, "compression", b"\1\0"))
+hello("null twice", "4.2.2", IP)(lambda h: setattr(h, "compression", b"\0\0"))
+hello("compression past the end", "4.2.2", DE)(lambda h: body(h.head()[:-2] + b"\xff\0"))
 
 # --- Versions -------------------------------------------------------------------
 
 for version, text in ((0x0300, "SSL 3.0"), (0x0301, "TLS 1.0"), (0x0302, "TLS 1.1")):
-    hello(f"{text} without supported_versions", "D.2", {PV, "fallback"},
+    hello(f"{text} without supported_versions", "E.2", {PV, "fallback"},
           "user space can tell the client as well", versions=(), suites=(0xc013, 0x2f))(
         lambda h, version=version: setattr(h, "legacy_version", version))
-hello("only TLS 1.5 and a draft", "4.2.1", PV, versions=(0x0306, 0x7f1c))(lambda h: None)
-hello("only TLS 1.1 in supported_versions", "4.2.1", {PV, "fallback"}, versions=(0x0302,))(
+hello("only TLS 1.5 and a draft", "4.3.1", PV, versions=(0x0306, 0x7f1c))(lambda h: None)
+hello("only TLS 1.1 in supported_versions", "4.3.1", {PV, "fallback"}, versions=(0x0302,))(
     lambda h: None)
-hello("supported_versions empty", "4.2.1", DE)(lambda h: h.set(SUPPORTED_VERSIONS, b"\0"))
-hello("supported_versions without a length", "4.2.1", DE)(
+hello("supported_versions empty", "4.3.1", DE)(lambda h: h.set(SUPPORTED_VERSIONS, b"\0"))
+hello("supported_versions without a length", "4.3.1", DE)(
     lambda h: h.set(SUPPORTED_VERSIONS, b""))
-hello("supported_versions odd", "4.2.1", DE)(
+hello("supported_versions odd", "4.3.1", DE)(
     lambda h: h.set(SUPPORTED_VERSIONS, b"\3\3\4\3"))
-hello("supported_versions past the end", "4.2.1", DE)(
+hello("supported_versions past the end", "4.3.1", DE)(
     lambda h: h.set(SUPPORTED_VERSIONS, b"\4\3\4"))
-hello("supported_versions with a tail", "4.2.1", DE)(
+hello("supported_versions with a tail", "4.3.1", DE)(
     lambda h: h.set(SUPPORTED_VERSIONS, b"\2\3\4\0"))
 
 # --- Extensions -----------------------------------------------------------------
 
-hello("extensions past the end", "4.2", DE)(
+hello("extensions past the end", "4.3", DE)(
     lambda h: body(h.head() + (len(h.ext_block()) + 1).to_bytes(2, "big") + h.ext_block()))
-hello("extensions end early", "4.2", DE)(
+hello("extensions end early", "4.3", DE)(
     lambda h: body(h.head() + (len(h.ext_block()) - 1).to_bytes(2, "big") + h.ext_block()))
-hello("extensions length 0xffff", "4.2", DE)(
+hello("extensions length 0xffff", "4.3", DE)(
     lambda h: body(h.head() + b"\xff\xff" + h.ext_block()))
-hello("one extension past the end", "4.2", DE, "an unsigned length that wraps was an earlier "
+hello("one extension past the end", "4.3", DE, "an unsigned length that wraps was an earlier "
       "attempt's bug")(
     lambda h: body(h.head() + vec(2, h.ext_block() + u16s(0x5a5a, 1))))
-hello("one extension of length 0xffff", "4.2", DE)(
+hello("one extension of length 0xffff", "4.3", DE)(
     lambda h: body(h.head() + vec(2, h.ext_block() + u16s(0x5a5a, 0xffff) + b"xx")))
-hello("three bytes of an extension", "4.2", DE)(
+hello("three bytes of an extension", "4.3", DE)(
     lambda h: body(h.head() + vec(2, h.ext_block() + b"\x5a\x5a\0")))
 for ext, text in ((SUPPORTED_VERSIONS, "supported_versions"), (KEY_SHARE, "key_share"),
                   (SUPPORTED_GROUPS, "supported_groups"), (SERVER_NAME, "server_name"),
                   (SIGNATURE_ALGORITHMS, "signature_algorithms")):
-    hello(f"{text} twice", "4.2", {IP, DE}, "must not; no alert is named")(
+    hello(f"{text} twice", "4.3", {IP, DE}, "must not; no alert is named")(
         lambda h, ext=ext: h.exts.append((ext, dict(h.exts)[ext])))
-hello("unknown extension twice", "4.2", {IP, DE, "ok"},
+hello("unknown extension twice", "4.3", {IP, DE, "ok"},
       "must not be sent; keeping every unknown type to find out is not asked for")(
     lambda h: h.exts.extend([(0x5a5a, b""), (0x5a5a, b"")]))
 hello("no signature_algorithms", "9.2", ME)(lambda h: h.drop(SIGNATURE_ALGORITHMS))
@@ -254,8 +255,8 @@ hello("neither groups nor key_share", "9.2", ME)(
 hello("only supported_versions", "9.2", ME)(
     lambda h: setattr(h, "exts", [(SUPPORTED_VERSIONS, b"\2\3\4")]))
 
-for ext, text, section in ((SUPPORTED_GROUPS, "supported_groups", "4.2.7"),
-                           (SIGNATURE_ALGORITHMS, "signature_algorithms", "4.2.3")):
+for ext, text, section in ((SUPPORTED_GROUPS, "supported_groups", "4.3.7"),
+                           (SIGNATURE_ALGORITHMS, "signature_algorithms", "4.3.3")):
     for data, how in ((b"", "without a length"), (b"\0", "with half a length"),
                       (b"\0\0", "empty"), (b"\0\3\0\x1d\0", "odd"),
                       (b"\0\4\0\x1d", "past the end"), (b"\xff\xfe\0\x1d", "far past the end")):
@@ -328,11 +329,11 @@ for data, how in ((b"", "without a length"), (b"\0", "with half a length"),
                   (b"\0\x25\0\x1d\0\x20" + bytes(32), "with a list past the end"),
                   (b"\xff\xff\0\x1d\0\x20" + bytes(32), "with a list of length 0xffff"),
                   (b"\0\x24\0\x1d\0\x20" + b"\t" * 32 + b"\0", "with a tail")):
-    hello(f"key_share {how}", "4.2.8", {DE, IP} if how == "with an empty share" else DE,
+    hello(f"key_share {how}", "4.3.8", {DE, IP} if how == "with an empty share" else DE,
           "the length indexed a fixed array in an earlier attempt")(
         lambda h, data=data: h.set(KEY_SHARE, data))
 for n in (1, 31, 33, 64, 1000):
-    hello(f"x25519 share of {n} bytes", "4.2.8.2", {IP, DE})(
+    hello(f"x25519 share of {n} bytes", "4.3.8.2", {IP, DE})(
         lambda h, n=n: share(h, b"\t" * n))
 hello("x25519 share of zeros", "7.4.2", {IP, HF}, "the shared secret is all zero")(
     lambda h: share(h, bytes(32)))
@@ -345,63 +346,63 @@ for text, point in (
     hello(f"x25519 low-order share {text}", "7.4.2", {IP, HF}, "RFC 7748 6.1")(
         lambda h, point=point: share(h, point))
 G = p256_encode(G256)
-hello("P-256 share not on the curve", "4.2.8.2", IP)(
+hello("P-256 share not on the curve", "4.3.8.2", IP)(
     lambda h: share(h, G[:-1] + bytes([G[-1] ^ 1]), SECP256R1))
-hello("P-256 share (0, 0)", "4.2.8.2", IP)(lambda h: share(h, b"\4" + bytes(64), SECP256R1))
-hello("P-256 share at infinity", "4.2.8.2", {IP, DE})(lambda h: share(h, b"\0", SECP256R1))
-hello("P-256 share compressed", "4.2.8.2", {IP, DE})(
+hello("P-256 share (0, 0)", "4.3.8.2", IP)(lambda h: share(h, b"\4" + bytes(64), SECP256R1))
+hello("P-256 share at infinity", "4.3.8.2", {IP, DE})(lambda h: share(h, b"\0", SECP256R1))
+hello("P-256 share compressed", "4.3.8.2", {IP, DE})(
     lambda h: share(h, b"\3" + G[1:33], SECP256R1))
-hello("P-256 share hybrid", "4.2.8.2", {IP, DE})(lambda h: share(h, b"\7" + G[1:], SECP256R1))
-hello("P-256 share of 64 bytes", "4.2.8.2", {IP, DE})(lambda h: share(h, G[1:], SECP256R1))
-hello("P-256 share of 66 bytes", "4.2.8.2", {IP, DE})(
+hello("P-256 share hybrid", "4.3.8.2", {IP, DE})(lambda h: share(h, b"\7" + G[1:], SECP256R1))
+hello("P-256 share of 64 bytes", "4.3.8.2", {IP, DE})(lambda h: share(h, G[1:], SECP256R1))
+hello("P-256 share of 66 bytes", "4.3.8.2", {IP, DE})(
     lambda h: share(h, G + b"\0", SECP256R1))
-hello("P-256 share with x = p", "4.2.8.2", IP)(
+hello("P-256 share with x = p", "4.3.8.2", IP)(
     lambda h: share(h, b"\4" + P256.to_bytes(32, "big") + G[33:], SECP256R1))
-hello("P-256 share with x = x + p (same point)", "4.2.8.2", IP, "coordinates must be reduced; "
+hello("P-256 share with x = x + p (same point)", "4.3.8.2", IP, "coordinates must be reduced; "
       "this y has x = 5 as abscissa")(
     lambda h: share(h, b"\4" + (5 + P256).to_bytes(32, "big") + pow(
         5**3 - 15 + 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
         (P256 + 1) // 4, P256).to_bytes(32, "big"), SECP256R1))
-hello("P-256 share of 0xff", "4.2.8.2", IP)(
+hello("P-256 share of 0xff", "4.3.8.2", IP)(
     lambda h: share(h, b"\4" + b"\xff" * 64, SECP256R1))
 KEM = KeyPair(X25519MLKEM768).public
-hello("X25519MLKEM768 share", "ecdhe-mlkem 4", "ok", groups=(X25519MLKEM768,))(lambda h: None)
+hello("X25519MLKEM768 share", "RFC 10024", "ok", groups=(X25519MLKEM768,))(lambda h: None)
 for n in (0, 1, 32, 1183, 1184, 1185, 1215):
-    hello(f"X25519MLKEM768 share of {n} bytes", "ecdhe-mlkem 4", {IP, DE} if n == 0 else IP)(
+    hello(f"X25519MLKEM768 share of {n} bytes", "RFC 10024", {IP, DE} if n == 0 else IP)(
         lambda h, n=n: share(h, KEM[:n], X25519MLKEM768))
-hello("X25519MLKEM768 share of 1217 bytes", "ecdhe-mlkem 4", IP)(
+hello("X25519MLKEM768 share of 1217 bytes", "RFC 10024", IP)(
     lambda h: share(h, KEM + b"\0", X25519MLKEM768))
 for text, bad in (("first", b"\x01\xfd" + KEM[2:]), ("last", KEM[:1150] + b"\xf0\xd0" + KEM[1152:])):
     hello(f"X25519MLKEM768 share, {text} coefficient not reduced", "FIPS 203 7.2", IP)(
         lambda h, bad=bad: share(h, bad, X25519MLKEM768))
 hello("X25519MLKEM768 share, x25519 part of zeros", "RFC 7748 6.1", IP)(
     lambda h: share(h, KEM[:-32] + bytes(32), X25519MLKEM768))
-hello("X25519MLKEM768 share, parts in the wrong order", "ecdhe-mlkem 4", IP)(
+hello("X25519MLKEM768 share, parts in the wrong order", "RFC 10024", IP)(
     lambda h: share(h, b"\xff" * 32 + KEM[:-32], X25519MLKEM768))
-hello("two shares for one group", "4.2.8", {IP, "ok"}, "servers may check")(
+hello("two shares for one group", "4.3.8", {IP, "ok"}, "servers may check")(
     lambda h: h.set(KEY_SHARE, vec(2, h.shares() + h.shares())))
 MANY = tuple(range(0x5000, 0x5000 + 100))
-hello("100 shares for unknown groups before the right one", "4.2.8", "ok",
+hello("100 shares for unknown groups before the right one", "4.3.8", "ok",
       groups=MANY + (X25519,), shares=(X25519,))(
     lambda h: h.set(KEY_SHARE, vec(2, b"".join(u16s(g) + vec(2, b"x") for g in MANY) + h.shares())))
-hello("100 shares for unknown groups after the right one", "4.2.8", "ok",
+hello("100 shares for unknown groups after the right one", "4.3.8", "ok",
       groups=MANY + (X25519,), shares=(X25519,))(
     lambda h: h.set(KEY_SHARE, vec(2, h.shares() + b"".join(u16s(g) + vec(2, b"x") for g in MANY))))
-hello("share outside supported_groups", "4.2.8", {IP, "ok", "fallback", HF}, "servers may check")(
+hello("share outside supported_groups", "4.3.8", {IP, "ok", "fallback", HF}, "servers may check")(
     lambda h: h.set(SUPPORTED_GROUPS, vec(2, u16s(SECP256R1))))
 
 # --- PSK, 0-RTT ------------------------------------------------------------------
 
 PSK = vec(2, vec(2, b"ticket") + bytes(4)) + vec(2, vec(1, bytes(32)))
-hello("pre_shared_key is not last", "4.2.11", IP)(
+hello("pre_shared_key is not last", "4.3.11", IP)(
     lambda h: h.exts.insert(0, (PRE_SHARED_KEY, PSK)) or h.set(PSK_MODES, b"\1\1"))
-hello("pre_shared_key without psk_key_exchange_modes", "4.2.9", {ME, "fallback"})(
+hello("pre_shared_key without psk_key_exchange_modes", "4.3.9", {ME, "fallback"})(
     lambda h: h.set(PRE_SHARED_KEY, PSK))
-hello("pre_shared_key without binders", "4.2.11", {DE, IP, "fallback"})(
+hello("pre_shared_key without binders", "4.3.11", {DE, IP, "fallback"})(
     lambda h: h.set(PSK_MODES, b"\1\1").set(PRE_SHARED_KEY, PSK[:12]))
-hello("psk_key_exchange_modes empty", "4.2.9", {DE, "ok"}, "with no PSK nothing asks for it")(
+hello("psk_key_exchange_modes empty", "4.3.9", {DE, "ok"}, "with no PSK nothing asks for it")(
     lambda h: h.set(PSK_MODES, b"\0"))
-hello("unknown PSK, early data refused", "4.2.10", {"ok", "fallback"},
+hello("unknown PSK, early data refused", "4.3.10", {"ok", "fallback"},
       "records that do not decrypt are skipped up to the limit")(
     lambda h: h.set(PSK_MODES, b"\1\1").set(EARLY_DATA, b"").set(PRE_SHARED_KEY, PSK).record() +
     record(APPDATA, os.urandom(500), 0x0303) * 2)
@@ -418,16 +419,16 @@ def _tampered(bit):
 
 
 for b in (0, 7, 128, 255):
-    later(f"Finished wrong in bit {b}", "4.4.4", DCE)(_tampered(b))
-later("Finished of zeros", "4.4.4", DCE)(
+    later(f"Finished wrong in bit {b}", "4.5.3", DCE)(_tampered(b))
+later("Finished of zeros", "4.5.3", DCE)(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, message(FINISHED, bytes(32)))))
-later("Finished empty", "4.4.4", {DE, DCE})(
+later("Finished empty", "4.5.3", {DE, DCE})(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, message(FINISHED, b""))))
-later("Finished one byte short", "4.4.4", {DE, DCE})(
+later("Finished one byte short", "4.5.3", {DE, DCE})(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, message(FINISHED, c.finished()[4:-1]))))
-later("Finished one byte long", "4.4.4", {DE, DCE})(
+later("Finished one byte long", "4.5.3", {DE, DCE})(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, message(FINISHED, c.finished()[4:] + b"\0"))))
-later("Finished of length 0xffffff", "4.4.4", {DE, DCE, IP, RO})(
+later("Finished of length 0xffffff", "4.5.3", {DE, DCE, IP, RO})(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, b"\x14\xff\xff\xff" + bytes(32))))
 later("Finished in plain text", "5", UM)(
     lambda c: c.sock.sendall(record(HANDSHAKE, c.finished(), 0x0303)))
@@ -472,15 +473,15 @@ later("application data before Finished", "5", UM)(
     lambda c: c.sock.sendall(c.tx.seal(APPDATA, b"GET / HTTP/1.0\r\n\r\n")))
 later("application data with application keys before Finished", "5.2", BRM)(
     lambda c: c.sock.sendall(c.app_tx.seal(APPDATA, b"GET / HTTP/1.0\r\n\r\n")))
-later("EndOfEarlyData that nobody asked for", "4.5", UM)(
+later("EndOfEarlyData that nobody asked for", "4.6", UM)(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, message(END_OF_EARLY_DATA, b""))))
-later("Certificate that nobody asked for", "4.4.2", UM)(
+later("Certificate that nobody asked for", "4.5.1", UM)(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, message(CERTIFICATE, b"\0\0\0\0"))))
-later("KeyUpdate before Finished", "4.6.3", UM)(
+later("KeyUpdate before Finished", "4.7.3", UM)(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, message(KEY_UPDATE, b"\1"))))
-later("second ClientHello, encrypted", "4.1.2", UM)(
+later("second ClientHello, encrypted", "4.2.2", UM)(
     lambda c: c.sock.sendall(c.tx.seal(HANDSHAKE, c.hello.message())))
-later("second ClientHello, plain", "4.1.2", UM)(
+later("second ClientHello, plain", "4.2.2", UM)(
     lambda c: c.sock.sendall(c.hello.record()))
 later("ChangeCipherSpec of value 2", "5", UM)(lambda c: c.sock.sendall(record(CCS, b"\2", 0x303)))
 later("ChangeCipherSpec of two bytes", "5", UM)(
@@ -513,10 +514,10 @@ def _fin(client, before=b"", pad=0):
 
 
 later("good: Finished in three records", "5.1", "ok")(_fin_parts)
-later("good: CCS before Finished", "D.4", "ok")(lambda c: _fin(c, record(CCS, b"\1", 0x303)))
+later("good: CCS before Finished", "E.4", "ok")(lambda c: _fin(c, record(CCS, b"\1", 0x303)))
 later("good: three CCS before Finished", "5", {"ok", UM}, "each is to be dropped; a limit is "
       "reasonable")(lambda c: _fin(c, record(CCS, b"\1", 0x303) * 3))
-later("good: no CCS", "D.4", "ok")(_fin)
+later("good: no CCS", "E.4", "ok")(_fin)
 later("good: padded Finished", "5.4", "ok")(lambda c: _fin(c, pad=1000))
 later("good: Finished with the longest padding", "5.4", "ok")(
     lambda c: _fin(c, pad=16384 - 36))

@@ -217,7 +217,7 @@ def main():
         failed += not good
         took = time.monotonic() - start
         print(f"{'ok' if good else 'not ok'} {i} - {case.name}: {outcome}"
-              + ("" if good else f" # want {'/'.join(sorted(case.want))} (RFC 8446 {case.section})"
+              + ("" if good else f" # want {'/'.join(sorted(case.want))} (RFC 9846 {case.section})"
                  + (f"; {case.note}" if case.note else "") + f" [{took:.2f} s]"), flush=True)
     print(f"# negative: {len(cases) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The server's half of the key exchange (RFC 8446, section 4.2.8), for each [`Group`].
+//! The server's half of the key exchange (RFC 9846, section 4.3.8), for each [`Group`].
 
 use crate::engine::crypto::Crypto;
 use crate::engine::ct::{self, Secret};
@@ -68,7 +68,7 @@ impl SharedSecret {
         Ok(())
     }
 
-    /// SP 800-56A, as RFC 8446 uses it in sections 4.2.8.2 and 7.4.2.
+    /// SP 800-56A, as RFC 9846 uses it in sections 4.3.8.2 and 7.4.2.
     #[inline(never)]
     fn secp256r1<C: Crypto>(&mut self, peer: &[u8], share: &mut Writer<'_>) -> Result<(), Alert> {
         let key = p256::PrivateKey::generate::<C>();
@@ -93,7 +93,7 @@ impl SharedSecret {
         self.x25519_mlkem768_with::<C>(peer, &message, &mut secret, share, scratch)
     }
 
-    /// X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem, section 4) with given randomness: each share and
+    /// X25519MLKEM768 (RFC 10024) with given randomness: each share and
     /// the secret are ML-KEM's followed by X25519's.
     #[inline(never)]
     pub fn x25519_mlkem768_with<C: Crypto>(
@@ -128,7 +128,7 @@ impl Default for SharedSecret {
     }
 }
 
-/// X25519 (RFC 7748), as RFC 8446 uses it in sections 4.2.8.2 and 7.4.2.
+/// X25519 (RFC 7748), as RFC 9846 uses it in sections 4.3.8.2 and 7.4.2.
 #[inline(never)]
 fn x25519_with<C: Crypto>(
     peer: &[u8],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pre-shared keys for resumption (RFC 8446, section 4.2.11).
+//! Pre-shared keys for resumption (RFC 9846, section 4.3.11).
 
 use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
 use crate::engine::ct::{self, Secret};
@@ -68,7 +68,7 @@ impl<'a> OfferedPsks<'a> {
         })
     }
 
-    /// The part of a ClientHello message that its binders are made of (section 4.2.11.2).
+    /// The part of a ClientHello message that its binders are made of (section 4.3.11.2).
     fn truncated<'m>(&self, message: &'m [u8]) -> &'m [u8] {
         let len = message.len().saturating_sub(self.binders_len);
         message.get(..len).unwrap_or(message)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The key schedule (RFC 8446, section 7.1).
+//! The key schedule (RFC 9846, section 7.1).
 //!
 //! Each stage is a type that the next one is made of, so secrets cannot be derived out of order:
 //! [`EarlySecret`] -> [`HandshakeSecret`] -> [`MasterSecret`].
@@ -59,7 +59,7 @@ pub struct TrafficSecret {
     bytes: Secret<[u8; MAX_HASH_LEN]>,
 }
 
-/// HKDF-Expand-Label (RFC 8446, section 7.1) with a prepared key. `out` has at most 48 bytes, which
+/// HKDF-Expand-Label (RFC 9846, section 7.1) with a prepared key. `out` has at most 48 bytes, which
 /// one block of HKDF-Expand covers.
 #[inline(never)]
 fn expand_label<C: Crypto>(
@@ -88,7 +88,7 @@ fn expand_label<C: Crypto>(
     }
 }
 
-/// HKDF-Expand-Label (RFC 8446, section 7.1) with output of any length that HKDF-Expand (RFC 5869,
+/// HKDF-Expand-Label (RFC 9846, section 7.1) with output of any length that HKDF-Expand (RFC 5869,
 /// section 2.3) has: up to 255 blocks. Labels have up to 249 bytes.
 fn expand_label_long<C: Crypto>(
     alg: HashAlg,
@@ -287,7 +287,7 @@ impl<C: Crypto> MasterSecret<C> {
     }
 }
 
-/// exporter_master_secret (RFC 8446, section 7.5).
+/// exporter_master_secret (RFC 9846, section 7.5).
 pub struct ExporterSecret(TrafficSecret);
 
 impl ExporterSecret {
@@ -330,7 +330,7 @@ impl ExporterSecret {
     }
 }
 
-/// Key and IV of one direction (RFC 8446, section 7.3).
+/// Key and IV of one direction (RFC 9846, section 7.3).
 pub struct TrafficKeys {
     /// The suite that they are for.
     pub suite: CipherSuite,
@@ -381,7 +381,7 @@ impl TrafficSecret {
         head(self.alg, &self.bytes)
     }
 
-    /// Replaces application_traffic_secret_N by N+1 (RFC 8446, section 7.2).
+    /// Replaces application_traffic_secret_N by N+1 (RFC 9846, section 7.2).
     #[inline(never)]
     pub fn update<C: Crypto>(&mut self) {
         let key = C::hmac_key(self.alg, self.bytes());
@@ -419,7 +419,7 @@ impl TrafficSecret {
         C::hmac_key(self.alg, head(self.alg, &finished_key))
     }
 
-    /// The PSK of a ticket (RFC 8446, section 4.6.1), this being the resumption_master_secret.
+    /// The PSK of a ticket (RFC 9846, section 4.7.1), this being the resumption_master_secret.
     #[inline(never)]
     pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
         let mut psk = TrafficSecret::none(self.alg);
@@ -430,7 +430,7 @@ impl TrafficSecret {
         psk
     }
 
-    /// verify_data of a Finished (RFC 8446, section 4.4.4) by the owner of this secret, which is a
+    /// verify_data of a Finished (RFC 9846, section 4.5.3) by the owner of this secret, which is a
     /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
     #[inline(never)]
     pub fn verify_data<C: Crypto>(

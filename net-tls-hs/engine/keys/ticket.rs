@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Session tickets that hold all of their state (RFC 8446, sections 4.6.1 and 8.1).
+//! Session tickets that hold all of their state (RFC 9846, sections 4.7.1 and 8.1).
 //!
 //! ```text
 //! name of the ticket key (16) | salt (32) | encrypted | tag (16)
@@ -40,11 +40,11 @@ const INNER_LEN: usize = 2 * TIME_LEN + MAX_HASH_LEN;
 /// Length of a ticket.
 pub const LEN: usize = NAME_LEN + SALT_LEN + INNER_LEN + TAG_LEN;
 
-/// The longest lifetime of a ticket, in seconds: seven days (section 4.6.1).
+/// The longest lifetime of a ticket, in seconds: seven days (section 4.7.1).
 pub const MAX_LIFETIME: u32 = 604_800;
 
 /// How long after a full handshake a connection may be resumed that goes back to it, in seconds.
-/// Without such a limit (section 4.6.1 recommends one) a client that comes back in time could go on
+/// Without such a limit (section 4.7.1 recommends one) a client that comes back in time could go on
 /// for ever.
 pub const MAX_TOTAL: u32 = MAX_LIFETIME;
 
@@ -117,7 +117,7 @@ pub fn certificate_digest<C: Crypto>(certificate: &[u8]) -> [u8; 32] {
 
 /// Digest of what a connection must have in common with the one that it resumes: the server name
 /// that the client sent, the application protocol, the server's certificates, and the hash of the
-/// cipher suite (RFC 8446, section 4.2.11).
+/// cipher suite (RFC 9846, section 4.3.11).
 ///
 /// The certificates are those that a full handshake would send now. So a ticket proves no identity
 /// that the server has lost since.

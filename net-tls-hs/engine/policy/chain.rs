@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a client may ask of a chain of certificates (RFC 8446, sections 4.2.3 and 4.2.4), and
-//! whether a chain is like that (section 4.4.2.2).
+//! What a client may ask of a chain of certificates (RFC 9846, sections 4.3.3 and 4.3.4), and
+//! whether a chain is like that (section 4.5.1.2).
 
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::{Reader, U16List};
@@ -97,7 +97,7 @@ impl Signatures {
         self.0 & !accepted.0 == 0
     }
 
-    /// Whether SHA-1 is needed and not accepted, which section 4.4.2.2 forbids.
+    /// Whether SHA-1 is needed and not accepted, which section 4.5.1.2 forbids.
     pub fn are_forbidden(self, accepted: Signatures) -> bool {
         self.0 & !accepted.0 & (Self::RSA_SHA1 | Self::ECDSA_SHA1) != 0
     }

@@ -28,13 +28,13 @@ pub struct Choice<'a> {
 
 /// Whether the client has what TLS 1.3 needs, or where else it is to go.
 fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Failure> {
-    // Appendix D.5: SSL 3.0 is refused even if it is only in legacy_version.
+    // Appendix E.5: SSL 3.0 is refused even if it is only in legacy_version.
     if hello.legacy_version <= SSL_3_0 {
         return Err(Alert::ProtocolVersion.into());
     }
     let offers = |version| match &hello.supported_versions {
         Some(versions) => versions.contains(version),
-        // Section 4.2.1: without the extension it is legacy_version, TLS 1.2 at most.
+        // Section 4.3.1: without the extension it is legacy_version, TLS 1.2 at most.
         None => version == TLS_1_2 && hello.legacy_version >= TLS_1_2,
     };
     if config.versions & version_bits::TLS_1_3 != 0 && offers(TLS_1_3) {
@@ -55,7 +55,7 @@ fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Fai
     Err(Failure::Fallback(Fallback::Version))
 }
 
-/// What a ClientHello of TLS 1.3 must have or must not have (sections 4.1.2, 4.2 and 9.2).
+/// What a ClientHello of TLS 1.3 must have or must not have (sections 4.2.2, 4.3 and 9.2).
 fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
     if hello.compression_methods != [0] || hello.cookie {
         return Err(Alert::IllegalParameter.into());
@@ -125,7 +125,7 @@ pub fn choose<'a>(
         name,
         strict,
         schemes: Default::default(),
-        // Section 4.2.3: one list for both if there is only one.
+        // Section 4.3.3: one list for both if there is only one.
         signatures: Signatures::accepted(&hello.signature_algorithms_cert.unwrap_or(algorithms)),
         authorities: hello.certificate_authorities.unwrap_or_default(),
     };

@@ -189,7 +189,7 @@ impl SigningKey<'_> {
 pub struct Identity<'a> {
     /// Its index among the identities of the listener.
     pub index: usize,
-    /// The complete Certificate message (RFC 8446, section 4.4.2) with its header, without
+    /// The complete Certificate message (RFC 9846, section 4.5.1) with its header, without
     /// extensions.
     pub certificate: &'a [u8],
     /// [`crate::engine::keys::ticket::certificate_digest`] of it.
@@ -237,8 +237,8 @@ impl Wanted<'_> {
 
 /// The identities of a listener.
 pub trait Identities {
-    /// Finds the identity for a server name that suits the client best (RFC 8446, section
-    /// 4.4.2.2).
+    /// Finds the identity for a server name that suits the client best (RFC 9846, section
+    /// 4.5.1.2).
     ///
     /// Without a name, or with one that no identity has unless that is refused, it is the default
     /// one.

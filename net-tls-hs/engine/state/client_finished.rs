@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What comes from a client behind the server's flight: early data that is skipped, and the
-//! Finished (RFC 8446, section 4.4.4).
+//! Finished (RFC 9846, section 4.5.3).
 
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
 use crate::engine::ct::{self, Secret};
@@ -100,7 +100,7 @@ impl WaitFinished {
     fn on_protected<C: Crypto>(&mut self, record: &mut [u8]) -> Result<bool, Failure> {
         let (content_type, len) = match self.client.open::<C>(record) {
             Ok(inner) => inner,
-            // Section 4.2.10: early data is what does not authenticate. It ends with the first
+            // Section 4.3.10: early data is what does not authenticate. It ends with the first
             // record that does.
             Err(Alert::BadRecordMac) if self.early_data >= record.len() => {
                 self.early_data -= record.len();

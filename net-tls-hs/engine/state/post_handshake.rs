@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages after the handshake (RFC 8446, section 4.6).
+//! Messages after the handshake (RFC 9846, section 4.7).
 //!
 //! The only one that a server without client certificates may receive is KeyUpdate.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Resumption with tickets (RFC 8446, sections 2.2 and 4.6.1): which one a client comes back with,
+//! Resumption with tickets (RFC 9846, sections 2.2 and 4.7.1): which one a client comes back with,
 //! and what it gets.
 
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};

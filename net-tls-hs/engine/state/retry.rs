@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! HelloRetryRequest (RFC 8446, section 4.1.4).
+//! HelloRetryRequest (RFC 9846, section 4.2.4).
 //!
 //! The server remembers what it needs, so no cookie is sent: the hash of the first ClientHello,
 //! and a digest of what must not change in the second one. The HelloRetryRequest itself is made
@@ -62,7 +62,7 @@ impl Retry {
         })
     }
 
-    /// Checks that a second ClientHello differs from the first one only in what section 4.1.2
+    /// Checks that a second ClientHello differs from the first one only in what section 4.2.2
     /// allows, and that it has the one key share that was asked for.
     pub fn check<C: Crypto>(
         &self,
@@ -78,7 +78,7 @@ impl Retry {
         Ok(())
     }
 
-    /// Adds to an empty transcript what stands for the first ClientHello (section 4.4.1) and the
+    /// Adds to an empty transcript what stands for the first ClientHello (section 4.1) and the
     /// HelloRetryRequest.
     #[inline(never)]
     pub fn add_to<C: Crypto>(
@@ -102,7 +102,7 @@ impl Retry {
     }
 
     /// Finds the end of what may come before the second ClientHello: ChangeCipherSpec (appendix
-    /// D.4) and early data (section 4.2.10). The caller consumes it with [`Retry::consume`] or, if
+    /// E.4) and early data (section 4.3.10). The caller consumes it with [`Retry::consume`] or, if
     /// it is to be looked at again, does nothing.
     pub fn skip(&self, input: &[u8]) -> Result<Skipped, Alert> {
         let mut skipped = Skipped {

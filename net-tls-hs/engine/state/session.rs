@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The state machine of a TLS 1.3 server (RFC 8446, appendix A.2), without I/O.
+//! The state machine of a TLS 1.3 server (RFC 9846, appendix A.2), without I/O.
 //!
 //! ```text
 //!  WaitClientHello --complete hello--> (flight written) --> WaitFinished --Finished--> Complete
@@ -42,7 +42,7 @@
 //!
 //! A PSK with (EC)DHE that is a ticket of this server, see `ticket.rs`, saves the certificate and
 //! its signature; a wrong binder for one is a `decrypt_error`. Other PSKs and what is unknown,
-//! GREASE among it, are ignored. Early data is skipped (section 4.2.10).
+//! GREASE among it, are ignored. Early data is skipped (section 4.3.10).
 
 use crate::engine::crypto::Crypto;
 use crate::engine::keys::key_exchange::SharedSecret;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Alerts (RFC 8446, section 6).
+//! Alerts (RFC 9846, section 6).
 
 /// AlertDescription. The ones that this server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The Certificate message (RFC 8446, section 4.4.2), and what goes with the leaf in it if the
-//! client asks for it (section 4.4.2.1): an OCSP response (RFC 6066, section 8) and signed
+//! The Certificate message (RFC 9846, section 4.5.1), and what goes with the leaf in it if the
+//! client asks for it (section 4.5.1.1): an OCSP response (RFC 6066, section 8) and signed
 //! certificate timestamps (RFC 6962, section 3.3).
 
 use crate::engine::wire::alert::Alert;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ClientHello (RFC 8446, section 4.1.2) and its extensions.
+//! The ClientHello (RFC 9846, section 4.2.2) and its extensions.
 //!
 //! Parsing checks form: lengths, duplicates, what each known extension may look like. What the
 //! fields mean for the handshake is decided in `choice.rs`. Extensions that are not in
@@ -64,7 +64,7 @@ pub struct ClientHello<'a> {
     pub cookie: bool,
 }
 
-/// The entries of key_share (RFC 8446, section 4.2.8), known to be well formed.
+/// The entries of key_share (RFC 9846, section 4.3.8), known to be well formed.
 #[derive(Clone, Copy)]
 pub struct KeyShares<'a>(Reader<'a>);
 
@@ -103,7 +103,7 @@ impl<'a> KeyShares<'a> {
         self.iter().find(|(g, _)| *g == group).map(|(_, key)| key)
     }
 
-    /// Checks that each entry is for another group, and one that the client supports. Section 4.2.8
+    /// Checks that each entry is for another group, and one that the client supports. Section 4.3.8
     /// leaves it to the server; only the first `MAX_TRACKED` are looked at, which bounds the work.
     pub fn check(&self, supported: &U16List<'_>) -> Result<(), Alert> {
         let mut seen = [0u16; MAX_TRACKED];
@@ -214,7 +214,7 @@ impl<'a> ClientHello<'a> {
         while !list.is_empty() {
             let extension_type = list.u16()?;
             let body = list.vec16(0, 0xffff)?;
-            // Section 4.2.11: pre_shared_key is the last one.
+            // Section 4.3.11: pre_shared_key is the last one.
             if self.pre_shared_key.is_some() {
                 return Err(Alert::IllegalParameter);
             }
@@ -309,7 +309,7 @@ impl<'a> ClientHello<'a> {
 }
 
 /// Calls `each` with the parts of a ClientHello that are read here and that must not change after a
-/// HelloRetryRequest (RFC 8446, section 4.1.2): all before the extensions, then some extensions.
+/// HelloRetryRequest (RFC 9846, section 4.2.2): all before the extensions, then some extensions.
 pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert> {
     let mut r = Reader::new(body);
     r.bytes(2 + 32)?;

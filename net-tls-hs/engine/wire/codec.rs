@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading and writing the presentation language of RFC 8446, section 3.
+//! Reading and writing the presentation language of RFC 9846, section 3.
 //!
 //! [`Reader`] is the only way in which the engine takes apart what a client sends. It cannot read
 //! out of bounds and has no way to panic: what is not there is a `decode_error`.

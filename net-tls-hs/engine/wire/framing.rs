@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ClientHello in the records at the beginning of a connection (RFC 8446, section 5.1).
+//! The ClientHello in the records at the beginning of a connection (RFC 9846, section 5.1).
 
 use crate::engine::state::session::{Failure, Fallback};
 use crate::engine::wire::alert::{self, Alert};

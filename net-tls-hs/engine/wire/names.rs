@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Code points, with the names that IANA's registries and RFC 8446 give them.
+//! Code points, with the names that IANA's registries and RFC 9846 give them.
 
 use crate::engine::crypto::{AeadAlg, HashAlg};
 
@@ -14,7 +14,7 @@ pub const SSL_3_0: u16 = 0x0300;
 /// A cipher suite that says that a client has tried a higher version before (RFC 7507).
 pub const TLS_FALLBACK_SCSV: u16 = 0x5600;
 
-/// ContentType (RFC 8446, section 5.1).
+/// ContentType (RFC 9846, section 5.1).
 pub mod content_type {
     /// change_cipher_spec.
     pub const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -26,7 +26,7 @@ pub mod content_type {
     pub const APPLICATION_DATA: u8 = 23;
 }
 
-/// HandshakeType (RFC 8446, section 4).
+/// HandshakeType (RFC 9846, section 4).
 pub mod handshake_type {
     /// client_hello.
     pub const CLIENT_HELLO: u8 = 1;
@@ -48,7 +48,7 @@ pub mod handshake_type {
     pub const MESSAGE_HASH: u8 = 254;
 }
 
-/// ExtensionType (RFC 8446, section 4.2).
+/// ExtensionType (RFC 9846, section 4.3).
 pub mod extension_type {
     /// server_name (RFC 6066).
     pub const SERVER_NAME: u16 = 0;
@@ -84,10 +84,10 @@ pub mod extension_type {
     pub const KEY_SHARE: u16 = 51;
 }
 
-/// PskKeyExchangeMode psk_dhe_ke (RFC 8446, section 4.2.9).
+/// PskKeyExchangeMode psk_dhe_ke (RFC 9846, section 4.3.9).
 pub const PSK_DHE_KE: u8 = 1;
 
-/// A cipher suite of TLS 1.3 (RFC 8446, appendix B.4).
+/// A cipher suite of TLS 1.3 (RFC 9846, appendix B.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CipherSuite {
     /// TLS_AES_128_GCM_SHA256.
@@ -139,10 +139,10 @@ impl CipherSuite {
     }
 }
 
-/// A key exchange group (RFC 8446, section 4.2.7).
+/// A key exchange group (RFC 9846, section 4.3.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem).
+    /// X25519MLKEM768 (RFC 10024).
     X25519MlKem768,
     /// x25519.
     X25519,
@@ -170,7 +170,7 @@ impl Group {
     }
 }
 
-/// A signature scheme for CertificateVerify (RFC 8446, section 4.2.3).
+/// A signature scheme for CertificateVerify (RFC 9846, section 4.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// ecdsa_secp256r1_sha256.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The record layer (RFC 8446, section 5), as far as a handshake needs it.
+//! The record layer (RFC 9846, section 5), as far as a handshake needs it.
 
 use crate::engine::crypto::{Crypto, NONCE_LEN, TAG_LEN};
 use crate::engine::keys::schedule::{TrafficKeys, TrafficSecret};

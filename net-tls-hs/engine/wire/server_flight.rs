@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the server sends: ServerHello to Finished (RFC 8446, sections 4.1.3 to 4.4.4).
+//! What the server sends: ServerHello to Finished (RFC 9846, sections 4.2.3 to 4.5.3).
 
 use crate::engine::crypto::{Crypto, HashAlg};
 use crate::engine::keys::schedule::TranscriptHash;
@@ -33,7 +33,7 @@ fn extension(
     w.vec(2, body)
 }
 
-/// ServerHello (section 4.1.3). `psk` is the client's identity that is resumed, if any; `share`
+/// ServerHello (section 4.2.3). `psk` is the client's identity that is resumed, if any; `share`
 /// writes the key_exchange of the server's share. The order of extensions is that of RFC 8448, so
 /// that its traces can be compared with.
 pub fn write_server_hello(
@@ -64,13 +64,13 @@ pub fn write_server_hello(
     })
 }
 
-/// The random of a HelloRetryRequest (section 4.1.3): SHA-256 of "HelloRetryRequest".
+/// The random of a HelloRetryRequest (section 4.2.3): SHA-256 of "HelloRetryRequest".
 const RETRY_RANDOM: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
-/// HelloRetryRequest (section 4.1.4), for a key share of the group.
+/// HelloRetryRequest (section 4.2.4), for a key share of the group.
 pub fn write_hello_retry_request(
     w: &mut Writer<'_>,
     session_id: &[u8],
@@ -101,7 +101,7 @@ pub struct EncryptedExtensions<'a> {
     pub record_limit: RecordLimit,
 }
 
-/// EncryptedExtensions (section 4.3.1).
+/// EncryptedExtensions (section 4.4.1).
 pub fn write_encrypted_extensions(
     w: &mut Writer<'_>,
     extensions: &EncryptedExtensions<'_>,
@@ -130,7 +130,7 @@ pub fn write_encrypted_extensions(
     })
 }
 
-/// The hash that CertificateVerify signs (section 4.4.3). SHA-256 for each scheme here.
+/// The hash that CertificateVerify signs (section 4.5.2). SHA-256 for each scheme here.
 #[inline(never)]
 fn signed_digest<C: Crypto>(alg: HashAlg, transcript: &TranscriptHash) -> [u8; 32] {
     let mut hash = C::hash_init(HashAlg::Sha256);
@@ -145,7 +145,7 @@ fn signed_digest<C: Crypto>(alg: HashAlg, transcript: &TranscriptHash) -> [u8; 3
     digest
 }
 
-/// CertificateVerify (section 4.4.3). `transcript` is of ClientHello...Certificate.
+/// CertificateVerify (section 4.5.2). `transcript` is of ClientHello...Certificate.
 #[inline(never)]
 pub fn write_certificate_verify<C: Crypto>(
     w: &mut Writer<'_>,
@@ -171,12 +171,12 @@ pub fn write_certificate_verify<C: Crypto>(
     })
 }
 
-/// Finished (section 4.4.4).
+/// Finished (section 4.5.3).
 pub fn write_finished(w: &mut Writer<'_>, verify_data: &[u8]) -> Result<(), Alert> {
     message(w, handshake_type::FINISHED, |w| w.put(verify_data))
 }
 
-/// NewSessionTicket (section 4.6.1), without extensions.
+/// NewSessionTicket (section 4.7.1), without extensions.
 pub fn write_new_session_ticket(
     w: &mut Writer<'_>,
     lifetime: u32,
