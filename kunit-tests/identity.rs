@@ -2,13 +2,14 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_identity))]
 mod tests {
-    use crate::engine::policy::chain::{Authorities, Signatures};
+    use crate::engine::policy::chain::{is_issued_by, Signatures};
     use crate::engine::policy::identity::{find_name, select, sort_names, NameEntry};
     use crate::engine::policy::identity::{
         IdentityError, Name, NameIndex, Payload, PrivateKey, PublicKey,
     };
     use crate::engine::policy::settings::{NoIdentity, Wanted};
     use crate::engine::wire::alert::Alert;
+    use crate::engine::wire::certificate_authorities::Authorities;
     use crate::engine::wire::codec::{Reader, U16List};
     use crate::engine::wire::names::Scheme::{
         self, EcdsaSecp256r1Sha256 as Ecdsa, RsaPssRsaeSha256 as Rsa,
@@ -196,16 +197,16 @@ mod tests {
     fn authorities() {
         let chain = || [&CERTIFICATE[..], &ISSUED].into_iter();
         let list = |names: &'static [u8]| Authorities::parse(Reader::new(names));
-        assert!(Authorities::default().issued(chain()));
+        assert!(is_issued_by(&Authorities::default(), chain()));
         const A: [u8; 18] = hex("0010000e300c310a300806035504030c0141");
         const B: [u8; 18] = hex("0010000e300c310a300806035504030c0142");
         const BOTH: [u8; 34] =
             hex("0020000e300c310a300806035504030c0142000e300c310a300806035504030c0141");
         assert!(A[4..] == NAME_A && B[4..] == NAME_B);
-        assert!(list(&A).is_ok_and(|a| a.issued(chain())));
+        assert!(list(&A).is_ok_and(|a| is_issued_by(&a, chain())));
         // B is a subject only.
-        assert!(list(&B).is_ok_and(|a| !a.issued(chain())));
-        assert!(list(&BOTH).is_ok_and(|a| a.issued(chain())));
+        assert!(list(&B).is_ok_and(|a| !is_issued_by(&a, chain())));
+        assert!(list(&BOTH).is_ok_and(|a| is_issued_by(&a, chain())));
         for bad in [
             &[][..],
             &[0u8, 0],
@@ -243,7 +244,8 @@ mod tests {
             accepted(self.0[identity].2).unwrap_or_default()
         }
         fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool {
-            authorities.issued(
+            is_issued_by(
+                authorities,
                 [&CERTIFICATE, &ISSUED[..]][identity % 2..]
                     .iter()
                     .copied()

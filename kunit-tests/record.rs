@@ -4,10 +4,11 @@
 mod tests {
     use crate::engine::crypto::{Crypto, TAG_LEN};
     use crate::engine::ct::Secret;
+    use crate::engine::keys::protection::Protection;
     use crate::engine::keys::schedule::TrafficKeys;
     use crate::engine::wire::alert::Alert;
     use crate::engine::wire::names::{content_type, CipherSuite};
-    use crate::engine::wire::record::{Protection, HEADER_LEN, MAX_PLAINTEXT};
+    use crate::engine::wire::record::{HEADER_LEN, MAX_PLAINTEXT};
     use crate::tests::{hex, zeroed, Platform};
 
     fn protection(key: [u8; 16], iv: [u8; 12]) -> Protection {

@@ -3,12 +3,13 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_session))]
 mod tests {
     use crate::engine::keys::ticket::Tickets;
+    use crate::engine::policy::fallback::Fallback;
     use crate::engine::policy::settings::{flag_bits, version_bits};
     use crate::engine::policy::settings::{
         Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
     };
     use crate::engine::scratch::Scratch;
-    use crate::engine::state::session::{Fallback, Session, Step};
+    use crate::engine::state::session::{Session, Step};
     use crate::engine::wire::alert::Alert;
     use crate::engine::wire::alpn::Protocols;
     use crate::engine::wire::certificate::Staples;

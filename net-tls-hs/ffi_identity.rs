@@ -6,10 +6,11 @@
 
 use crate::engine::ct::wipe_stack;
 use crate::engine::keys::ticket;
-use crate::engine::policy::chain::{Authorities, Signatures};
+use crate::engine::policy::chain::{is_issued_by, Signatures};
 use crate::engine::policy::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
 use crate::engine::policy::settings::{Identities, Identity, NoIdentity, SigningKey, Wanted};
 use crate::engine::wire::certificate::{self, Staples};
+use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::der::Der;
 use crate::engine::wire::names::Scheme;
 use crate::kcrypto::LibCrypto;
@@ -432,7 +433,7 @@ impl NameIndex for IdentitySet {
     fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool {
         self.identities
             .get(identity)
-            .is_some_and(|id| authorities.issued(id.credentials.certificates()))
+            .is_some_and(|id| is_issued_by(authorities, id.credentials.certificates()))
     }
 }
 

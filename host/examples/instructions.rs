@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use tls_handshake_host::count::{counted, so_far};
 use tls_handshake_host::engine::keys::ticket::Tickets;
-use tls_handshake_host::engine::policy::chain::{Authorities, Signatures};
+use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
 use tls_handshake_host::engine::policy::identity::{
     find_name, select, sort_names, NameEntry, NameIndex,
 };
@@ -17,6 +17,7 @@ use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::engine::wire::certificate::Staples;
+use tls_handshake_host::engine::wire::certificate_authorities::Authorities;
 use tls_handshake_host::engine::wire::der::Der;
 use tls_handshake_host::engine::wire::names::Scheme;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
@@ -265,7 +266,7 @@ impl NameIndex for Names {
     }
 
     fn is_issued_by(&self, _: usize, authorities: &Authorities<'_>) -> bool {
-        authorities.issued(std::iter::empty())
+        is_issued_by(authorities, std::iter::empty())
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
+use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::ticket;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::identity;
@@ -16,7 +17,6 @@ use tls_handshake_host::engine::state::post_handshake::Event;
 use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::engine::wire::certificate::Staples;
-use tls_handshake_host::engine::wire::record::Protection;
 use tls_handshake_host::host_crypto::HostCrypto;
 use tls_handshake_host::{p256, rsa};
 
@@ -154,9 +154,9 @@ fn client_config(
 #[test]
 fn longest_flight() {
     use tls_handshake_host::engine::ct::Secret;
+    use tls_handshake_host::engine::keys::protection::Protection;
     use tls_handshake_host::engine::keys::schedule::TrafficKeys;
     use tls_handshake_host::engine::wire::names::CipherSuite;
-    use tls_handshake_host::engine::wire::record::Protection;
 
     let keys = || TrafficKeys {
         suite: CipherSuite::Aes128GcmSha256,

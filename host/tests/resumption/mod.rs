@@ -6,10 +6,11 @@ use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Resumption};
 use rustls::client::{Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 use rustls::{HandshakeKind, NamedGroup};
+use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::ticket::TicketKey;
 use tls_handshake_host::engine::policy::settings::flag_bits;
 use tls_handshake_host::engine::wire::alert::Alert;
-use tls_handshake_host::engine::wire::record::{Protection, HEADER_LEN};
+use tls_handshake_host::engine::wire::record::HEADER_LEN;
 
 pub const NOW: u64 = 1_700_000_000;
 const LIFETIME: u32 = 7200;

@@ -3,8 +3,8 @@
 //! What a client may ask of a chain of certificates (RFC 9846, sections 4.3.3 and 4.3.4), and
 //! whether a chain is like that (section 4.5.1.2).
 
-use crate::engine::wire::alert::Alert;
-use crate::engine::wire::codec::{Reader, U16List};
+use crate::engine::wire::certificate_authorities::Authorities;
+use crate::engine::wire::codec::U16List;
 use crate::engine::wire::der::{tag, Der, Malformed};
 
 mod oid {
@@ -129,35 +129,11 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The distinguished names of certificate_authorities; none if the client has no wish.
-#[derive(Clone, Copy, Default)]
-pub struct Authorities<'a>(&'a [u8]);
-
-impl<'a> Authorities<'a> {
-    /// Takes the extension's body.
-    pub fn parse(mut body: Reader<'a>) -> Result<Self, Alert> {
-        let list = body.vec16(3, 0xffff)?;
-        body.finish()?;
-        let mut rest = list;
-        while !rest.is_empty() {
-            rest.vec16(1, 0xffff)?;
-        }
-        Ok(Authorities(list.rest()))
-    }
-
-    /// Whether one of them has issued one of these certificates, or nothing is wished for.
-    pub fn issued<'b>(&self, mut chain: impl Iterator<Item = &'b [u8]>) -> bool {
-        self.0.is_empty()
-            || chain.any(|c| Names::parse(c).is_ok_and(|names| self.contain(names.issuer)))
-    }
-
-    fn contain(&self, name: &[u8]) -> bool {
-        let mut rest = Reader::new(self.0);
-        while let Ok(authority) = rest.vec16(1, 0xffff) {
-            if authority.rest() == name {
-                return true;
-            }
-        }
-        false
-    }
+/// Whether one of these authorities has issued one of these certificates, or the client names none.
+pub fn is_issued_by<'a>(
+    authorities: &Authorities<'_>,
+    mut chain: impl Iterator<Item = &'a [u8]>,
+) -> bool {
+    authorities.is_empty()
+        || chain.any(|c| Names::parse(c).is_ok_and(|names| authorities.contains(names.issuer)))
 }

@@ -3,10 +3,10 @@
 //! What a ClientHello and the settings of a listener lead to; see `session.rs` for the rules.
 
 use crate::engine::policy::chain::Signatures;
+use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::settings::{
     flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted,
 };
-use crate::engine::state::session::{Failure, Fallback};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::names::{

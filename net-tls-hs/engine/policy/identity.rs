@@ -7,10 +7,11 @@
 //! concerns this side is read: the public key, to see that the private key belongs to it, keyUsage,
 //! and the DNS names. Whether the chain is any good is for clients to find out.
 
-use crate::engine::policy::chain::{Authorities, Signatures};
+use crate::engine::policy::chain::Signatures;
 use crate::engine::policy::settings::{NoIdentity, Wanted};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::certificate::{self, Staples};
+use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::der::{tag, Der, Malformed};
 use crate::engine::wire::names::Scheme;
 use crate::rsa;

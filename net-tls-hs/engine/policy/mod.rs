@@ -4,5 +4,6 @@
 
 pub mod chain;
 pub mod choice;
+pub mod fallback;
 pub mod identity;
 pub mod settings;

@@ -3,9 +3,10 @@
 //! What a listener has been told to do, and the identities it may use.
 
 use crate::engine::keys::ticket::Tickets;
-use crate::engine::policy::chain::{Authorities, Signatures};
+use crate::engine::policy::chain::Signatures;
 use crate::engine::wire::alpn::Protocols;
 use crate::engine::wire::certificate::Staples;
+use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::names::{CipherSuite, Group, Scheme};
 use crate::{p256, rsa};
 
@@ -249,7 +250,7 @@ pub trait Identities {
     /// This is asked once for each ClientHello that is answered, before anything expensive is
     /// computed and while the session is unchanged. `rsa` tells that an RSA signature comes next.
     /// If the answer is no, the session returns
-    /// [`Step::Later`](crate::engine::state::session::Step::Later).
+    /// [`Step::Later`](crate::engine::state::step::Step::Later).
     fn may_use(&self, _identity: &Identity<'_>, _rsa: bool) -> bool {
         true
     }

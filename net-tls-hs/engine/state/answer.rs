@@ -2,19 +2,21 @@
 
 //! The records that a ClientHello is answered with, made of the messages of `server_flight.rs`.
 
-use crate::engine::crypto::Crypto;
+use crate::engine::crypto::{Crypto, HashAlg};
 use crate::engine::keys::key_exchange::SharedSecret;
+use crate::engine::keys::protection::Protection;
 use crate::engine::keys::psk::Psk;
 use crate::engine::keys::schedule::{HandshakeSecret, TrafficSecret, TranscriptHash};
 use crate::engine::policy::choice::Choice;
+use crate::engine::policy::settings::SigningKey;
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::certificate;
 use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::{content_type, CipherSuite};
-use crate::engine::wire::record::{self, Protection, HEADER_LEN};
+use crate::engine::wire::record::{self, HEADER_LEN};
 use crate::engine::wire::server_flight::{self as flight, EncryptedExtensions};
-use crate::{mlkem, rsa};
+use crate::{mlkem, p256, rsa};
 
 /// The hash of the messages so far. In a function of its own for the sake of the stack, on which
 /// the copy of the running hash is.
@@ -135,7 +137,7 @@ pub fn write_protected_part<C: Crypto>(
     if !resumed {
         let start = w.len();
         let hash = hash_so_far::<C>(transcript);
-        flight::write_certificate_verify::<C>(&mut w, alg, &hash, &choice.identity, scratch)?;
+        write_certificate_verify::<C>(&mut w, alg, &hash, choice.identity.key, scratch)?;
         C::hash_update(transcript, w.since(start));
     }
 
@@ -146,4 +148,40 @@ pub fn write_protected_part<C: Crypto>(
     flight::write_finished(&mut w, verify_data)?;
     C::hash_update(transcript, w.since(start));
     Ok(w.len())
+}
+
+/// The hash that CertificateVerify signs (section 4.5.2). SHA-256 for each scheme here.
+#[inline(never)]
+fn signed_digest<C: Crypto>(alg: HashAlg, transcript: &TranscriptHash) -> [u8; 32] {
+    let mut hash = C::hash_init(HashAlg::Sha256);
+    C::hash_update(&mut hash, &[0x20; 64]);
+    C::hash_update(&mut hash, b"TLS 1.3, server CertificateVerify\0");
+    C::hash_update(&mut hash, transcript.get(..alg.len()).unwrap_or(transcript));
+    let full = C::hash_final(hash);
+    let mut digest = [0; 32];
+    for (d, f) in digest.iter_mut().zip(full) {
+        *d = f;
+    }
+    digest
+}
+
+/// Writes a CertificateVerify. `transcript` is of ClientHello...Certificate.
+#[inline(never)]
+fn write_certificate_verify<C: Crypto>(
+    w: &mut Writer<'_>,
+    alg: HashAlg,
+    transcript: &TranscriptHash,
+    key: SigningKey<'_>,
+    scratch: &mut rsa::Scratch,
+) -> Result<(), Alert> {
+    let digest = signed_digest::<C>(alg, transcript);
+    flight::write_certificate_verify(w, key.scheme(), |out| match key {
+        SigningKey::P256(key) => {
+            let out = out.first_chunk_mut().ok_or(Alert::InternalError)?;
+            Ok(p256::ecdsa_sign::<C>(key, &digest, out))
+        }
+        SigningKey::Rsa(key) => {
+            rsa::sign_pss::<C>(key, &digest, scratch, out).map_err(|_| Alert::InternalError)
+        }
+    })
 }

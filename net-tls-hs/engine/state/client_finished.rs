@@ -5,13 +5,15 @@
 
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
 use crate::engine::ct::{self, Secret};
+use crate::engine::keys::protection::Protection;
 use crate::engine::keys::schedule::TrafficSecret;
+use crate::engine::policy::fallback::Failure;
 use crate::engine::state::resumption::{Resume, Resumption};
-use crate::engine::state::session::{Failure, Step};
+use crate::engine::state::step::Step;
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::framing::MESSAGE_HEADER_LEN;
 use crate::engine::wire::names::{content_type, handshake_type, CipherSuite};
-use crate::engine::wire::record::{Header, Protection, HEADER_LEN};
+use crate::engine::wire::record::{Header, HEADER_LEN};
 
 /// ChangeCipherSpec records that are dropped. Clients send one; the RFC sets no limit.
 pub const MAX_CHANGE_CIPHER_SPEC: u8 = 16;

@@ -8,3 +8,4 @@ pub mod post_handshake;
 pub mod resumption;
 pub mod retry;
 pub mod session;
+pub mod step;

@@ -46,8 +46,10 @@
 
 use crate::engine::crypto::Crypto;
 use crate::engine::keys::key_exchange::SharedSecret;
+use crate::engine::keys::protection::Protection;
 use crate::engine::keys::schedule::{ExporterSecret, HandshakeSecret, TrafficKeys, TrafficSecret};
 use crate::engine::policy::choice::{choose, Choice};
+use crate::engine::policy::fallback::Failure;
 use crate::engine::policy::settings::{Config, Identities};
 use crate::engine::scratch::Scratch;
 use crate::engine::state::answer::{
@@ -59,94 +61,15 @@ use crate::engine::state::post_handshake::{Event, PostHandshake};
 use crate::engine::state::resumption::{resume, resumption_secret, write_tickets, Resume};
 use crate::engine::state::resumption::{TICKETS, TICKETS_RESUMED};
 use crate::engine::state::retry::Retry;
+pub use crate::engine::state::step::Step;
 use crate::engine::wire::alert::{self, Alert};
 use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::framing::{frame_hello, Framing, MESSAGE_HEADER_LEN};
 use crate::engine::wire::names::{content_type, CipherSuite, Group, Scheme};
-use crate::engine::wire::record::{self, Protection, HEADER_LEN};
+use crate::engine::wire::record::{self, HEADER_LEN};
 
 /// Bytes of records that are skipped in search for the end of early data.
 const MAX_EARLY_DATA: usize = 1 << 16;
-
-/// Why a connection goes to user space. The numbers are those of `enum tls_hs_fallback`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Fallback {
-    /// A feature that is not here.
-    NotSupported = 1,
-    /// No TLS 1.3.
-    Version = 2,
-    /// No common cipher suite.
-    Suite = 3,
-    /// No common group.
-    Group = 4,
-    /// No common signature scheme.
-    SignatureScheme = 5,
-    /// No identity in the keyring.
-    NoIdentity = 6,
-    /// A ClientHello longer than [`MAX_HELLO`](crate::engine::wire::framing::MAX_HELLO).
-    HelloSize = 7,
-    /// The server wants a certificate of the client.
-    ClientCertificate = 10,
-}
-
-/// What the glue is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Consume `consumed` bytes, then wait until `need` bytes are unread.
-    More {
-        /// Bytes that are done with.
-        consumed: usize,
-        /// Bytes without which nothing more can be done.
-        need: usize,
-    },
-    /// Consume and send, then go on.
-    Send {
-        /// Bytes that are done with.
-        consumed: usize,
-        /// Bytes of output.
-        written: usize,
-    },
-    /// The handshake is complete.
-    Done {
-        /// Bytes that are done with; application data may follow.
-        consumed: usize,
-    },
-    /// [`Identities::may_use`] said no: call again later with the same bytes. Nothing is consumed
-    /// or written, and the session is as before.
-    Later,
-    /// Hand the connection over, nothing consumed.
-    Fallback(Fallback),
-    /// Send the output, an alert record, and close.
-    Alert {
-        /// The alert.
-        alert: Alert,
-        /// Bytes of output.
-        written: usize,
-    },
-    /// The client has sent an alert: close.
-    PeerAlert {
-        /// Its AlertDescription.
-        description: u8,
-    },
-}
-
-/// Why a step leads nowhere.
-#[derive(Clone, Copy)]
-pub enum Failure {
-    /// Send an alert.
-    Alert(Alert),
-    /// Hand the connection over.
-    Fallback(Fallback),
-    /// The client has sent an alert with this description.
-    PeerAlert(u8),
-}
-
-impl From<Alert> for Failure {
-    fn from(alert: Alert) -> Self {
-        Failure::Alert(alert)
-    }
-}
 
 /// A name of up to 255 bytes.
 #[derive(Clone)]

@@ -7,13 +7,13 @@
 //! [`extension_type`](crate::engine::wire::names::extension_type) are skipped, whatever they hold,
 //! GREASE (RFC 8701) among them.
 
-use crate::engine::keys::psk::OfferedPsks;
-use crate::engine::policy::chain::Authorities;
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::alpn::Protocols;
 use crate::engine::wire::certificate::STATUS_TYPE_OCSP;
+use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::codec::{Reader, U16List};
 use crate::engine::wire::names::{extension_type as ext, PSK_DHE_KE};
+use crate::engine::wire::pre_shared_key::OfferedPsks;
 
 /// Unknown extensions that are remembered to find duplicates. Real clients send about twenty.
 const MAX_TRACKED: usize = 64;

@@ -2,7 +2,6 @@
 
 //! The ClientHello in the records at the beginning of a connection (RFC 9846, section 5.1).
 
-use crate::engine::state::session::{Failure, Fallback};
 use crate::engine::wire::alert::{self, Alert};
 use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::codec::move_within;
@@ -17,6 +16,23 @@ const MAX_HELLO_BY_FORM: usize = 2 + 32 + 1 + 32 + 2 + 0xfffe + 1 + 0xff + 2 + 0
 
 /// Length of a handshake message's header.
 pub const MESSAGE_HEADER_LEN: usize = 4;
+
+/// Why there is no ClientHello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FramingError {
+    /// It violates the protocol: send this alert.
+    Alert(Alert),
+    /// It is longer than [`MAX_HELLO`].
+    TooLong,
+    /// The client has sent an alert with this description.
+    PeerAlert(u8),
+}
+
+impl From<Alert> for FramingError {
+    fn from(alert: Alert) -> Self {
+        FramingError::Alert(alert)
+    }
+}
 
 /// What there is at the beginning of a connection.
 pub enum Framing {
@@ -36,7 +52,7 @@ pub enum Framing {
 
 /// Finds the ClientHello in the records at the beginning of `input` and makes it contiguous there.
 #[inline(never)]
-pub fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
+pub fn frame_hello(input: &mut [u8]) -> Result<Framing, FramingError> {
     let mut pos = 0;
     let mut end = HEADER_LEN;
     loop {
@@ -91,7 +107,7 @@ pub fn frame_hello(input: &mut [u8]) -> Result<Framing, Failure> {
             return Err(Alert::DecodeError.into());
         }
         if len > MAX_HELLO {
-            return Err(Failure::Fallback(Fallback::HelloSize));
+            return Err(FramingError::TooLong);
         }
         let len = MESSAGE_HEADER_LEN + len;
         if message.len() == len {
@@ -116,12 +132,12 @@ pub fn server_name(input: &mut [u8]) -> Option<&[u8]> {
 }
 
 /// An alert without protection: the client does not want to go on.
-fn plain_alert(record: &[u8], header: &Header) -> Result<Framing, Failure> {
+fn plain_alert(record: &[u8], header: &Header) -> Result<Framing, FramingError> {
     if header.len != alert::LEN {
         return Err(Alert::DecodeError.into());
     }
     match record.get(HEADER_LEN + 1) {
-        Some(description) => Err(Failure::PeerAlert(*description)),
+        Some(description) => Err(FramingError::PeerAlert(*description)),
         None => Ok(Framing::More {
             need: header.record_len(),
         }),

@@ -2,16 +2,12 @@
 
 //! What the server sends: ServerHello to Finished (RFC 9846, sections 4.2.3 to 4.5.3).
 
-use crate::engine::crypto::{Crypto, HashAlg};
-use crate::engine::keys::schedule::TranscriptHash;
-use crate::engine::policy::settings::{Identity, SigningKey};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::{
-    extension_type as ext, handshake_type, CipherSuite, Group, TLS_1_2, TLS_1_3,
+    extension_type as ext, handshake_type, CipherSuite, Group, Scheme, TLS_1_2, TLS_1_3,
 };
 use crate::engine::wire::record_limit::{RecordLimit, OWN_RECORD_SIZE};
-use crate::{p256, rsa};
 
 /// Writes a handshake message.
 fn message(
@@ -130,44 +126,15 @@ pub fn write_encrypted_extensions(
     })
 }
 
-/// The hash that CertificateVerify signs (section 4.5.2). SHA-256 for each scheme here.
-#[inline(never)]
-fn signed_digest<C: Crypto>(alg: HashAlg, transcript: &TranscriptHash) -> [u8; 32] {
-    let mut hash = C::hash_init(HashAlg::Sha256);
-    C::hash_update(&mut hash, &[0x20; 64]);
-    C::hash_update(&mut hash, b"TLS 1.3, server CertificateVerify\0");
-    C::hash_update(&mut hash, transcript.get(..alg.len()).unwrap_or(transcript));
-    let full = C::hash_final(hash);
-    let mut digest = [0; 32];
-    for (d, f) in digest.iter_mut().zip(full) {
-        *d = f;
-    }
-    digest
-}
-
-/// CertificateVerify (section 4.5.2). `transcript` is of ClientHello...Certificate.
-#[inline(never)]
-pub fn write_certificate_verify<C: Crypto>(
+/// CertificateVerify (section 4.5.2). `sign` writes the signature and returns its length.
+pub fn write_certificate_verify(
     w: &mut Writer<'_>,
-    alg: HashAlg,
-    transcript: &TranscriptHash,
-    identity: &Identity<'_>,
-    scratch: &mut rsa::Scratch,
+    scheme: Scheme,
+    sign: impl FnOnce(&mut [u8]) -> Result<usize, Alert>,
 ) -> Result<(), Alert> {
-    let digest = signed_digest::<C>(alg, transcript);
     message(w, handshake_type::CERTIFICATE_VERIFY, |w| {
-        w.u16(identity.key.scheme().code())?;
-        w.vec(2, |w| {
-            w.put_with(|out| match identity.key {
-                SigningKey::P256(key) => {
-                    let out = out.first_chunk_mut().ok_or(Alert::InternalError)?;
-                    Ok(p256::ecdsa_sign::<C>(key, &digest, out))
-                }
-                SigningKey::Rsa(key) => {
-                    rsa::sign_pss::<C>(key, &digest, scratch, out).map_err(|_| Alert::InternalError)
-                }
-            })
-        })
+        w.u16(scheme.code())?;
+        w.vec(2, |w| w.put_with(sign))
     })
 }
 

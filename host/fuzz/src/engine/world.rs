@@ -6,11 +6,12 @@ use crate::program::{how, identities, op, shares, Hello, Ops};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use tls_handshake_host::engine::crypto::{Crypto, HashAlg};
+use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::schedule::{
     EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret,
 };
 use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
-use tls_handshake_host::engine::policy::chain::{Authorities, Signatures};
+use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
 use tls_handshake_host::engine::policy::identity::{self, NameIndex};
 use tls_handshake_host::engine::policy::settings::{
     Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
@@ -21,9 +22,10 @@ use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::alert::Alert;
 use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::engine::wire::certificate::Staples;
+use tls_handshake_host::engine::wire::certificate_authorities::Authorities;
 use tls_handshake_host::engine::wire::codec::{Reader, U16List};
 use tls_handshake_host::engine::wire::names::{CipherSuite, Scheme};
-use tls_handshake_host::engine::wire::record::{Protection, HEADER_LEN};
+use tls_handshake_host::engine::wire::record::HEADER_LEN;
 use tls_handshake_host::p256;
 
 /// Counts what is allocated by this thread.
@@ -166,7 +168,7 @@ impl NameIndex for Certificates {
         Signatures::accepted(&U16List::new(Reader::new(NAMES[id].1)).unwrap())
     }
     fn is_issued_by(&self, id: usize, authorities: &Authorities<'_>) -> bool {
-        authorities.issued([CERTIFICATE].into_iter().take(id % 2))
+        is_issued_by(authorities, [CERTIFICATE].into_iter().take(id % 2))
     }
 }
 
