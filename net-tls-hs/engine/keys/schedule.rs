@@ -7,6 +7,8 @@
 
 use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN};
 use crate::engine::ct::Secret;
+use crate::engine::wire::alert::Alert;
+use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::CipherSuite;
 
 /// The hash of a transcript; [`HashAlg::len`] bytes count.
@@ -61,6 +63,8 @@ pub struct TrafficSecret {
 
 /// HKDF-Expand-Label (RFC 9846, section 7.1) with a prepared key. `out` has at most 48 bytes, which
 /// one block of HKDF-Expand covers.
+///
+/// The HkdfLabel is written to one buffer, so that it is hashed by one call. Nothing in it is secret.
 #[inline(never)]
 fn expand_label<C: Crypto>(
     alg: HashAlg,
@@ -69,23 +73,40 @@ fn expand_label<C: Crypto>(
     context: &[u8],
     out: &mut [u8],
 ) {
+    let mut info = [0; MAX_INFO];
+    let mut w = Writer::new(&mut info);
+    if write_info(&mut w, label, context, out.len(), 1).is_err() {
+        // A label of an exporter's user.
+        return expand_label_long::<C>(alg, key, label, context, out);
+    }
     let mut block = Secret::new([0; MAX_HASH_LEN]);
-    let len = (out.len() as u16).to_be_bytes();
-    let label_len = [(LABEL_PREFIX.len() + label.len()) as u8];
-    let context_len = [context.len() as u8];
-
     let mut mac = C::hmac_init(key);
-    C::hmac_update(&mut mac, &len);
-    C::hmac_update(&mut mac, &label_len);
-    C::hmac_update(&mut mac, LABEL_PREFIX);
-    C::hmac_update(&mut mac, label);
-    C::hmac_update(&mut mac, &context_len);
-    C::hmac_update(&mut mac, context);
-    C::hmac_update(&mut mac, &[1]);
+    C::hmac_update(&mut mac, w.since(0));
     C::hmac_final(&mut mac, &mut block);
     for (o, b) in out.iter_mut().zip(block.iter().take(alg.len())) {
         *o = *b;
     }
+}
+
+/// Room for what HKDF-Expand hashes in its first block: an HkdfLabel with a label of the RFC, the
+/// longest of which is "c hs traffic", and the counter.
+const MAX_INFO: usize = 2 + 1 + LABEL_PREFIX.len() + 12 + 1 + MAX_HASH_LEN + 1;
+
+/// Writes an HkdfLabel and the counter of HKDF-Expand behind it.
+fn write_info(
+    w: &mut Writer<'_>,
+    label: &[u8],
+    context: &[u8],
+    out_len: usize,
+    counter: u8,
+) -> Result<(), Alert> {
+    w.u16(out_len as u16)?;
+    w.u8((LABEL_PREFIX.len() + label.len()) as u8)?;
+    w.put(LABEL_PREFIX)?;
+    w.put(label)?;
+    w.u8(context.len() as u8)?;
+    w.put(context)?;
+    w.u8(counter)
 }
 
 /// HKDF-Expand-Label (RFC 9846, section 7.1) with output of any length that HKDF-Expand (RFC 5869,
