@@ -230,7 +230,7 @@ struct tls_hs_user {
  * @long_work: what comes next takes long: not in softirq
  * @foreign: the socket has not got a context, as it is not TCP's own any more
  * @end: &enum tls_hs_end
- * @flow: whose turn it belongs to, see drive.c; constant
+ * @flow: whose turn it belongs to, see cpu.c; constant
  * @error: what an in-kernel user is told if @end is neither done nor fallback
  * @data_ready: the socket's own callbacks and settings, to be restored
  * @state_change: same
@@ -294,71 +294,6 @@ struct tls_hs {
 	struct llist_node to_close;
 	unsigned long since;
 	u32 epoch;
-};
-
-/**
- * struct tls_hs_listener - the part of net/tls in a listening socket
- * @refs: one for the socket and one for each of its children, one each while
- *	@pump, @retry or @drain is pending
- * @lock: protects the lists, their counters, @sk, @stalled, @epoch, @drain_sk
- *	and tls_hs::place.  A leaf: taken with BH off under any socket lock,
- *	with nothing inside
- * @sk: the socket, %NULL once it has been released.  Valid under @lock, and
- *	after that as long as RCU is held
- * @net: its network namespace; children pin it
- * @conf: the settings of TLS_HS, under RCU; %NULL before
- * @names: the settings of TLS_HS_SNI, under RCU
- * @alpn: the list of TLS_HS_ALPN, under RCU
- * @silent: children in handshake, oldest first: unanswered ones
- * @waiting: answered ones
- * @ready: children to be accepted, in order
- * @nr_silent: number of children in @silent
- * @nr_waiting: same for @waiting
- * @nr_ready: same for @ready
- * @nr_closing: number of children that are about to be closed
- * @backlog: what listen() was told
- * @stalled: the pump waits for room in @ready
- * @wait: sleeping accept()s
- * @pump: takes children out of TCP's accept queue
- * @pump_queued: bit 0 is set as long as @pump is pending
- * @retry: queues it when there may be memory again
- * @drain: hands children of older epochs over to another listener, or closes
- *	them
- * @epoch: grows when the socket stops to listen
- * @guard: children are born with a guard
- * @drain_sk: the socket as long as @drain is queued, referenced
- * @data_ready: the socket's own callbacks
- * @error_report: same
- * @rwork: frees the structure
- */
-struct tls_hs_listener {
-	refcount_t refs;
-	spinlock_t lock;		/* of what is said above */
-	struct sock *sk;
-	struct net *net;
-	struct tls_hs_conf __rcu *conf;
-	struct tls_hs_names __rcu *names;
-	struct tls_hs_alpn __rcu *alpn;
-	struct list_head silent;
-	struct list_head waiting;
-	struct list_head ready;
-	u32 nr_silent;
-	u32 nr_waiting;
-	u32 nr_ready;
-	u32 nr_closing;
-	u32 backlog;
-	bool stalled;
-	wait_queue_head_t wait;
-	struct tls_hs_job pump;
-	unsigned long pump_queued;
-	struct timer_list retry;
-	struct work_struct drain;
-	u32 epoch;
-	bool guard;
-	struct sock *drain_sk;
-	void (*data_ready)(struct sock *sk);
-	void (*error_report)(struct sock *sk);
-	struct rcu_work rwork;
 };
 
 /**
@@ -465,11 +400,13 @@ tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
 		   struct tls_hs_tickets *tickets);
 void tls_hs_tickets_put(struct tls_hs_ticket_keys *own);
 
-/* drive.c */
-int __init tls_hs_drive_init(void);
-void tls_hs_drive_exit(void);
-int tls_hs_drive_prepare(void);
+/* cpu.c */
+int __init tls_hs_cpu_init(void);
+void tls_hs_cpu_exit(void);
+int tls_hs_cpu_prepare(void);
 void tls_hs_queue_job(struct tls_hs_job *job);
+
+/* drive.c */
 void tls_hs_init(struct tls_hs *hs, const struct tls_hs_user *user);
 void tls_hs_start(struct tls_hs *hs, struct sock *sk);
 void tls_hs_put(struct tls_hs *hs);
@@ -481,11 +418,6 @@ bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
 int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx);
 
 /* listen.c */
-void tls_hs_listener_put(struct tls_hs_listener *lsn);
-int tls_hs_listener_can_activate(struct sock *sk);
-void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk);
-void tls_hs_listener_guard(struct tls_hs_listener *lsn, const struct sock *sk);
-int tls_hs_listener_put_info(struct tls_hs_listener *lsn, struct sk_buff *skb);
 int __init tls_hs_listen_init(void);
 void tls_hs_listen_exit(void);
 

@@ -18,6 +18,7 @@
 #include "handshake.h"
 #include "inject.h"
 #include "listen.h"
+#include "listener.h"
 
 #define TLS_HS_TIMEOUT_MS	10000
 #define TLS_HS_TIMEOUT_MAX_MS	300000
@@ -272,7 +273,7 @@ int __init tls_hs_module_init(void)
 	rc = register_pernet_subsys(&tls_hs_net_ops);
 	if (rc)
 		return rc;
-	rc = tls_hs_drive_init();
+	rc = tls_hs_cpu_init();
 	if (rc)
 		goto err_net;
 	rc = tls_hs_listen_init();
@@ -292,7 +293,7 @@ err_connected:
 err_listen:
 	tls_hs_listen_exit();
 err_drive:
-	tls_hs_drive_exit();
+	tls_hs_cpu_exit();
 err_net:
 	unregister_pernet_subsys(&tls_hs_net_ops);
 	return rc;
@@ -302,7 +303,7 @@ err_net:
 void tls_hs_module_exit(void)
 {
 	tls_hs_inject_exit();
-	tls_hs_drive_exit();
+	tls_hs_cpu_exit();
 	tls_hs_connected_exit();
 	tls_hs_listen_exit();
 	tls_hs_key_exit();

@@ -17,6 +17,7 @@
 #include <net/tcp.h>
 
 #include "handshake.h"
+#include "listener.h"
 
 #define TLS_HS_TIMEOUT_MAX_MS	300000
 #define TLS_HS_MAX_HANDSHAKES	BIT(20)
@@ -179,7 +180,7 @@ static int tls_hs_prepare(const struct net *net,
 	/* Softirqs are at the expense of all. */
 	if (settings->flags & TLS_HS_F_SOFTIRQ && !capable(CAP_NET_ADMIN))
 		return -EPERM;
-	rc = tls_hs_drive_prepare();
+	rc = tls_hs_cpu_prepare();
 	if (rc)
 		return rc;
 	/* Softirq cannot wait for keys that are secret. */

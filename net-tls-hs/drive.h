@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Handshakes on sockets: what the files share that drive them.
+ *
+ *	drive.c		a connection, from its first byte to the end of its handshake
+ *	output.c	what it sends
+ *	cpu.c		when and where that runs
+ */
+#ifndef _NET_TLS_HANDSHAKE_DRIVE_H
+#define _NET_TLS_HANDSHAKE_DRIVE_H
+
+#include <linux/types.h>
+
+struct sock;
+struct tls_hs;
+struct tls_hs_scratch;
+
+/**
+ * struct tls_hs_buffers - working memory of a work item
+ * @in: copy of the unread part of a receive queue
+ * @out: the engine's answer
+ * @scratch: the engine's working memory
+ */
+struct tls_hs_buffers {
+	u8 *in;
+	u8 *out;
+	struct tls_hs_scratch *scratch;
+};
+
+/* drive.c */
+void tls_hs_advance(struct tls_hs *hs, struct tls_hs_buffers *buffers);
+void tls_hs_arm(struct tls_hs *hs, unsigned long expires);
+void tls_hs_wake_after(struct tls_hs *hs, unsigned long delay);
+bool tls_hs_is_over(const struct tls_hs *hs);
+
+/* output.c */
+int tls_hs_send(struct sock *sk, const u8 *buf, u32 len);
+int tls_hs_keep_unsent(struct tls_hs *hs, const u8 *buf, u32 len);
+int tls_hs_send_rest(struct tls_hs *hs);
+
+/* cpu.c */
+void tls_hs_queue(struct tls_hs *hs);
+u16 tls_hs_flow_of(const struct tls_hs *hs);
+
+#endif /* _NET_TLS_HANDSHAKE_DRIVE_H */
