@@ -724,7 +724,7 @@ fn findings(body: &[u8]) -> Vec<Finding> {
         found(
             "early_data without pre_shared_key",
             "4.3.10",
-            &[ILLEGAL],
+            &[GO],
             &[GO, DECODE, FAILURE, MISSING],
         );
     }

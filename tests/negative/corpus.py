@@ -407,6 +407,10 @@ hello("unknown PSK, early data refused", "4.3.10", {"ok", "fallback"},
     lambda h: h.set(PSK_MODES, b"\1\1").set(EARLY_DATA, b"").set(PRE_SHARED_KEY, PSK).record() +
     record(APPDATA, os.urandom(500), 0x0303) * 2)
 
+hello("early data without a PSK", "RFC 9846 4.3.10", {"ok", "fallback"},
+      "as in an outer ClientHello of RFC 9849")(
+    lambda h: h.set(EARLY_DATA, b"").record() + record(APPDATA, os.urandom(500), 0x0303) * 2)
+
 # --- After the server's flight --------------------------------------------------------
 
 

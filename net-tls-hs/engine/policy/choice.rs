@@ -60,9 +60,6 @@ fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
     if hello.compression_methods != [0] || hello.cookie {
         return Err(Alert::IllegalParameter.into());
     }
-    if hello.early_data && hello.pre_shared_key.is_none() {
-        return Err(Alert::IllegalParameter.into());
-    }
     if hello.pre_shared_key.is_some() && !hello.psk_modes {
         return Err(Alert::MissingExtension.into());
     }

@@ -42,7 +42,9 @@
 //!
 //! A PSK with (EC)DHE that is a ticket of this server, see `ticket.rs`, saves the certificate and
 //! its signature; a wrong binder for one is a `decrypt_error`. Other PSKs and what is unknown,
-//! GREASE among it, are ignored. Early data is skipped (section 4.3.10).
+//! GREASE among it, are ignored. Early data is skipped, with a PSK or without one (RFC 9846, section
+//! 4.3.10): a client that has offered both in an inner ClientHello (RFC 9849) has early_data alone
+//! in the outer one.
 
 use crate::engine::crypto::Crypto;
 use crate::engine::keys::key_exchange::SharedSecret;
