@@ -138,6 +138,7 @@ struct tls_hs_tickets {
  * @alpn_len: its length; 0 is for no protocols
  * @tickets: ticket keys and the time
  * @set: the identities, or %NULL for none
+ * @named: the settings are those of the server name that the client has sent
  * @in: copy of what is unread in the receive queue, from its beginning.  The
  *	engine changes it, so each call needs a new copy
  * @in_len: its length, %TLS_HS_IN_MAX at most
@@ -161,6 +162,7 @@ struct tls_hs_call {
 	size_t alpn_len;
 	const struct tls_hs_tickets *tickets;
 	const struct tls_hs_identity_set *set;
+	bool named;
 	u8 *in;
 	size_t in_len;
 	u8 *out;

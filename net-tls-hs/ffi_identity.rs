@@ -441,6 +441,8 @@ impl NameIndex for IdentitySet {
 pub struct CallIdentities<'a> {
     /// `tls_hs_call::set`.
     set: Option<&'a IdentitySet>,
+    /// `tls_hs_call::named`.
+    named: bool,
     /// `tls_hs_call::may_use`.
     may_use: Option<unsafe extern "C" fn(*mut c_void, usize, bool) -> bool>,
     /// `tls_hs_call::arg`.
@@ -459,6 +461,7 @@ impl<'a> CallIdentities<'a> {
         CallIdentities {
             // SAFETY: By the safety requirements of this function.
             set: unsafe { call.set.cast::<IdentitySet>().as_ref() },
+            named: call.named,
             may_use: call.may_use,
             arg: call.arg,
         }
@@ -478,7 +481,7 @@ impl Identities for CallIdentities<'_> {
                 ocsp: &id.ocsp,
                 scts: &id.scts,
             },
-            name_matched,
+            name_matched: name_matched || self.named,
             key: id.credentials.key.borrow(),
         })
     }

@@ -159,6 +159,66 @@ def early_data_skipped(env):
 
 
 @test
+def early_data_alone(env):
+    """early_data without pre_shared_key is skipped, RFC 9846, 4.3.10, with a retry or without.
+
+    Browsers with a ticket and an ECH configuration (RFC 9849) send that: both offers are in the
+    inner ClientHello, and the outer one has early_data as well.
+    """
+    ech = b"\0" + b"\0\1\0\1" + b"\7" + tls13.vec(2, os.urandom(32)) + tls13.vec(2, os.urandom(208))
+    with env.listen() as lsk:
+        for kwargs in ({}, {"groups": (tls13.SECP256R1, tls13.X25519), "shares": ()}):
+            for psk_modes in (b"\1\1", b"\1\0", None):
+                client = connect(lsk, **kwargs)
+                client.hello.set(0xfe0d, ech).set(tls13.EARLY_DATA, b"")
+                if psk_modes:
+                    client.hello.set(tls13.PSK_MODES, psk_modes)
+                client.send_hello()
+                client.sock.sendall(tls13.record(tls13.APPDATA, os.urandom(500), 0x303) * 3)
+                client.server_hello()
+                client.server_flight()
+                eq(client.retried, bool(kwargs), "retried")
+                eq(tls13.EARLY_DATA in client.server["encrypted_exts"], False, "accepted")
+                client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
+                client.switch()
+                conn, family = tls_hs.accept(lsk)
+                eq(family, AF_TLS, "family")
+                ping(client, conn)
+                conn.close()
+
+
+@test
+def server_name_acknowledged(env):
+    """EncryptedExtensions has an empty server_name if the name has chosen settings or identity,
+    RFC 6066, section 3, and never in a resumption.
+    """
+    def exts(lsk, name, ticket=None):
+        client = connect(lsk, name=name)
+        client.hello.offer(ticket)
+        client.handshake()
+        conn, _ = tls_hs.accept(lsk)
+        conn.sendall(b"x")
+        tickets = client.tickets(b"x")
+        conn.close()
+        eq(client.resumed, ticket is not None, "resumed")
+        return client.server["encrypted_exts"].get(tls13.SERVER_NAME), tickets
+    ring = tls_hs.new_keyring(tls_hs.P256_IDENTITY)
+    with env.listen(ring=ring) as lsk:
+        got, tickets = exts(lsk, "ecdsa.test")
+        eq(got, b"", "an identity's name")
+        eq(exts(lsk, "ecdsa.test", tickets[0])[0], None, "an identity's name, resumed")
+        eq(exts(lsk, "other.test")[0], None, "an unknown name")
+        eq(exts(lsk, None)[0], None, "no name")
+        # The settings of the name are what it chooses, be the identity the default one or not.
+        tls_hs.set_sni(lsk, "*.test", ring)
+        got, tickets = exts(lsk, "other.test")
+        eq(got, b"", "a name with settings")
+        eq(exts(lsk, "other.test", tickets[0])[0], None, "a name with settings, resumed")
+        eq(exts(lsk, "other.example")[0], None, "another name")
+        eq(exts(lsk, None)[0], None, "no name, though there are settings for names")
+
+
+@test
 def shared_keys(env):
     """Two listeners with the same ticket key in their keyrings resume each other's connections."""
     shared, other = ticket_key("shared"), ticket_key("other")

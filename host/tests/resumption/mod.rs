@@ -348,3 +348,55 @@ fn tampered() {
         );
     }
 }
+
+/// An identity that no name has chosen.
+struct Unchosen<'a>(&'a One);
+
+impl Identities for Unchosen<'_> {
+    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let identity = self.0.select(wanted)?;
+        Ok(Identity {
+            name_matched: false,
+            ..identity
+        })
+    }
+}
+
+/// RFC 6066, section 3: a server name that has made a difference is acknowledged with an empty
+/// extension, but not in a resumption.
+#[test]
+fn server_name_is_acknowledged() {
+    // Signatures of RSA are of one length.
+    let (one, root) = identity("rsa:2048");
+    let config = at(&KEYS[..1], NOW);
+    let client = Client::new(&[&root], 0x1301, &[29]);
+    let flight = |identities: &dyn Fn(&mut Session, &mut [u8], &mut [u8], &mut Scratch) -> Step| {
+        let mut hello = Vec::new();
+        client.connection().write_tls(&mut hello).unwrap();
+        // SAFETY: Zeroes are a valid value.
+        let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+        let (mut session, mut out) = (Session::new(), vec![0; 16384]);
+        match identities(&mut session, &mut hello, &mut out, &mut scratch) {
+            Step::Send { written, .. } => (written, session.negotiated().resumed),
+            step => panic!("{step:?}"),
+        }
+    };
+    let lengths = || {
+        let named = flight(&|session, hello, out, scratch| {
+            session.advance::<HostCrypto>(&config, &one, hello, out, scratch)
+        });
+        let default = flight(&|session, hello, out, scratch| {
+            session.advance::<HostCrypto>(&config, &Unchosen(&one), hello, out, scratch)
+        });
+        (named, default)
+    };
+    let ((named, resumed), (default, _)) = lengths();
+    assert!(!resumed);
+    // Type and length of the extension.
+    assert_eq!(named, default + 4);
+    // Two tickets, one for each flight.
+    assert!(!client.resumes(&config, &one));
+    let ((named, resumed), (default, also)) = lengths();
+    assert!(resumed && also);
+    assert_eq!(named, default);
+}

@@ -197,7 +197,7 @@ pub struct Identity<'a> {
     pub digest: &'a [u8; 32],
     /// What goes with the leaf if the client wants it.
     pub staples: Staples<'a>,
-    /// Whether the identity has been found by the name that the client sent.
+    /// Whether the name that the client sent has chosen the identity, or the settings.
     pub name_matched: bool,
     /// The private key of the first certificate.
     pub key: SigningKey<'a>,

@@ -123,7 +123,8 @@ pub fn write_protected_part<C: Crypto>(
     let alg = choice.suite.hash();
     let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
     let extensions = EncryptedExtensions {
-        name_matched: choice.identity.name_matched,
+        // RFC 6066, section 3: not in a resumption.
+        name_matched: choice.identity.name_matched && !resumed,
         protocol: choice.protocol,
         record_limit: choice.record_limit,
     };
