@@ -65,9 +65,16 @@ mod tests {
         }
     }
 
+    /// RFC 9846, section 5.1: no other record between the fragments of a message.
     #[test]
-    fn data_in_a_message() {
+    fn interleaved() {
         let mut messages = PostHandshake::new();
+        assert!(messages.on_other_record() == Ok(()));
+        assert!(messages.on_handshake(&UPDATE[..1]) == Ok(Event::More));
+        assert!(messages.on_other_record() == Err(Alert::UnexpectedMessage));
+        assert!(messages.on_handshake(&UPDATE[1..]).is_ok());
+        assert!(messages.on_other_record() == Ok(()));
+
         assert!(messages.on_application_data(1) == Ok(()));
         assert!(messages.on_handshake(&UPDATE[..2]) == Ok(Event::More));
         assert!(messages.on_application_data(0) == Err(Alert::UnexpectedMessage));

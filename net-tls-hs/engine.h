@@ -248,12 +248,14 @@ enum tls_hs_message {
 /*
  * After TLS_HS_DONE, with the socket lock held.  _message() gets each record
  * of type handshake, _data() the length of each record of application data
- * until it has seen one that is not empty; both return an alert as a negative
- * number.  _update() goes to the next generation of keys.
+ * until it has seen one that is not empty, _other() is told of any other record;
+ * these return an alert as a negative number.  _update() goes to the next
+ * generation of keys.
  */
 int tls_hs_session_message(struct tls_hs_session *s, const u8 *content,
 			   size_t len);
 int tls_hs_session_data(struct tls_hs_session *s, size_t len);
+int tls_hs_session_other(const struct tls_hs_session *s);
 int tls_hs_session_update(struct tls_hs_session *s, bool tx,
 			  void *info, size_t size);
 /* TLS-Exporter (RFC 9846, section 7.5): 0 or -EINVAL. */

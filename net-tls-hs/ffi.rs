@@ -424,6 +424,22 @@ pub unsafe extern "C" fn tls_hs_session_data(
     }
 }
 
+/// Takes note of a record that is neither of type handshake nor application data. Returns 0, or an
+/// AlertDescription, negated.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_other(s: *const bindings::tls_hs_session) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { &*s.cast::<Session>() };
+    match session.on_other_record() {
+        Ok(()) => 0,
+        Err(alert) => -(alert as c_int),
+    }
+}
+
 /// Exports keying material. Returns 0 or an error.
 ///
 /// # Safety

@@ -65,8 +65,8 @@ static void tls_hs_fatal(struct sock *sk, struct tls_context *ctx, u8 alert,
 	tls_hs_tx_want(ctx, TLS_HS_TX_ALERT);
 }
 
-/* Nothing of it will be read, and unread data would turn a close into a reset
- * that overtakes the alert.
+/* Nothing of what is unread will be read, and it would turn a close into a reset
+ * that overtakes what has been sent.
  */
 static void tls_hs_drain(struct sock *sk, struct tls_context *ctx)
 {
@@ -272,13 +272,20 @@ int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len)
 	return 0;
 }
 
-/* The client's close_notify is the end of what can be read; any other alert
- * but user_canceled, which only announces it, is the end of the connection
- * (RFC 9846, section 6).
+/* The client's close_notify is the end of what can be read, and what comes behind
+ * it is ignored; any other alert but user_canceled, which only announces it, is
+ * the end of the connection (RFC 9846, section 6).  None comes between fragments
+ * of a message (section 5.1).
  */
 static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
 			     const u8 *alert, u32 len)
 {
+	int rc = tls_hs_session_other(ctx->hs_session);
+
+	if (rc) {
+		tls_hs_fatal(sk, ctx, -rc, -EPROTO);
+		return -EPROTO;
+	}
 	if (len != TLS_HS_ALERT_LEN) {
 		/* Section 5.4 for those that are empty. */
 		tls_hs_fatal(sk, ctx,
@@ -290,6 +297,7 @@ static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
 	switch (alert[1]) {
 	case TLS_ALERT_DESC_CLOSE_NOTIFY:
 		set_bit(TLS_HS_RX_END, &ctx->hs_flags);
+		tls_strp_stop(&tls_sw_ctx_rx(ctx)->strp);
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 		return 0;
 	case TLS_ALERT_DESC_USER_CANCELED:
@@ -298,7 +306,7 @@ static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
 		tls_hs_trace_alert(sk, ctx, alert[1], false);
 		tls_hs_break(sk, ctx, -ECONNRESET);
-		return -ECONNRESET;
+		return 0;
 	}
 }
 
@@ -335,7 +343,8 @@ static int tls_hs_recv_handshake(struct sock *sk, struct tls_context *ctx,
  * @skb: the decrypted record
  *
  * Context: process, with the socket lock held.  May sleep.
- * Return: 0 or an error for the reader.
+ * Return: 0 or an error for the reader.  An alert that ends the connection is
+ * no error, but what is read behind it is.
  */
 int tls_hs_rx_control(struct sock *sk, struct tls_context *ctx,
 		      struct sk_buff *skb)
@@ -421,7 +430,7 @@ void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err)
 }
 
 /**
- * tls_hs_finish - the last chance to send an alert
+ * tls_hs_finish - the last chance to send an alert, and to drop what is ignored
  * @sk: a connection that is being closed
  * @ctx: its context
  *
@@ -430,7 +439,8 @@ void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err)
 void tls_hs_finish(struct sock *sk, struct tls_context *ctx)
 {
 	if (!tls_hs_owns_keys(ctx) ||
-	    !test_bit(TLS_HS_BROKEN, &ctx->hs_flags) ||
+	    !(READ_ONCE(ctx->hs_flags) &
+	      (BIT(TLS_HS_BROKEN) | BIT(TLS_HS_RX_END))) ||
 	    ctx->tx_conf != TLS_SW || ctx->rx_conf != TLS_SW)
 		return;
 

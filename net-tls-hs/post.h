@@ -106,11 +106,14 @@ static inline void tls_hs_write_space(struct tls_context *ctx)
 	}
 }
 
-/* Is a decrypted record not just something to be read?  Alerts are for readers
- * that can tell them from data, unless they are malformed.
- */
+/* Can a reader be told of an alert, in a control message? */
+static inline bool tls_hs_rx_takes_alerts(const struct msghdr *msg)
+{
+	return msg && msg->msg_control;
+}
+
+/* Is a decrypted record not just something to be read? */
 static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
-				   const struct msghdr *msg,
 				   struct sk_buff *skb)
 {
 	if (!tls_hs_owns_keys(ctx))
@@ -120,9 +123,6 @@ static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 	case TLS_RECORD_TYPE_DATA:
 		return test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags) ||
 		       tls_hs_key_is_old(ctx, &ctx->rx);
-	case TLS_RECORD_TYPE_ALERT:
-		return !msg || !msg->msg_control ||
-		       strp_msg(skb)->full_len != TLS_HS_ALERT_LEN;
 	default:
 		return true;
 	}
@@ -169,8 +169,12 @@ static inline int tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
 static inline void tls_hs_tx_unlocked(struct tls_context *ctx) {}
 static inline void tls_hs_write_space(struct tls_context *ctx) {}
 
+static inline bool tls_hs_rx_takes_alerts(const struct msghdr *msg)
+{
+	return false;
+}
+
 static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
-				   const struct msghdr *msg,
 				   struct sk_buff *skb)
 {
 	return false;

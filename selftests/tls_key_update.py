@@ -509,6 +509,11 @@ def malformed(env):
     # Application data within a message, section 5.1.
     refused(env, (b"\x18\0",), "unexpected_message",
             raw=lambda c: c.tx.seal(tls13.APPDATA, b"data"))
+    # Any other record in there, even if the reader has room for control messages.
+    for room in (0, 64):
+        for alert in (b"\1\0", b"\1\x5a", b"\2\x28"):
+            refused(env, (b"\x18\0",), "unexpected_message", room=room,
+                    raw=lambda c, alert=alert: c.tx.seal(tls13.ALERT, alert))
 
 
 @test
@@ -635,6 +640,64 @@ def alerts_received(env):
             refused(env, (b"\1",), "decode_error", tls13.ALERT, room=room)
             refused(env, (b"\1\0\0",), "decode_error", tls13.ALERT, room=room)
             refused(env, (b"",), "unexpected_message", tls13.ALERT, room=room)
+
+
+@test
+def behind_close_notify(env):
+    """Whatever comes behind close_notify is ignored, section 6.1, by each way to read."""
+    rfd, wfd = os.pipe()
+    ways = (lambda conn: conn.recv(100), lambda conn: conn.recvmsg(100, 64)[0],
+            lambda conn: conn.recv(100, socket.MSG_PEEK),
+            lambda conn: os.splice(conn.fileno(), wfd, 100) and b"spliced")
+    behind = (lambda c: c.tx.seal(tls13.APPDATA, b"ignored"),
+              lambda c: c.tx.seal(tls13.ALERT, b"\2\x28"),
+              lambda c: c.tx.seal(tls13.HANDSHAKE, b"\x18\0\0\1\1"),
+              lambda c: tls13.record(tls13.APPDATA, bytes(50), 0x303),
+              lambda c: tls13.record(tls13.CCS, b"\1", 0x303),
+              lambda c: b"no record at all")
+    with env.listen() as lsk:
+        for first in ways:
+            for more in behind:
+                client, conn = pair(lsk)
+                client.sock.sendall(client.tx.seal(tls13.ALERT, b"\1\0") + more(client))
+                time.sleep(0.02)
+                got = first(conn)
+                # Who has room for it is told of the alert, once.
+                eq(got or b"", b"\1\0" if first is ways[1] else b"", "first read")
+                for way in ways:
+                    eq(way(conn) or b"", b"", "read")
+                eq(bool(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED), True, "S_CLOSED")
+                conn.sendall(b"still here")
+                eq(client.recv_exact(10), b"still here")
+                # What nobody reads does not turn the end into a reset.
+                conn.close()
+                eq(client.recv(), b"", "close_notify")
+                try:
+                    client.read_record()
+                except tls13.Closed as end:
+                    eq(str(end), "FIN", "end")
+    os.close(rfd)
+    os.close(wfd)
+
+
+@test
+def alert_to_control(env):
+    """A reader with room for control messages is told of an alert, and of its effect."""
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        client.send(b"\2\x28", tls13.ALERT)
+        client.send(b"data")
+        time.sleep(0.02)
+        eq(conn.recvmsg(100, 64)[0], b"\2\x28", "handshake_failure")
+        for _ in range(2):
+            eq(error(conn.recvmsg, 100, 64), errno.ECONNRESET, "behind it")
+        assert error(conn.send, b"x") in (errno.ECONNRESET, errno.EPIPE)
+        client, conn = pair(lsk)
+        client.send(b"\1\x5a", tls13.ALERT)
+        client.send(b"data")
+        time.sleep(0.02)
+        eq(conn.recvmsg(100, 64)[0], b"\1\x5a", "user_canceled")
+        eq(conn.recvmsg(100, 64)[0], b"data", "behind it")
 
 
 @test

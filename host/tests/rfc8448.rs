@@ -442,3 +442,32 @@ fn early_data_is_skipped() {
     };
     assert_eq!(step, want);
 }
+
+/// RFC 9846, section 5.1: no other record comes between the fragments of a message. The client's
+/// Finished is cut at each place, with an alert in between.
+#[test]
+fn alert_in_finished() {
+    use tls_handshake_host::alert::Alert;
+
+    let trace = Trace::of_section("3");
+    let schedule = Schedule::new(&trace, EarlySecret::with_psk(HashAlg::Sha256, &[0; 32]));
+    let finished = [&[20, 0, 0, 32][..], &[0; 32]].concat();
+    for cut in 0..finished.len() {
+        let mut server = Server::new(&trace, &[29]);
+        let (step, _) = server.advance(trace.get("client_hello"));
+        assert!(matches!(step, Step::Send { .. }));
+        let mut client = protection(&schedule.client);
+        let mut flight = match cut {
+            0 => Vec::new(),
+            _ => seal(&mut client, 22, &finished[..cut]),
+        };
+        flight.extend(seal(&mut client, 21, &[1, 0]));
+        let (step, _) = server.advance(&flight);
+        match cut {
+            0 => assert_eq!(step, Step::PeerAlert { description: 0 }),
+            _ => assert!(
+                matches!(step, Step::Alert { alert, .. } if alert == Alert::UnexpectedMessage)
+            ),
+        }
+    }
+}

@@ -114,7 +114,8 @@ impl WaitFinished {
         let content = record.get(HEADER_LEN..).and_then(|r| r.get(..len));
         match content_type {
             content_type::HANDSHAKE => self.on_handshake(content.unwrap_or(&[])),
-            content_type::ALERT => Err(on_alert(content)),
+            // Section 5.1: no other record between the fragments of a message.
+            content_type::ALERT if self.finished_len == 0 => Err(on_alert(content)),
             _ => Err(Alert::UnexpectedMessage.into()),
         }
     }

@@ -87,12 +87,18 @@ impl PostHandshake {
         Ok(Event::KeyUpdate { requested })
     }
 
-    /// Takes note of application data, which must not be in the middle of a message (section
-    /// 5.1). Records without content do not count as data.
-    pub fn on_application_data(&mut self, len: usize) -> Result<(), Alert> {
-        if self.len != 0 {
-            return Err(Alert::UnexpectedMessage);
+    /// Takes note of a record of another type than handshake. Section 5.1: there must be none
+    /// between the fragments of a message.
+    pub fn on_other_record(&self) -> Result<(), Alert> {
+        match self.len {
+            0 => Ok(()),
+            _ => Err(Alert::UnexpectedMessage),
         }
+    }
+
+    /// Takes note of application data. Records without content do not count as data.
+    pub fn on_application_data(&mut self, len: usize) -> Result<(), Alert> {
+        self.on_other_record()?;
         if len != 0 {
             self.updates = 0;
         }

@@ -343,6 +343,15 @@ impl Session {
         }
     }
 
+    /// A record of another type than handshake after [`Step::Done`]; see
+    /// [`PostHandshake::on_other_record`].
+    pub fn on_other_record(&self) -> Result<(), Alert> {
+        match &self.state {
+            State::Complete(complete) => complete.messages.on_other_record(),
+            _ => Err(Alert::InternalError),
+        }
+    }
+
     /// Application data after [`Step::Done`]; see [`PostHandshake::on_application_data`].
     pub fn on_application_data(&mut self, len: usize) -> Result<(), Alert> {
         match &mut self.state {
