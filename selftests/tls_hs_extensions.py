@@ -122,6 +122,21 @@ def ticket_foreign(env):
 
 
 @test
+def ticket_without_signature_algorithms(env):
+    """A resumption needs none, RFC 9846, 4.3.3; another PSK without is for user space."""
+    with env.listen() as lsk:
+        real, other = visit(lsk)[1]
+        drop = lambda hello: hello.drop(tls13.SIGNATURE_ALGORITHMS)  # noqa: E731
+        eq(resumes(lsk, real, change=drop), True, "resumed")
+        eq(resumes(lsk, other, change=drop, groups=(tls13.SECP256R1, tls13.X25519), shares=()),
+           True, "resumed after a retry")
+        client = connect(lsk)
+        client.hello.offer(real._replace(ticket=b"external")).drop(tls13.SIGNATURE_ALGORITHMS)
+        client.send_hello()
+        eq(tls_hs.accept(lsk)[1], socket.AF_INET, "fallback")
+
+
+@test
 def early_data_skipped(env):
     """0-RTT is skipped, section 4.3.10: with a ticket that is good or not, with a retry or not."""
     with env.listen() as lsk:

@@ -447,7 +447,7 @@ fn early_data_is_skipped() {
 /// Finished is cut at each place, with an alert in between.
 #[test]
 fn alert_in_finished() {
-    use tls_handshake_host::alert::Alert;
+    use tls_handshake_host::engine::wire::alert::Alert;
 
     let trace = Trace::of_section("3");
     let schedule = Schedule::new(&trace, EarlySecret::with_psk(HashAlg::Sha256, &[0; 32]));

@@ -8,6 +8,7 @@ use rustls::pki_types::ServerName;
 use rustls::{HandshakeKind, NamedGroup};
 use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::ticket::TicketKey;
+use tls_handshake_host::engine::policy::fallback::Fallback;
 use tls_handshake_host::engine::policy::settings::flag_bits;
 use tls_handshake_host::engine::wire::alert::Alert;
 use tls_handshake_host::engine::wire::record::HEADER_LEN;
@@ -399,4 +400,115 @@ fn server_name_is_acknowledged() {
     let ((named, resumed), (default, also)) = lengths();
     assert!(resumed && also);
     assert_eq!(named, default);
+}
+
+/// A machine that was cloned repeats its random numbers. Tickets with different content must not
+/// be encrypted under the same key and nonce all the same, nor tickets for different contexts.
+#[test]
+fn repeated_random_numbers() {
+    use tls_handshake_host::host_crypto::with_random;
+
+    let seal = |context: u8, now: u64, since: u64, psk: u8| {
+        let tickets = Tickets {
+            keys: &KEYS,
+            now,
+            lifetime: LIFETIME,
+        };
+        let made = || ticket::seal::<HostCrypto>(&tickets, &[context; 32], since, &[psk; 48]);
+        let ticket = with_random(&[7; 64], made).0.unwrap();
+        let opened = ticket::open::<HostCrypto>(&tickets, &[context; 32], &ticket).unwrap();
+        assert_eq!(*opened.psk, [psk; 48]);
+        ticket
+    };
+    // The key of a ticket is made of the salt, behind the name.
+    let salt = |ticket: [u8; ticket::LEN]| ticket[16..48].to_vec();
+    let all = [
+        seal(1, NOW, NOW, 1),
+        seal(2, NOW, NOW, 1),
+        seal(1, NOW + 1, NOW, 1),
+        seal(1, NOW, NOW - 1, 1),
+        seal(1, NOW, NOW, 2),
+    ];
+    for (i, a) in all.iter().enumerate() {
+        for b in &all[..i] {
+            assert_ne!(salt(*a), salt(*b));
+            // Nor is the key stream the same: 48 bytes of PSK are behind two times.
+            let (a, b) = (&a[64..][..48], &b[64..][..48]);
+            let xor: Vec<u8> = a.iter().zip(b).map(|(a, b)| a ^ b).collect();
+            assert!(xor.windows(2).any(|w| w[0] != w[1]));
+        }
+    }
+    // What is the same in all respects may be the same ticket.
+    assert_eq!(all[0], seal(1, NOW, NOW, 1));
+}
+
+/// A ClientHello that offers a ticket for a PSK of zeroes, and has these other extensions.
+fn hello_with_ticket(ticket: &[u8], extensions: &[&[u8]]) -> Vec<u8> {
+    use tls_handshake_host::engine::crypto::{Crypto, HashAlg};
+    use tls_handshake_host::engine::keys::schedule::EarlySecret;
+
+    let vec16 = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    let identities = vec16(&[&vec16(ticket)[..], &[0; 4]].concat());
+    let binders = [&[0, 33, 32][..], &[0; 32]].concat();
+    let psk = [&[0, 41][..], &vec16(&[identities, binders].concat())].concat();
+    let extensions = [&extensions.concat()[..], &psk].concat();
+    let mut body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0]].concat();
+    body.extend(vec16(&extensions));
+    let mut message = [&[1, 0][..], &vec16(&body)].concat();
+    let end = message.len();
+    let mut hash = HostCrypto::hash_init(HashAlg::Sha256);
+    HostCrypto::hash_update(&mut hash, &message[..end - 35]);
+    let hash = HostCrypto::hash_final(hash);
+    let early = EarlySecret::<HostCrypto>::with_psk(HashAlg::Sha256, &[0; 32]);
+    let binder = early.binder_secret().verify_data::<HostCrypto>(&hash);
+    message[end - 32..].copy_from_slice(&binder[..32]);
+    [&[22, 3, 1][..], &vec16(&message)].concat()
+}
+
+/// A resumption needs no signature_algorithms (RFC 9846, section 4.3.3), be there a
+/// HelloRetryRequest or not. Without a ticket of ours it may be user space that knows the PSK.
+#[test]
+fn no_signature_algorithms() {
+    use tls_handshake_host::engine::crypto::HashAlg;
+
+    const VERSIONS: &[u8] = &[0, 43, 0, 3, 2, 3, 4];
+    const GROUPS: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 29];
+    const SHARE: [u8; 42] = {
+        let mut share = [9; 42];
+        share
+            .split_at_mut(10)
+            .0
+            .copy_from_slice(&[0, 51, 0, 38, 0, 36, 0, 29, 0, 32]);
+        share
+    };
+    const NO_SHARE: &[u8] = &[0, 51, 0, 2, 0, 0];
+    const MODES: &[u8] = &[0, 45, 0, 2, 1, 1];
+
+    for newkey in ["ec -pkeyopt ec_paramgen_curve:P-256", "rsa:2048"] {
+        let (one, _) = identity(newkey);
+        let config = at(&KEYS[..1], NOW);
+        let context = ticket::context::<HostCrypto>(HashAlg::Sha256, b"", b"", &one.digest);
+        let ticket = ticket::seal::<HostCrypto>(&config.tickets, &context, NOW, &[0; 48]).unwrap();
+        let advance = |session: &mut Session, mut hello: Vec<u8>| {
+            // SAFETY: Zeroes are a valid value.
+            let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+            let mut out = vec![0; 16384];
+            session.advance::<HostCrypto>(&config, &one, &mut hello, &mut out, &mut scratch)
+        };
+        let mut session = Session::new();
+        let hello = hello_with_ticket(&ticket, &[VERSIONS, GROUPS, &SHARE, MODES]);
+        assert!(matches!(advance(&mut session, hello), Step::Send { .. }));
+        assert!(session.negotiated().resumed);
+
+        let mut session = Session::new();
+        let hello = hello_with_ticket(&ticket, &[VERSIONS, GROUPS, NO_SHARE, MODES]);
+        assert!(matches!(advance(&mut session, hello), Step::Send { .. }));
+        assert!(session.awaits_second_hello());
+
+        for share in [NO_SHARE, &SHARE] {
+            let hello = hello_with_ticket(b"external", &[VERSIONS, GROUPS, share, MODES]);
+            let step = advance(&mut Session::new(), hello);
+            assert_eq!(step, Step::Fallback(Fallback::NotSupported));
+        }
+    }
 }

@@ -10,7 +10,13 @@
 //!
 //! Each ticket is encrypted with AES-256-GCM under a key of its own, HMAC-SHA-256 of the salt and
 //! the [`context`] under the ticket key, so that one ticket key does for any number of tickets and
-//! the nonce may be zero. The context stands for what a resumed connection must have in common with
+//! the nonce may be zero.
+//!
+//! The salt is HMAC-SHA-256 of random bytes, the context and what is encrypted, under the ticket
+//! key. A machine that has been cloned may repeat its random numbers; even then no two tickets with
+//! different content have the same key. (Random bytes alone would make them share a key stream.)
+//!
+//! The context stands for what a resumed connection must have in common with
 //! the one before. With another context the key is another one, and the ticket does not
 //! authenticate: what cannot be resumed gets a full handshake, whatever the reason.
 //!
@@ -31,6 +37,9 @@ pub const KEY_LEN: usize = 64;
 const AES_KEY_LEN: usize = 32;
 
 const SALT_LEN: usize = 32;
+
+/// Random bytes that go into a salt.
+const RANDOM_LEN: usize = 32;
 
 const TIME_LEN: usize = 8;
 
@@ -138,6 +147,20 @@ pub fn context<C: Crypto>(
     first_32(C::hash_final(hash))
 }
 
+/// The salt of a ticket that holds `inner`. The input is longer than that of [`derive`], so the two
+/// have no value in common.
+#[inline(never)]
+fn make_salt<C: Crypto>(key: &TicketKey, context: &[u8; 32], inner: &[u8; INNER_LEN]) -> [u8; 32] {
+    let (mut random, mut mac) = ([0; RANDOM_LEN], [0; MAX_HASH_LEN]);
+    C::random(&mut random);
+    let mut hmac = C::hmac_init(&C::hmac_key(HashAlg::Sha256, &key.key));
+    for part in [&random[..], context, inner] {
+        C::hmac_update(&mut hmac, part);
+    }
+    C::hmac_final(&mut hmac, &mut mac);
+    first_32(mac)
+}
+
 /// The key of one ticket; [`AES_KEY_LEN`] bytes count.
 #[inline(never)]
 fn derive<C: Crypto>(
@@ -193,11 +216,11 @@ pub fn seal<C: Crypto>(
     let (time, rest) = inner.split_first_chunk_mut::<TIME_LEN>()?;
     let (full, room) = rest.split_first_chunk_mut::<TIME_LEN>()?;
     *name = key.name;
-    C::random(salt);
     *time = tickets.now.to_be_bytes();
     *full = since.to_be_bytes();
-    let derived = derive::<C>(key, salt, context);
     room.get_mut(..psk.len())?.copy_from_slice(psk);
+    *salt = make_salt::<C>(key, context, inner);
+    let derived = derive::<C>(key, salt, context);
     *tag.first_chunk_mut()? = encrypt::<C>(derived.as_slice(), name, inner)?;
     Some(ticket)
 }

@@ -39,6 +39,9 @@ impl Signatures {
     /// What no client can ask for here.
     const OTHER: u16 = 1 << 15;
 
+    /// What a client accepts that does not look at certificates.
+    pub const ANY: Signatures = Signatures(u16::MAX);
+
     /// What a client accepts that has sent this list of SignatureScheme.
     pub fn accepted(schemes: &U16List<'_>) -> Self {
         Signatures(schemes.iter().fold(0, |bits, scheme| {

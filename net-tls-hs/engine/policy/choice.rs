@@ -10,7 +10,7 @@ use crate::engine::policy::settings::{
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::names::{
-    CipherSuite, Group, SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV,
+    CipherSuite, Group, Scheme, SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV,
 };
 use crate::engine::wire::record_limit::RecordLimit;
 
@@ -24,6 +24,8 @@ pub struct Choice<'a> {
     /// The application protocol.
     pub protocol: Option<&'a [u8]>,
     pub record_limit: RecordLimit,
+    /// Without signature_algorithms a certificate is of no use to the client (section 4.3.3).
+    pub needs_ticket: bool,
 }
 
 /// Whether the client has what TLS 1.3 needs, or where else it is to go.
@@ -66,12 +68,14 @@ fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
     if hello.supported_groups.is_some() != hello.key_share.is_some() {
         return Err(Alert::MissingExtension.into());
     }
-    if hello.supported_groups.is_none() || hello.signature_algorithms.is_none() {
+    if hello.pre_shared_key.is_none() && hello.signature_algorithms.is_none() {
+        return Err(Alert::MissingExtension.into());
+    }
+    if hello.supported_groups.is_none() {
         // A PSK would do without, but not here.
-        return Err(if hello.pre_shared_key.is_some() {
-            Failure::Fallback(Fallback::NotSupported)
-        } else {
-            Alert::MissingExtension.into()
+        return Err(match hello.pre_shared_key {
+            Some(_) => Failure::Fallback(Fallback::NotSupported),
+            None => Alert::MissingExtension.into(),
         });
     }
     Ok(())
@@ -87,11 +91,7 @@ pub fn choose<'a>(
     check_version(hello, config)?;
     check_extensions(hello)?;
     let record_limit = RecordLimit::new(hello.record_size_limit, hello.max_fragment_length)?;
-    let (Some(groups), Some(shares), Some(algorithms)) = (
-        hello.supported_groups,
-        hello.key_share,
-        hello.signature_algorithms,
-    ) else {
+    let (Some(groups), Some(shares)) = (hello.supported_groups, hello.key_share) else {
         return Err(Alert::InternalError.into());
     };
     shares.check(&groups)?;
@@ -118,15 +118,20 @@ pub fn choose<'a>(
 
     let name = hello.server_name.filter(|name| !name.is_empty());
     let strict = config.flags & flag_bits::SNI_STRICT != 0;
+    let algorithms = hello.signature_algorithms;
     let mut wanted = Wanted {
         name,
         strict,
         schemes: Default::default(),
-        // Section 4.3.3: one list for both if there is only one.
-        signatures: Signatures::accepted(&hello.signature_algorithms_cert.unwrap_or(algorithms)),
+        // Section 4.3.3: one list for both if there is only one. A resumption needs none.
+        signatures: hello
+            .signature_algorithms_cert
+            .or(algorithms)
+            .map_or(Signatures::ANY, |list| Signatures::accepted(&list)),
         authorities: hello.certificate_authorities.unwrap_or_default(),
     };
-    let schemes = config.schemes().filter(|s| algorithms.contains(s.code()));
+    let accepts = |s: &Scheme| algorithms.is_none_or(|list| list.contains(s.code()));
+    let schemes = config.schemes().filter(accepts);
     for (slot, scheme) in wanted.schemes.iter_mut().zip(schemes) {
         *slot = Some(scheme);
     }
@@ -147,5 +152,6 @@ pub fn choose<'a>(
         identity,
         protocol,
         record_limit,
+        needs_ticket: algorithms.is_none(),
     })
 }

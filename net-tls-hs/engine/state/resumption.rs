@@ -8,6 +8,7 @@ use crate::engine::keys::psk::Psk;
 use crate::engine::keys::schedule::{MasterSecret, TrafficSecret};
 use crate::engine::keys::ticket::{self, Tickets};
 use crate::engine::policy::choice::Choice;
+use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::settings::Config;
 use crate::engine::state::answer::hash_so_far;
 use crate::engine::wire::alert::Alert;
@@ -53,8 +54,25 @@ impl Resumption {
 
 /// Looks for a ticket in the ClientHello. `None` if the client can have and use none; else there is
 /// a PSK if the handshake is a resumption. `transcript` is what comes before `message`.
+///
+/// A client that cannot verify a certificate and offers no ticket may have an external PSK, which
+/// user space may know.
 #[inline(never)]
 pub fn resume<C: Crypto>(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    config: &Config<'_>,
+    transcript: &C::Hash,
+    message: &[u8],
+) -> Result<Option<Resume>, Failure> {
+    let found = find_ticket::<C>(hello, choice, config, transcript, message)?;
+    if choice.needs_ticket && !found.as_ref().is_some_and(|resume| resume.psk.is_some()) {
+        return Err(Failure::Fallback(Fallback::NotSupported));
+    }
+    Ok(found)
+}
+
+fn find_ticket<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
     config: &Config<'_>,

@@ -31,7 +31,7 @@
 //!   cipher suites is served;
 //! - `illegal_parameter` if it wants records shorter than may be (`record_limit.rs`);
 //! - without `supported_groups`, `key_share` or `signature_algorithms`: `missing_extension`, or
-//!   fallback if it wants a PSK without (EC)DHE or without certificate;
+//!   fallback if it wants a PSK without (EC)DHE or without certificate, unless that is a ticket;
 //! - with no cipher suite, group or signature scheme in common with the kernel: fallback;
 //! - with a common group but no key share for one: HelloRetryRequest;
 //! - if no identity is for the server that it names: the default identity, or
@@ -430,7 +430,7 @@ impl Session {
         let written = if choice.peer.is_some() {
             let mut transcript = C::hash_init(choice.suite.hash());
             let resume = resume::<C>(hello, choice, config, &transcript, message);
-            let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
+            let resume = resume.as_ref().map_err(|failure| *failure)?.as_ref();
             if !may_answer(identities, choice, resume) {
                 return Ok(Step::Later);
             }
@@ -438,6 +438,11 @@ impl Session {
             C::hash_update(&mut transcript, message);
             self.write_flight::<C>(&mut transcript, hello, choice, resume, out, scratch)?
         } else {
+            if choice.needs_ticket {
+                // After a HelloRetryRequest there is no way back.
+                let transcript = C::hash_init(choice.suite.hash());
+                resume::<C>(hello, choice, config, &transcript, message)?;
+            }
             if !identities.may_use(&choice.identity, false) {
                 return Ok(Step::Later);
             }
@@ -524,7 +529,7 @@ impl Session {
         let mut transcript = C::hash_init(suite.hash());
         retry.add_to::<C>(&mut transcript, hello.session_id, suite, group)?;
         let resume = resume::<C>(hello, choice, config, &transcript, message);
-        let resume = resume.as_ref().map_err(|alert| *alert)?.as_ref();
+        let resume = resume.as_ref().map_err(|failure| *failure)?.as_ref();
         if !may_answer(identities, choice, resume) {
             return Ok(Step::Later);
         }
