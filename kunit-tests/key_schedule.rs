@@ -3,7 +3,7 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_key_schedule))]
 mod tests {
     use crate::engine::crypto::HashAlg;
-    use crate::engine::keys::schedule::{EarlySecret, HandshakeSecret, MasterSecret};
+    use crate::engine::keys::schedule::{EarlySecret, HandshakeSecret, MainSecret};
     use crate::engine::keys::schedule::{ExporterSecret, TrafficSecret};
     use crate::engine::wire::names::CipherSuite;
     use crate::tests::{hex, Platform};
@@ -42,9 +42,9 @@ mod tests {
         secret
     }
 
-    fn exporter_secret(master: &MasterSecret<Platform>) -> ExporterSecret {
+    fn exporter_secret(main: &MainSecret<Platform>) -> ExporterSecret {
         let mut secret = ExporterSecret::none(HashAlg::Sha256);
-        master.exporter(&FINISHED, &mut secret);
+        main.exporter(&FINISHED, &mut secret);
         secret
     }
 
@@ -80,17 +80,17 @@ mod tests {
             hex("a8ec436d677634ae525ac1fcebe11a039ec17694fac6e98527b642f2edd5ce61");
         assert!(client.verify_data::<Platform>(&FINISHED)[..32] == verify_data);
 
-        let master = handshake.into_master();
+        let main = handshake.into_main();
         assert!(same(
-            &derived(|to| master.client_traffic(&FINISHED, to)),
+            &derived(|to| main.client_traffic(&FINISHED, to)),
             hex("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5")
         ));
         assert!(same(
-            &derived(|to| master.server_traffic(&FINISHED, to)),
+            &derived(|to| main.server_traffic(&FINISHED, to)),
             hex("a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643")
         ));
         assert!(
-            exporter_secret(&master).bytes()
+            exporter_secret(&main).bytes()
                 == hex::<32>("fe22f881176eda18eb8f44529e6792c50c9a3f89452f68d8ae311b4309d3cf50")
         );
     }
@@ -106,14 +106,14 @@ mod tests {
         }
     }
 
-    fn master() -> MasterSecret<Platform> {
-        HandshakeSecret::<Platform>::without_psk(HashAlg::Sha256, &SHARED).into_master()
+    fn main() -> MainSecret<Platform> {
+        HandshakeSecret::<Platform>::without_psk(HashAlg::Sha256, &SHARED).into_main()
     }
 
     /// What OpenSSL's TLS13-KDF makes of client_application_traffic_secret_0 of RFC 8448.
     #[test]
     fn traffic_secrets_of_later_generations() {
-        let mut secret = derived(|to| master().client_traffic(&FINISHED, to));
+        let mut secret = derived(|to| main().client_traffic(&FINISHED, to));
         secret.update::<Platform>();
         assert!(same(
             &secret,
@@ -131,10 +131,10 @@ mod tests {
         ));
     }
 
-    /// What OpenSSL's TLS13-KDF makes of the exporter_master_secret of RFC 8448.
+    /// What OpenSSL's TLS13-KDF makes of the exporter_secret of RFC 8448.
     #[test]
     fn exporter() {
-        let secret = exporter_secret(&master());
+        let secret = exporter_secret(&main());
         let mut out = [0; 80];
         assert!(secret.export::<Platform>(b"EXPORTER-test", b"", &mut out[..32]));
         assert!(
@@ -163,7 +163,7 @@ mod tests {
         let transcript = transcript(hex(
             "209145a96ee8e2a122ff810047cc952684658d6049e86429426db87c54ad143d",
         ));
-        let resumption = derived(|to| master().resumption(&transcript, to));
+        let resumption = derived(|to| main().resumption(&transcript, to));
         assert!(same(
             &resumption,
             hex("7df235f2031d2a051287d02b0241b0bfdaf86cc856231f2d5aba46c434ec196c")

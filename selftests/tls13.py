@@ -510,12 +510,12 @@ class Client:
         empty = hashlib.sha256(b"").digest()
         self.resumed = PRE_SHARED_KEY in self.server["exts"]
         early = _extract(bytes(32), self.hello.ticket.psk if self.resumed else bytes(32))
-        self.master = _extract(expand_label(early, b"derived", empty, 32), shared)
-        self.c_hs = expand_label(self.master, b"c hs traffic", self._hash(), 32)
-        self.s_hs = expand_label(self.master, b"s hs traffic", self._hash(), 32)
+        self.main = _extract(expand_label(early, b"derived", empty, 32), shared)
+        self.c_hs = expand_label(self.main, b"c hs traffic", self._hash(), 32)
+        self.s_hs = expand_label(self.main, b"s hs traffic", self._hash(), 32)
         self.rx, self.tx = Keys(self.s_hs), Keys(self.c_hs)
-        derived = expand_label(self.master, b"derived", empty, 32)
-        self.master = _extract(derived, bytes(32))
+        derived = expand_label(self.main, b"derived", empty, 32)
+        self.main = _extract(derived, bytes(32))
 
     def server_flight(self):
         """Reads all up to the server's Finished, which must be right."""
@@ -539,9 +539,9 @@ class Client:
             if msg[0] == CERTIFICATE_VERIFY:
                 self.server["scheme"] = int.from_bytes(msg[4:6], "big")
             self.transcript += msg
-        self.exporter_master = expand_label(self.master, b"exp master", self._hash(), 32)
-        self.app_rx = Keys(expand_label(self.master, b"s ap traffic", self._hash(), 32))
-        self.app_tx = Keys(expand_label(self.master, b"c ap traffic", self._hash(), 32))
+        self.exporter_secret = expand_label(self.main, b"exp master", self._hash(), 32)
+        self.app_rx = Keys(expand_label(self.main, b"s ap traffic", self._hash(), 32))
+        self.app_tx = Keys(expand_label(self.main, b"c ap traffic", self._hash(), 32))
 
     def finished(self):
         """The client's Finished message, section 4.5.3."""
@@ -551,7 +551,7 @@ class Client:
     def switch(self):
         """From handshake keys to application keys."""
         whole = hashlib.sha256(self.transcript + self.finished()).digest()
-        self.resumption_master = expand_label(self.master, b"res master", whole, 32)
+        self.resumption_secret = expand_label(self.main, b"res master", whole, 32)
         self.rx, self.tx = self.app_rx, self.app_tx
 
     def handshake(self, data=b"", chunk=0, ccs=True):
@@ -586,7 +586,7 @@ class Client:
             nonce = msg[13:13 + msg[12]]
             at = 13 + msg[12]
             size = int.from_bytes(msg[at:at + 2], "big")
-            psk = expand_label(self.resumption_master, b"resumption", nonce, 32)
+            psk = expand_label(self.resumption_secret, b"resumption", nonce, 32)
             out.append(Ticket(msg[at + 2:at + 2 + size], psk, msg[8:12],
                               int.from_bytes(msg[4:8], "big")))
         return out
@@ -594,7 +594,7 @@ class Client:
     def export(self, label, context, length):
         """TLS-Exporter, section 7.5, of up to 32 bytes."""
         empty = hashlib.sha256(b"").digest()
-        secret = expand_label(self.exporter_master, label, empty, 32)
+        secret = expand_label(self.exporter_secret, label, empty, 32)
         return expand_label(secret, b"exporter", hashlib.sha256(context).digest(), length)
 
     # Application data.

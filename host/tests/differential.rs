@@ -460,7 +460,7 @@ fn formed_elsewhere(kind: u16, body: &[u8]) -> bool {
             }
             // ec_point_formats (RFC 8422): the uncompressed one is among them.
             11 => return only(body, 1).filter(|l| l.contains(&0)).map(|_| ()),
-            // extended_master_secret (RFC 7627), encrypt_then_mac (RFC 7366).
+            // extended_main_secret (RFC 7627), encrypt_then_mac (RFC 7366).
             22 | 23 => return body.is_empty().then_some(()),
             // compress_certificate (RFC 8879): each algorithm once.
             27 => {

@@ -338,9 +338,9 @@ fn records(trace: &Trace, early: EarlySecret<HostCrypto>) -> Option<TrafficSecre
 
     // The secrets of application data are of what is before the client's part.
     let so_far = hash(&[&schedule.transcript]);
-    let master = schedule.secret.into_master();
-    let mut client = protection(&derived(|to| master.client_traffic(&so_far, to)));
-    let mut server = protection(&derived(|to| master.server_traffic(&so_far, to)));
+    let main = schedule.secret.into_main();
+    let mut client = protection(&derived(|to| main.client_traffic(&so_far, to)));
+    let mut server = protection(&derived(|to| main.server_traffic(&so_far, to)));
 
     // The client's Finished is its last record. Before it: a ChangeCipherSpec (section 7),
     // EndOfEarlyData under early keys, which are not here (section 4), or a certificate that the
@@ -370,11 +370,11 @@ fn records(trace: &Trace, early: EarlySecret<HostCrypto>) -> Option<TrafficSecre
         let (kind, message) = open(&mut server, trace.get("ticket"));
         assert_eq!((kind, message[0]), (22, 4));
         // As our server would have sent it.
-        server = protection(&derived(|to| master.server_traffic(&so_far, to)));
+        server = protection(&derived(|to| main.server_traffic(&so_far, to)));
         assert_eq!(seal(&mut server, 22, &message), trace.get("ticket"));
         let nonce = &message[4 + 9..][..usize::from(message[4 + 8])];
         let transcript = hash(&[&schedule.transcript]);
-        let resumption = derived(|to| master.resumption(&transcript, to));
+        let resumption = derived(|to| main.resumption(&transcript, to));
         resumption.ticket_psk::<HostCrypto>(nonce)
     });
     if trace.has("server_data") {

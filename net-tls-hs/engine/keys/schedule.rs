@@ -3,7 +3,7 @@
 //! The key schedule (RFC 9846, section 7.1).
 //!
 //! Each stage is a type that the next one is made of, so secrets cannot be derived out of order:
-//! [`EarlySecret`] -> [`HandshakeSecret`] -> [`MasterSecret`].
+//! [`EarlySecret`] -> [`HandshakeSecret`] -> [`MainSecret`].
 
 use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN};
 use crate::engine::ct::Secret;
@@ -262,23 +262,23 @@ impl<C: Crypto> HandshakeSecret<C> {
 
     /// The last stage.
     #[inline(never)]
-    pub fn into_master(self) -> MasterSecret<C> {
+    pub fn into_main(self) -> MainSecret<C> {
         let zeroes = [0; MAX_HASH_LEN];
         let salt = derived::<C>(self.alg, &self.key);
-        MasterSecret {
+        MainSecret {
             alg: self.alg,
             key: extract::<C>(self.alg, head(self.alg, &salt), head(self.alg, &zeroes)),
         }
     }
 }
 
-/// The last stage.
-pub struct MasterSecret<C: Crypto> {
+/// The last stage. RFC 9846 calls it main secret; its labels have kept the old word.
+pub struct MainSecret<C: Crypto> {
     alg: HashAlg,
     key: C::HmacKey,
 }
 
-impl<C: Crypto> MasterSecret<C> {
+impl<C: Crypto> MainSecret<C> {
     fn derive(&self, label: &[u8], transcript: &TranscriptHash, to: &mut TrafficSecret) {
         derive_secret::<C>(self.alg, &self.key, label, head(self.alg, transcript), to);
     }
@@ -295,20 +295,20 @@ impl<C: Crypto> MasterSecret<C> {
         self.derive(b"s ap traffic", transcript, to);
     }
 
-    /// resumption_master_secret. `transcript` is of ClientHello...client Finished.
+    /// resumption_secret. `transcript` is of ClientHello...client Finished.
     #[inline(never)]
     pub fn resumption(&self, transcript: &TranscriptHash, to: &mut TrafficSecret) {
         self.derive(b"res master", transcript, to);
     }
 
-    /// exporter_master_secret. `transcript` is of ClientHello...server Finished.
+    /// exporter_secret. `transcript` is of ClientHello...server Finished.
     #[inline(never)]
     pub fn exporter(&self, transcript: &TranscriptHash, to: &mut ExporterSecret) {
         self.derive(b"exp master", transcript, &mut to.0);
     }
 }
 
-/// exporter_master_secret (RFC 9846, section 7.5).
+/// exporter_secret (RFC 9846, section 7.5).
 pub struct ExporterSecret(TrafficSecret);
 
 impl ExporterSecret {
@@ -440,7 +440,7 @@ impl TrafficSecret {
         C::hmac_key(self.alg, head(self.alg, &finished_key))
     }
 
-    /// The PSK of a ticket (RFC 9846, section 4.7.1), this being the resumption_master_secret.
+    /// The PSK of a ticket (RFC 9846, section 4.7.1), this being the resumption_secret.
     #[inline(never)]
     pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
         let mut psk = TrafficSecret::none(self.alg);

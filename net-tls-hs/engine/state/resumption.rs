@@ -5,7 +5,7 @@
 
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
 use crate::engine::keys::psk::Psk;
-use crate::engine::keys::schedule::{MasterSecret, TrafficSecret};
+use crate::engine::keys::schedule::{MainSecret, TrafficSecret};
 use crate::engine::keys::ticket::{self, Tickets};
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::fallback::{Failure, Fallback};
@@ -37,7 +37,7 @@ pub struct Resume {
 
 /// What a client's tickets are made of.
 pub struct Resumption {
-    /// resumption_master_secret.
+    /// resumption_secret.
     pub secret: TrafficSecret,
     /// See [`ticket::context`].
     pub context: [u8; 32],
@@ -103,11 +103,11 @@ fn find_ticket<C: Crypto>(
     }))
 }
 
-/// resumption_master_secret. Its transcript ends with the client's Finished, of which all is known
+/// resumption_secret. Its transcript ends with the client's Finished, of which all is known
 /// before it comes. `transcript` is of what is before it.
 #[inline(never)]
 pub fn resumption_secret<C: Crypto>(
-    master: &MasterSecret<C>,
+    main: &MainSecret<C>,
     transcript: &mut C::Hash,
     suite: CipherSuite,
     verify_data: &[u8; MAX_HASH_LEN],
@@ -116,7 +116,7 @@ pub fn resumption_secret<C: Crypto>(
     let len = suite.hash().len();
     C::hash_update(transcript, &[handshake_type::FINISHED, 0, 0, len as u8]);
     C::hash_update(transcript, verify_data.get(..len).unwrap_or(&[]));
-    master.resumption(&hash_so_far::<C>(transcript), to);
+    main.resumption(&hash_so_far::<C>(transcript), to);
 }
 
 /// Writes NewSessionTicket messages, leaving room for a header. Returns their length.

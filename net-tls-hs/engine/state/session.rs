@@ -608,12 +608,12 @@ impl Session {
         resume: Option<&Resume>,
     ) {
         let suite = self.negotiated.suite;
-        let master = secret.into_master();
+        let main = secret.into_main();
         let hash = &hash_so_far::<C>(transcript);
         let application = &mut self.application;
-        master.client_traffic(hash, &mut application.client);
-        master.server_traffic(hash, &mut application.server);
-        master.exporter(hash, &mut application.exporter);
+        main.client_traffic(hash, &mut application.client);
+        main.server_traffic(hash, &mut application.server);
+        main.exporter(hash, &mut application.exporter);
         let server = &application.server;
         application.records.start::<C>(server, suite);
 
@@ -625,7 +625,7 @@ impl Session {
         *wait.verify_data = *client.verify_data::<C>(hash);
         if let Some(resumption) = &mut wait.resumption {
             let (verify_data, to) = (&wait.verify_data, &mut resumption.secret);
-            resumption_secret::<C>(&master, transcript, suite, verify_data, to);
+            resumption_secret::<C>(&main, transcript, suite, verify_data, to);
         }
     }
 }

@@ -1012,7 +1012,7 @@ impl World {
         assert!(messages.next().is_none());
 
         let so_far = hash(&transcript);
-        let master = secret.into_master();
+        let main = secret.into_main();
         let c = &mut self.connection;
         let len = suite.hash().len();
         c.finished_len = 4 + len;
@@ -1023,10 +1023,10 @@ impl World {
             key: client.keys::<C>(suite),
             seq: 0,
             server: Protection::new(
-                derived(|to| master.server_traffic(&so_far, to)).keys::<C>(suite),
+                derived(|to| main.server_traffic(&so_far, to)).keys::<C>(suite),
             ),
-            client_application: derived(|to| master.client_traffic(&so_far, to)).keys::<C>(suite),
-            resumption: derived(|to| master.resumption(&hash(&transcript), to)),
+            client_application: derived(|to| main.client_traffic(&so_far, to)).keys::<C>(suite),
+            resumption: derived(|to| main.resumption(&hash(&transcript), to)),
             bound_to,
             resumed: psk.is_some(),
             since,
