@@ -238,6 +238,20 @@ mod tests {
             ..HELLO
         };
         assert!(alert(step(&CONFIG, &old)) == Some(Alert::ProtocolVersion));
+        // RFC 9846, section 4.2.2: legacy_version of a ClientHello of TLS 1.3.
+        for legacy_version in [&[3, 1][..], &[3, 2], &[3, 4], &[3, 5], &[0xfe, 0xfd]] {
+            let other = Hello {
+                legacy_version,
+                ..HELLO
+            };
+            assert!(alert(step(&CONFIG, &other)) == Some(Alert::ProtocolVersion));
+        }
+        // Where TLS 1.3 is not served the version of TLS 1.2 is user space's to look at.
+        let other = Hello {
+            legacy_version: &[3, 4],
+            ..HELLO.with(0, &[0, 43, 0, 5, 4, 3, 4, 3, 3])
+        };
+        assert!(falls_back(step(&only12, &other), Fallback::Version));
     }
 
     /// What the table in the documentation says of extensions that are ignored: they may hold

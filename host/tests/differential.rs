@@ -676,6 +676,23 @@ fn findings(body: &[u8]) -> Vec<Finding> {
         Some(versions) => versions.contains(&version),
         None => version == 0x0303 && legacy >= version,
     };
+    if offers(0x0304) && legacy != 0x0303 {
+        // New in RFC 9846.
+        found(
+            "legacy_version is not 0x0303 in a ClientHello of TLS 1.3",
+            "4.2.2",
+            &[VERSION],
+            &[
+                GO,
+                DECODE,
+                FAILURE,
+                ILLEGAL,
+                MISSING,
+                "unrecognized_name",
+                "no_application_protocol",
+            ],
+        );
+    }
     if !offers(0x0304) {
         if !offers(0x0303) {
             found(

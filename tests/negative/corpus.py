@@ -109,9 +109,6 @@ hello("unknown PSK: full handshake", "4.3.11", {"ok", "fallback"})(
         PRE_SHARED_KEY, vec(2, vec(2, b"no such ticket") + bytes(4)) + vec(2, vec(1, bytes(32))))
    )
 hello("unknown name: default identity", "RFC 6066 3", "ok", name="nobody.test")(lambda h: None)
-hello("legacy_version 0x0302 with supported_versions", "4.3.1", {"ok", IP},
-      "servers must not look at it, 4.2.2 fixes it")(
-    lambda h: setattr(h, "legacy_version", 0x0302))
 
 # --- What only user space can do -------------------------------------------------
 
@@ -210,6 +207,9 @@ hello("compression past the end", "4.2.2", DE)(lambda h: body(h.head()[:-2] + b"
 for version, text in ((0x0300, "SSL 3.0"), (0x0301, "TLS 1.0"), (0x0302, "TLS 1.1")):
     hello(f"{text} without supported_versions", "E.2", {PV, "fallback"},
           "user space can tell the client as well", versions=(), suites=(0xc013, 0x2f))(
+        lambda h, version=version: setattr(h, "legacy_version", version))
+for version in (0x0301, 0x0302, 0x0304, 0xfefd):
+    hello(f"legacy_version {version:#06x} with supported_versions", "4.2.2", PV)(
         lambda h, version=version: setattr(h, "legacy_version", version))
 hello("only TLS 1.5 and a draft", "4.3.1", PV, versions=(0x0306, 0x7f1c))(lambda h: None)
 hello("only TLS 1.1 in supported_versions", "4.3.1", {PV, "fallback"}, versions=(0x0302,))(

@@ -40,7 +40,11 @@ fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Fai
         None => version == TLS_1_2 && hello.legacy_version >= TLS_1_2,
     };
     if config.versions & version_bits::TLS_1_3 != 0 && offers(TLS_1_3) {
-        return Ok(());
+        // Section 4.2.2: there is no other one in TLS 1.3.
+        return match hello.legacy_version {
+            TLS_1_2 => Ok(()),
+            _ => Err(Alert::ProtocolVersion.into()),
+        };
     }
     if config.versions & version_bits::TLS_1_2 == 0 || !offers(TLS_1_2) {
         return Err(Alert::ProtocolVersion.into());

@@ -25,7 +25,8 @@
 //! - `decode_error` if it cannot be parsed, or is longer than its fields can be;
 //! - `illegal_parameter` if it has an extension twice, `pre_shared_key` not last, shares for groups
 //!   that it does not support or twice for one, compression, or a cookie that nobody gave it;
-//! - `protocol_version` if it is of SSL 3.0 or has no version that is served;
+//! - `protocol_version` if it is of SSL 3.0, has no version that is served, or is of TLS 1.3 with
+//!   another legacy_version than 0x0303;
 //! - without TLS 1.3, where TLS 1.2 is served: fallback, or `inappropriate_fallback` if TLS 1.3 is
 //!   served too and it has TLS_FALLBACK_SCSV (RFC 7507), or `handshake_failure` if none of its
 //!   cipher suites is served;
