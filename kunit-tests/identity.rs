@@ -330,6 +330,27 @@ mod tests {
         };
         assert!(find(&[5, 3, 4, 1]) == Ok((1, true)));
         assert!(find(&[5, 3]) == Ok((0, true)));
+        // RFC 9846, section 4.3.3: none with SHA-1 if there is another one that the client can
+        // verify, be it of an authority that it does not know or have a scheme that comes later.
+        const SHA1: Index = Index(&[
+            (b"a", Ecdsa, &[4, 3]),
+            (b"a", Ecdsa, &[2, 1]),
+            (b"b", Rsa, &[4, 3]),
+            (b"b", Ecdsa, &[2, 3]),
+        ]);
+        let find = |name, signatures: &[u8]| {
+            let signatures = accepted(signatures).unwrap_or_default();
+            let wanted = Wanted {
+                signatures,
+                authorities,
+                ..wanted(Some(name), false, both)
+            };
+            select(&SHA1, &wanted)
+        };
+        assert!(find(b"a", &[2, 1, 4, 3]) == Ok((0, true)));
+        assert!(find(b"a", &[2, 1]) == Ok((1, true)));
+        assert!(find(b"b", &[2, 3, 4, 3]) == Ok((2, true)));
+        assert!(find(b"b", &[2, 3]) == Ok((3, true)));
     }
 
     /// Of names that are many, each is found.

@@ -100,9 +100,14 @@ impl Signatures {
         self.0 & !accepted.0 == 0
     }
 
+    /// Whether SHA-1 is needed, which section 4.3.3 allows only if there is no other chain.
+    pub fn have_sha1(self) -> bool {
+        self.0 & (Self::RSA_SHA1 | Self::ECDSA_SHA1) != 0
+    }
+
     /// Whether SHA-1 is needed and not accepted, which section 4.5.1.2 forbids.
     pub fn are_forbidden(self, accepted: Signatures) -> bool {
-        self.0 & !accepted.0 & (Self::RSA_SHA1 | Self::ECDSA_SHA1) != 0
+        Signatures(self.0 & !accepted.0).have_sha1()
     }
 }
 

@@ -427,14 +427,15 @@ pub trait NameIndex {
 }
 
 /// How bad an identity is for a client, or `None` if it must not be used: first comes a chain that
-/// the client says it can verify, then one of an authority that it knows.
+/// the client says it can verify, then one without SHA-1, then one of an authority that it knows.
 fn badness(index: &impl NameIndex, id: usize, wanted: &Wanted<'_>) -> Option<u8> {
     let signatures = index.signatures(id);
     if signatures.are_forbidden(wanted.signatures) {
         return None;
     }
     Some(
-        u8::from(!signatures.are_in(wanted.signatures)) * 2
+        u8::from(!signatures.are_in(wanted.signatures)) * 4
+            + u8::from(signatures.have_sha1()) * 2
             + u8::from(!index.is_issued_by(id, &wanted.authorities)),
     )
 }
