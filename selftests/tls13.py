@@ -52,7 +52,7 @@ ALERTS = {
     109: "missing_extension", 110: "unsupported_extension",
     112: "unrecognized_name", 113: "bad_certificate_status_response",
     115: "unknown_psk_identity", 116: "certificate_required",
-    120: "no_application_protocol",
+    117: "general_error", 120: "no_application_protocol",
 }
 
 # The random of a HelloRetryRequest, section 4.2.3.
