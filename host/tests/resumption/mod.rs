@@ -183,6 +183,27 @@ fn not_resumed() {
     assert!(client.resumes(&at(&rotated, NOW), &one));
 }
 
+/// A ticket is good for each cipher suite with the same hash, and for no other one.
+#[test]
+fn other_suites() {
+    let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
+    let with = |suites| Config {
+        cipher_suites: suites,
+        ..at(&KEYS[..1], NOW)
+    };
+    for (first, second, resumes) in [
+        (&[0x1301], &[0x1303], true),
+        (&[0x1303], &[0x1301], true),
+        (&[0x1301], &[0x1302], false),
+        (&[0x1302], &[0x1303], false),
+        (&[0x1302], &[0x1302], true),
+    ] {
+        let client = Client::new(&[&root], ANY, &[29]);
+        assert!(!client.resumes(&with(first), &one));
+        assert_eq!(client.resumes(&with(second), &one), resumes, "{second:?}");
+    }
+}
+
 const DAY: u64 = 86_400;
 
 /// Seven days after a full handshake there is another one, however often it has been resumed.
