@@ -613,7 +613,8 @@ fn findings(body: &[u8]) -> Vec<Finding> {
                 &[ILLEGAL, TLS12, DECODE],
             );
         }
-        if hosts.iter().any(|h| h.1.contains(&0)) || hosts.iter().filter(|h| h.0 == 0).count() > 1 {
+        let names = || hosts.iter().filter(|h| h.0 == 0);
+        if names().any(|h| h.1.contains(&0)) || names().count() > 1 {
             found(
                 "a name with a zero, or two host names",
                 "RFC 6066, 3",
