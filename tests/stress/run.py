@@ -10,7 +10,7 @@ that die.  Each is a process of its own.
 At the end nothing is left: no connection, no namespace, no handshake that
 counts; and no client has seen plain text that it should not have.
 
-stress/run.py [--seconds N] [--seed N] [--thread | --softirq] [--only NAME,...]
+stress/run.py [--seconds N] [--seed N] [--slow N] [--thread | --softirq] [--only NAME,...]
 """
 
 import argparse
@@ -180,6 +180,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--clients", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--slow", type=float, help="times as slow as usual, if it is known "
+                        "better than what one client at a time shows")
     parser.add_argument("--thread", action="store_true")
     parser.add_argument("--softirq", action="store_true")
     parser.add_argument("--only", help="of the processes", default="")

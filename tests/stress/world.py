@@ -42,7 +42,7 @@ class World:
     def __init__(self, args, flags, ring):
         self.seed, self.clients, self.flags, self.ring = args.seed, args.clients, flags, ring
         self.slow = 1.0
-        self.slow = self.slowness(args.clients)
+        self.slow = args.slow or self.slowness(args.clients)
         self.seconds = args.seconds * min(self.slow, 4)
         self.stop = time.monotonic() + self.seconds
         self.shared = mmap.mmap(-1, mmap.PAGESIZE)
