@@ -488,9 +488,13 @@ int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
 	}
 	if (update.max_records)
 		ctx->hs_max_records = update.max_records;
-	if (update.flags & TLS_HS_KEY_UPDATE_REQUEST)
+	/* Until the client has answered a request, another one must not be sent
+	 * (RFC 9846, section 4.7.3).
+	 */
+	if (update.flags & TLS_HS_KEY_UPDATE_REQUEST &&
+	    !test_and_set_bit(TLS_HS_RX_ASKED, &ctx->hs_flags))
 		tls_hs_tx_want(ctx, TLS_HS_TX_REQUEST);
-	else if (update.flags & TLS_HS_KEY_UPDATE_NOW)
+	else if (update.flags)
 		tls_hs_tx_want(ctx, TLS_HS_TX_UPDATE);
 out:
 	release_sock(sk);

@@ -30,7 +30,7 @@ enum {
 	TLS_HS_TX_ALERT,	/* hs_alert is to be sent */
 	TLS_HS_TX_WAIT,		/* for room in the send buffer */
 	TLS_HS_RX_BUSY,		/* the session wants to know of data */
-	TLS_HS_RX_ASKED,	/* this key's client was asked to update it */
+	TLS_HS_RX_ASKED,	/* a KeyUpdate of the client was asked for */
 	TLS_HS_RX_END,		/* the client has sent close_notify */
 	TLS_HS_BROKEN,		/* ended by an alert: reads fail with hs_error */
 };

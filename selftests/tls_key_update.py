@@ -211,12 +211,18 @@ def asked_by_user(env):
         eq(peer.recv_exact(4), b"data")
         eq(peer.received, [NO, YES, YES])
         peer.quiet()
+        # A request that has not been answered is not repeated, section 4.7.3.
+        ask(conn, request=True)
+        eq(peer.recv_update(), NO)
+        both_ways(peer, conn)
+        peer.update(NO)
+        both_ways(peer, conn)
         # They cross: each is answered.
         peer.update(YES)
         ask(conn, request=True)
         peer.update(NO)
         both_ways(peer, conn)
-        eq(sorted(peer.received[3:]), [NO, YES])
+        eq(sorted(peer.received[4:]), [NO, YES])
         ask(conn)
         peer.quiet()
 
