@@ -227,7 +227,7 @@ int tls_hs_hello_name(u8 *in, size_t in_len, u8 *name, size_t name_len);
 size_t tls_hs_session_alert(struct tls_hs_session *s, u8 description,
 			    u8 *out, size_t out_len);
 /* After TLS_HS_DONE: what setsockopt(TLS_TX/TLS_RX) would be given. */
-int tls_hs_session_crypto_info(const struct tls_hs_session *s, bool tx,
+int tls_hs_session_crypto_info(struct tls_hs_session *s, bool tx,
 			       void *info, size_t size);
 
 /**
@@ -255,11 +255,11 @@ enum tls_hs_message {
 int tls_hs_session_message(struct tls_hs_session *s, const u8 *content,
 			   size_t len);
 int tls_hs_session_data(struct tls_hs_session *s, size_t len);
-int tls_hs_session_other(const struct tls_hs_session *s);
+int tls_hs_session_other(struct tls_hs_session *s);
 int tls_hs_session_update(struct tls_hs_session *s, bool tx,
 			  void *info, size_t size);
 /* TLS-Exporter (RFC 9846, section 7.5): 0 or -EINVAL. */
-int tls_hs_session_export(const struct tls_hs_session *s,
+int tls_hs_session_export(struct tls_hs_session *s,
 			  const u8 *label, size_t label_len,
 			  const u8 *context, size_t context_len,
 			  u8 *out, size_t out_len);

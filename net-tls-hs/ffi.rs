@@ -16,6 +16,7 @@ use crate::engine::policy::settings::Config;
 use crate::engine::scratch::Scratch;
 use crate::engine::state::post_handshake::Event;
 use crate::engine::state::session::{Session, Step};
+use crate::engine::wire::alert::Alert;
 use crate::engine::wire::alpn::Protocols;
 use crate::engine::wire::framing;
 use crate::engine::wire::names::TLS_1_3;
@@ -260,17 +261,17 @@ pub unsafe extern "C" fn tls_hs_session_alert(
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody changes now, `info` valid for writes of `size` bytes, aligned
+/// `s` must be a session that nobody else uses now, `info` valid for writes of `size` bytes, aligned
 /// like `union tls_crypto_context` and zeroed.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_crypto_info(
-    s: *const bindings::tls_hs_session,
+    s: *mut bindings::tls_hs_session,
     tx: bool,
     info: *mut c_void,
     size: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let len = unsafe { crypto_info(&*s.cast::<Session>(), tx, info, size) };
+    let len = unsafe { crypto_info(&mut *s.cast::<Session>(), tx, info, size) };
     wipe_stack();
     len
 }
@@ -281,12 +282,13 @@ pub unsafe extern "C" fn tls_hs_session_crypto_info(
 ///
 /// `info` as for [`fill_crypto_info`].
 #[inline(never)]
-unsafe fn crypto_info(session: &Session, tx: bool, info: *mut c_void, size: usize) -> c_int {
-    match session.traffic_keys::<LibCrypto>(tx) {
-        // SAFETY: By the safety requirements of this function.
-        Some(keys) => unsafe { fill_crypto_info(&keys, session.sequence(tx), info, size) },
-        None => EINVAL.to_errno(),
-    }
+unsafe fn crypto_info(session: &mut Session, tx: bool, info: *mut c_void, size: usize) -> c_int {
+    let Some(connection) = session.connection() else {
+        return EINVAL.to_errno();
+    };
+    let keys = connection.traffic_keys::<LibCrypto>(tx);
+    // SAFETY: By the safety requirements of this function.
+    unsafe { fill_crypto_info(&keys, connection.sequence(tx), info, size) }
 }
 
 /// Writes the keys of the next generation of one direction, from whose secret the last one is
@@ -315,11 +317,12 @@ pub unsafe extern "C" fn tls_hs_session_update(
 /// `info` as for [`fill_crypto_info`].
 #[inline(never)]
 unsafe fn update(session: &mut Session, tx: bool, info: *mut c_void, size: usize) -> c_int {
-    match session.update_traffic_keys::<LibCrypto>(tx) {
-        // SAFETY: By the safety requirements of this function.
-        Some(keys) => unsafe { fill_crypto_info(&keys, session.sequence(tx), info, size) },
-        None => EINVAL.to_errno(),
-    }
+    let Some(mut connection) = session.connection() else {
+        return EINVAL.to_errno();
+    };
+    let keys = connection.update_traffic_keys::<LibCrypto>(tx);
+    // SAFETY: By the safety requirements of this function.
+    unsafe { fill_crypto_info(&keys, connection.sequence(tx), info, size) }
 }
 
 /// Writes keys as setsockopt(TLS_TX) takes them. The first record has sequence number `seq`.
@@ -394,7 +397,10 @@ pub unsafe extern "C" fn tls_hs_session_message(
             core::slice::from_raw_parts(content, len),
         )
     };
-    match session.on_post_handshake(content) {
+    let Some(connection) = session.connection() else {
+        return -(Alert::InternalError as c_int);
+    };
+    match connection.messages.on_handshake(content) {
         Ok(Event::More) => bindings::tls_hs_message_TLS_HS_MSG_MORE as c_int,
         Ok(Event::KeyUpdate { requested: false }) => {
             bindings::tls_hs_message_TLS_HS_MSG_KEY_UPDATE as c_int
@@ -418,7 +424,10 @@ pub unsafe extern "C" fn tls_hs_session_data(
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let session = unsafe { &mut *s.cast::<Session>() };
-    match session.on_application_data(len) {
+    let Some(connection) = session.connection() else {
+        return -(Alert::InternalError as c_int);
+    };
+    match connection.messages.on_application_data(len) {
         Ok(()) => 0,
         Err(alert) => -(alert as c_int),
     }
@@ -429,12 +438,15 @@ pub unsafe extern "C" fn tls_hs_session_data(
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody changes now.
+/// `s` must be a session that nobody else uses now.
 #[export]
-pub unsafe extern "C" fn tls_hs_session_other(s: *const bindings::tls_hs_session) -> c_int {
+pub unsafe extern "C" fn tls_hs_session_other(s: *mut bindings::tls_hs_session) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let session = unsafe { &*s.cast::<Session>() };
-    match session.on_other_record() {
+    let session = unsafe { &mut *s.cast::<Session>() };
+    let Some(connection) = session.connection() else {
+        return -(Alert::InternalError as c_int);
+    };
+    match connection.messages.on_other_record() {
         Ok(()) => 0,
         Err(alert) => -(alert as c_int),
     }
@@ -444,12 +456,12 @@ pub unsafe extern "C" fn tls_hs_session_other(s: *const bindings::tls_hs_session
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody changes now, `label` and `context` valid for reads of their
+/// `s` must be a session that nobody else uses now, `label` and `context` valid for reads of their
 /// lengths, `out` for reads and writes of its own, initialised once with zeroes by the caller and
 /// overlapping neither.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_export(
-    s: *const bindings::tls_hs_session,
+    s: *mut bindings::tls_hs_session,
     label: *const u8,
     label_len: usize,
     context: *const u8,
@@ -460,13 +472,16 @@ pub unsafe extern "C" fn tls_hs_session_export(
     // SAFETY: By the safety requirements of this function.
     let (session, label, context, out) = unsafe {
         (
-            &*s.cast::<Session>(),
+            &mut *s.cast::<Session>(),
             core::slice::from_raw_parts(label, label_len),
             core::slice::from_raw_parts(context, context_len),
             core::slice::from_raw_parts_mut(out, out_len),
         )
     };
-    let exported = session.export::<LibCrypto>(label, context, out);
+    let exported = match session.connection() {
+        Some(connection) => connection.export::<LibCrypto>(label, context, out),
+        None => false,
+    };
     wipe_stack();
     if exported {
         0

@@ -324,8 +324,9 @@ fn handshake(client: &Arc<rustls::ClientConfig>, one: &One, scratch: &mut Scratc
                 Step::Done { .. } => {
                     // What accept() does.
                     counted(|| {
-                        session.traffic_keys::<Metered>(true);
-                        session.traffic_keys::<Metered>(false);
+                        let connection = session.connection().unwrap();
+                        connection.traffic_keys::<Metered>(true);
+                        connection.traffic_keys::<Metered>(false);
                     });
                     return session.negotiated().resumed;
                 }

@@ -15,6 +15,7 @@ use tls_handshake_host::engine::policy::settings::{
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::post_handshake::Event;
 use tls_handshake_host::engine::state::session::{Session, Step};
+use tls_handshake_host::engine::state::traffic::Connection;
 use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::HostCrypto;
@@ -444,6 +445,11 @@ fn open(protection: &mut Protection, mut wire: &[u8]) -> Vec<(u8, Vec<u8>)> {
     all
 }
 
+/// The connection that a session has made.
+fn connection(session: &mut Session) -> Connection<'_> {
+    session.connection().expect("a complete handshake")
+}
+
 #[test]
 fn key_updates_and_exporter() {
     let (one, root) = identity("ec -pkeyopt ec_paramgen_curve:P-256");
@@ -456,12 +462,16 @@ fn key_updates_and_exporter() {
                 .export_keying_material(vec![0; len], b"EXPORTER-test", Some(context))
                 .unwrap();
             let mut got = vec![0; len];
-            assert!(session.export::<HostCrypto>(b"EXPORTER-test", context, &mut got));
+            assert!(connection(&mut session).export::<HostCrypto>(
+                b"EXPORTER-test",
+                context,
+                &mut got
+            ));
             assert_eq!(got, want);
         }
 
-        let mut rx = Protection::new(session.traffic_keys::<HostCrypto>(false).unwrap());
-        let mut tx = Protection::new(session.traffic_keys::<HostCrypto>(true).unwrap());
+        let mut rx = Protection::new(connection(&mut session).traffic_keys::<HostCrypto>(false));
+        let mut tx = Protection::new(connection(&mut session).traffic_keys::<HostCrypto>(true));
         for _ in 0..3 {
             // The client's, which wants ours.
             client.refresh_traffic_keys().unwrap();
@@ -469,13 +479,16 @@ fn key_updates_and_exporter() {
             client.write_tls(&mut wire).unwrap();
             for (kind, content) in open(&mut rx, &wire) {
                 assert_eq!(kind, 22);
-                let event = session.on_post_handshake(&content).unwrap();
+                let event = connection(&mut session)
+                    .messages
+                    .on_handshake(&content)
+                    .unwrap();
                 assert_eq!(event, Event::KeyUpdate { requested: true });
             }
-            rx = Protection::new(session.update_traffic_keys::<HostCrypto>(false).unwrap());
+            rx = Protection::new(connection(&mut session).update_traffic_keys::<HostCrypto>(false));
             // Ours, which wants one more of the client.
             let mut wire = seal(&mut tx, 22, &[24, 0, 0, 1, 1]);
-            tx = Protection::new(session.update_traffic_keys::<HostCrypto>(true).unwrap());
+            tx = Protection::new(connection(&mut session).update_traffic_keys::<HostCrypto>(true));
             wire.extend(seal(&mut tx, 23, b"from the server"));
             client.read_tls(&mut &wire[..]).unwrap();
             client.process_new_packets().unwrap();
@@ -491,9 +504,12 @@ fn key_updates_and_exporter() {
             let answer = 5 + usize::from(u16::from_be_bytes([wire[3], wire[4]]));
             let (answer, data) = wire.split_at(answer);
             assert_eq!(open(&mut rx, answer), [(22, vec![24, 0, 0, 1, 0])]);
-            let event = session.on_post_handshake(&[24, 0, 0, 1, 0]).unwrap();
+            let event = connection(&mut session)
+                .messages
+                .on_handshake(&[24, 0, 0, 1, 0])
+                .unwrap();
             assert_eq!(event, Event::KeyUpdate { requested: false });
-            rx = Protection::new(session.update_traffic_keys::<HostCrypto>(false).unwrap());
+            rx = Protection::new(connection(&mut session).update_traffic_keys::<HostCrypto>(false));
             assert_eq!(open(&mut rx, data), [(23, b"from the client".to_vec())]);
         }
     }

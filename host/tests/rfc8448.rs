@@ -285,8 +285,8 @@ impl Schedule {
         let secret = early.handshake(&shared);
         let so_far = hash(&[&transcript]);
         Schedule {
-            client: secret.client_traffic(&so_far),
-            server: secret.server_traffic(&so_far),
+            client: derived(|to| secret.client_traffic(&so_far, to)),
+            server: derived(|to| secret.server_traffic(&so_far, to)),
             transcript,
             secret,
         }

@@ -91,20 +91,20 @@ impl Client {
     /// Connects and says whether both sides have resumed.
     pub fn resumes(&self, config: &Config<'_>, one: &One) -> bool {
         let mut c = self.connection();
-        let session = run_with(config, one, &mut c, usize::MAX);
+        let mut session = run_with(config, one, &mut c, usize::MAX);
         let resumed = session.negotiated().resumed;
         let kind = c.handshake_kind().unwrap();
         assert_eq!(kind == HandshakeKind::Resumed, resumed, "{kind:?}");
-        greet(&session, &mut c);
+        greet(&mut session, &mut c);
         resumed
     }
 }
 
 /// Sends application data under the keys and from the sequence number that kTLS would get.
-fn greet(session: &Session, client: &mut rustls::ClientConnection) {
-    let mut protection = Protection::new(session.traffic_keys::<HostCrypto>(true).unwrap());
+fn greet(session: &mut Session, client: &mut rustls::ClientConnection) {
+    let mut protection = Protection::new(connection(session).traffic_keys::<HostCrypto>(true));
     let mut record = [0; 64];
-    for _ in 0..=session.sequence(true) {
+    for _ in 0..=connection(session).sequence(true) {
         record[HEADER_LEN..HEADER_LEN + 5].copy_from_slice(b"hello");
         let len = protection.seal::<HostCrypto>(&mut record, 23, 5).unwrap();
         assert_eq!(len, HEADER_LEN + 5 + 17);

@@ -172,7 +172,7 @@ impl Crypto for Spy {
 }
 
 /// Something that is done after each call of the engine.
-type After = fn(&Session);
+type After = fn(&mut Session);
 
 /// What is found of all secrets, in all leftovers.
 fn found(all: &[Leftovers]) -> Vec<String> {
@@ -192,11 +192,15 @@ fn found(all: &[Leftovers]) -> Vec<String> {
 #[inline(never)]
 fn use_keys(session: &mut Session) {
     for sending in [true, false] {
-        black_box(session.traffic_keys::<Spy>(sending).unwrap().key());
-        black_box(session.update_traffic_keys::<Spy>(sending).unwrap().key());
+        black_box(connection(session).traffic_keys::<Spy>(sending).key());
+        black_box(
+            connection(session)
+                .update_traffic_keys::<Spy>(sending)
+                .key(),
+        );
     }
     let mut out = vec![0; 64];
-    assert!(session.export::<Spy>(b"EXPORTER-test", b"", &mut out));
+    assert!(connection(session).export::<Spy>(b"EXPORTER-test", b"", &mut out));
 }
 
 /// What a handshake leaves after each call of the engine that is followed by `after`.
@@ -214,7 +218,7 @@ fn left(
     loop {
         let (step, leftovers) = left_by(|| {
             let step = session.advance::<Spy>(config, one, &mut input, &mut out, &mut scratch);
-            after(&session);
+            after(&mut session);
             step
         });
         all.push(leftovers);
@@ -234,7 +238,7 @@ fn left(
     }
     let (_, leftovers) = left_by(|| {
         use_keys(&mut session);
-        after(&session);
+        after(&mut session);
     });
     all.push(leftovers);
     all
@@ -275,8 +279,9 @@ fn not_wiped() {
 #[test]
 fn planted_leak() {
     #[inline(never)]
-    fn careless(session: &Session) {
-        if let Some(keys) = session.traffic_keys::<Spy>(true) {
+    fn careless(session: &mut Session) {
+        if let Some(connection) = session.connection() {
+            let keys = connection.traffic_keys::<Spy>(true);
             // In the middle, as the ends may be used for something else.
             let mut copy = [[0; 32], *keys.key, [0; 32]];
             black_box(&mut copy);

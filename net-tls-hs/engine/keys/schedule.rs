@@ -14,6 +14,13 @@ use crate::engine::wire::names::CipherSuite;
 /// The hash of a transcript; [`HashAlg::len`] bytes count.
 pub type TranscriptHash = [u8; MAX_HASH_LEN];
 
+/// The hash of the messages so far. In a function of its own for the sake of the stack, on which
+/// the copy of the running hash is.
+#[inline(never)]
+pub fn hash_so_far<C: Crypto>(transcript: &C::Hash) -> TranscriptHash {
+    C::hash_final(transcript.clone())
+}
+
 /// What each HkdfLabel.label begins with.
 const LABEL_PREFIX: &[u8] = b"tls13 ";
 
@@ -241,23 +248,20 @@ impl<C: Crypto> HandshakeSecret<C> {
         }
     }
 
-    fn derive(&self, label: &[u8], transcript: &TranscriptHash) -> TrafficSecret {
-        let mut secret = TrafficSecret::none(self.alg);
-        let context = head(self.alg, transcript);
-        derive_secret::<C>(self.alg, &self.key, label, context, &mut secret);
-        secret
+    fn derive(&self, label: &[u8], transcript: &TranscriptHash, to: &mut TrafficSecret) {
+        derive_secret::<C>(self.alg, &self.key, label, head(self.alg, transcript), to);
     }
 
     /// client_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
     #[inline(never)]
-    pub fn client_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        self.derive(b"c hs traffic", transcript)
+    pub fn client_traffic(&self, transcript: &TranscriptHash, to: &mut TrafficSecret) {
+        self.derive(b"c hs traffic", transcript, to);
     }
 
     /// server_handshake_traffic_secret. `transcript` is of ClientHello...ServerHello.
     #[inline(never)]
-    pub fn server_traffic(&self, transcript: &TranscriptHash) -> TrafficSecret {
-        self.derive(b"s hs traffic", transcript)
+    pub fn server_traffic(&self, transcript: &TranscriptHash, to: &mut TrafficSecret) {
+        self.derive(b"s hs traffic", transcript, to);
     }
 
     /// The last stage.

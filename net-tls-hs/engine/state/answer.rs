@@ -1,33 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The records that a ClientHello is answered with, made of the messages of `server_flight.rs`.
+//! What a ClientHello is answered with: the server's flight, or a HelloRetryRequest, in records.
 
 use crate::engine::crypto::{Crypto, HashAlg};
 use crate::engine::keys::key_exchange::SharedSecret;
 use crate::engine::keys::protection::Protection;
 use crate::engine::keys::psk::Psk;
-use crate::engine::keys::schedule::{HandshakeSecret, TrafficSecret, TranscriptHash};
+use crate::engine::keys::schedule::{hash_so_far, HandshakeSecret, TrafficSecret, TranscriptHash};
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::settings::SigningKey;
+use crate::engine::state::memory::{Memory, Workspace};
+use crate::engine::state::resumption::{resumption_secret, Resume};
+use crate::engine::state::skip::Skip;
+use crate::engine::state::states::ExpectFinished;
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::certificate;
 use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::{content_type, CipherSuite};
-use crate::engine::wire::record::{self, HEADER_LEN};
+use crate::engine::wire::record::RecordBuf;
 use crate::engine::wire::server_flight::{self as flight, EncryptedExtensions};
 use crate::{mlkem, p256, rsa};
 
-/// The hash of the messages so far. In a function of its own for the sake of the stack, on which
-/// the copy of the running hash is.
+/// What a flight answers.
+pub struct Flight<'a> {
+    /// The ClientHello.
+    pub hello: &'a ClientHello<'a>,
+    /// What it has led to.
+    pub choice: &'a Choice<'a>,
+    /// The client's public key for the group that has been chosen.
+    pub peer: &'a [u8],
+    /// `Some` if the client is to have tickets.
+    pub resume: Option<&'a Resume>,
+    /// A ChangeCipherSpec comes behind the ServerHello.
+    pub change_cipher_spec: bool,
+}
+
+impl Flight<'_> {
+    /// The connection that is resumed.
+    fn psk(&self) -> Option<&Psk> {
+        self.resume?.psk.as_ref()
+    }
+}
+
+/// Writes ServerHello to Finished and derives all keys. The transcript ends with the ClientHello.
 #[inline(never)]
-pub fn hash_so_far<C: Crypto>(transcript: &C::Hash) -> TranscriptHash {
-    C::hash_final(transcript.clone())
+pub fn write_flight<C: Crypto>(
+    flight: &Flight<'_>,
+    transcript: &mut C::Hash,
+    work: &mut Workspace<'_>,
+) -> Result<ExpectFinished, Alert> {
+    let choice = flight.choice;
+    let mut shared = SharedSecret::new();
+    let scratch = &mut work.scratch.mlkem;
+    write_server_hello::<C>(flight, &mut shared, transcript, &mut work.out, scratch)?;
+    let secret = handshake_secret::<C>(choice.suite, flight.psk(), shared.bytes());
+    // Not dropped: that would move it.
+    shared.wipe();
+    let hash = hash_so_far::<C>(transcript);
+    let secrets = &mut work.memory.handshake;
+    secret.client_traffic(&hash, &mut secrets.client);
+    secret.server_traffic(&hash, &mut secrets.server);
+    write_protected_part::<C>(flight, transcript, work)?;
+    let memory = &mut *work.memory;
+    memory
+        .negotiated
+        .record_flight(choice, flight.psk().is_some());
+    derive_secrets::<C>(choice.suite, secret, transcript, flight.resume, memory);
+    Ok(ExpectFinished {
+        skip: Skip::new(flight.hello.early_data),
+        received: 0,
+        resumable: flight.resume.is_some(),
+    })
+}
+
+/// Writes a HelloRetryRequest and what goes with it.
+#[inline(never)]
+pub fn write_retry(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    out: &mut RecordBuf<'_>,
+) -> Result<(), Alert> {
+    let mut w = out.content();
+    flight::write_hello_retry_request(&mut w, hello.session_id, choice.suite, choice.group)?;
+    let len = w.len();
+    finish_first_message(out, len, !hello.session_id.is_empty())
 }
 
 /// The secret of a key exchange.
 #[inline(never)]
-pub fn handshake_secret<C: Crypto>(
+fn handshake_secret<C: Crypto>(
     suite: CipherSuite,
     psk: Option<&Psk>,
     shared: &[u8],
@@ -38,90 +100,62 @@ pub fn handshake_secret<C: Crypto>(
     }
 }
 
-/// Protects the messages that are behind the room for a header. Returns the length of the records.
+/// Does the key exchange and writes the record with the ServerHello.
 #[inline(never)]
-pub fn seal_flight<C: Crypto>(
-    server: &TrafficSecret,
-    choice: &Choice<'_>,
-    buf: &mut [u8],
-    len: usize,
-) -> Result<usize, Alert> {
-    let mut protection = Protection::none(choice.suite);
-    protection.start::<C>(server, choice.suite);
-    protection.limit(choice.record_limit.max_fragment());
-    protection.seal::<C>(buf, content_type::HANDSHAKE, len)
-}
-
-/// Does the key exchange and writes the ServerHello behind the room for a header. Returns its
-/// length.
-#[inline(never)]
-pub fn write_server_hello<C: Crypto>(
-    hello: &ClientHello<'_>,
-    choice: &Choice<'_>,
-    psk: Option<&Psk>,
+fn write_server_hello<C: Crypto>(
+    flight: &Flight<'_>,
     shared: &mut SharedSecret,
     transcript: &mut C::Hash,
-    out: &mut [u8],
+    out: &mut RecordBuf<'_>,
     scratch: &mut mlkem::Scratch,
-) -> Result<usize, Alert> {
-    let peer = choice.peer.ok_or(Alert::InternalError)?;
+) -> Result<(), Alert> {
+    let choice = flight.choice;
     let mut random = [0; 32];
     C::random(&mut random);
 
-    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    let mut w = out.content();
     flight::write_server_hello(
         &mut w,
         &random,
-        hello.session_id,
+        flight.hello.session_id,
         choice.suite,
         choice.group,
-        psk.map(|p| p.selected),
-        |w| shared.exchange::<C>(choice.group, peer, w, scratch),
+        flight.psk().map(|psk| psk.selected),
+        |w| shared.exchange::<C>(choice.group, flight.peer, w, scratch),
     )?;
     C::hash_update(transcript, w.since(0));
-    Ok(w.len())
-}
-
-/// Makes a record of the message of that length behind the room for a header, and adds the
-/// ChangeCipherSpec if there is to be one. Returns the length of both.
-pub fn write_clear_records(out: &mut [u8], len: usize, middlebox: bool) -> Result<usize, Alert> {
-    record::write_header(&mut Writer::new(out), content_type::HANDSHAKE, len)?;
-    let message = HEADER_LEN + len;
-    if !middlebox {
-        return Ok(message);
-    }
-    let mut w = Writer::new(out.get_mut(message..).ok_or(Alert::InternalError)?);
-    record::write_header(&mut w, content_type::CHANGE_CIPHER_SPEC, 1)?;
-    w.u8(1)?;
-    Ok(message + w.len())
-}
-
-/// Writes a HelloRetryRequest and what goes with it. Returns the length of the records.
-#[inline(never)]
-pub fn write_retry(
-    hello: &ClientHello<'_>,
-    choice: &Choice<'_>,
-    out: &mut [u8],
-) -> Result<usize, Alert> {
-    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
-    flight::write_hello_retry_request(&mut w, hello.session_id, choice.suite, choice.group)?;
     let len = w.len();
-    write_clear_records(out, len, !hello.session_id.is_empty())
+    finish_first_message(out, len, flight.change_cipher_spec)
 }
 
-/// Writes the messages that are protected, leaving room for a header. Returns their length. A
-/// resumption needs no certificate.
+/// Ends the record of the server's first message, and adds a ChangeCipherSpec if there is to be
+/// one.
+fn finish_first_message(
+    out: &mut RecordBuf<'_>,
+    len: usize,
+    change_cipher_spec: bool,
+) -> Result<(), Alert> {
+    out.finish_plain(content_type::HANDSHAKE, len)?;
+    if change_cipher_spec {
+        out.content().u8(1)?;
+        out.finish_plain(content_type::CHANGE_CIPHER_SPEC, 1)?;
+    }
+    Ok(())
+}
+
+/// Writes the records with EncryptedExtensions to Finished. A client that resumes with a ticket
+/// skips Certificate and CertificateVerify.
 #[inline(never)]
-pub fn write_protected_part<C: Crypto>(
-    choice: &Choice<'_>,
-    resumed: bool,
-    server: &TrafficSecret,
+fn write_protected_part<C: Crypto>(
+    flight: &Flight<'_>,
     transcript: &mut C::Hash,
-    out: &mut [u8],
-    scratch: &mut rsa::Scratch,
-) -> Result<usize, Alert> {
+    work: &mut Workspace<'_>,
+) -> Result<(), Alert> {
+    let choice = flight.choice;
+    let resumed = flight.psk().is_some();
+    let server = &work.memory.handshake.server;
     let alg = choice.suite.hash();
-    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
+    let mut w = work.out.content();
     let extensions = EncryptedExtensions {
         // RFC 6066, section 3: not in a resumption.
         name_matched: choice.identity.name_matched && !resumed,
@@ -138,6 +172,7 @@ pub fn write_protected_part<C: Crypto>(
     if !resumed {
         let start = w.len();
         let hash = hash_so_far::<C>(transcript);
+        let scratch = &mut work.scratch.rsa;
         write_certificate_verify::<C>(&mut w, alg, &hash, choice.identity.key, scratch)?;
         C::hash_update(transcript, w.since(start));
     }
@@ -145,10 +180,54 @@ pub fn write_protected_part<C: Crypto>(
     let start = w.len();
     let hash = hash_so_far::<C>(transcript);
     let verify_data = server.verify_data::<C>(&hash);
-    let verify_data = verify_data.get(..alg.len()).ok_or(Alert::InternalError)?;
-    flight::write_finished(&mut w, verify_data)?;
+    flight::write_finished(&mut w, verify_data.get(..alg.len()).unwrap_or(&[]))?;
     C::hash_update(transcript, w.since(start));
-    Ok(w.len())
+    let len = w.len();
+    seal_flight::<C>(server, choice, &mut work.out, len)
+}
+
+/// Protects the messages of the flight.
+#[inline(never)]
+fn seal_flight<C: Crypto>(
+    server: &TrafficSecret,
+    choice: &Choice<'_>,
+    out: &mut RecordBuf<'_>,
+    len: usize,
+) -> Result<(), Alert> {
+    let mut protection = Protection::none(choice.suite);
+    protection.start::<C>(server, choice.suite);
+    protection.limit(choice.record_limit.max_fragment());
+    out.finish_with(|buf| protection.seal::<C>(buf, content_type::HANDSHAKE, len))
+}
+
+/// Derives what the rest of the handshake and the connection need. The transcript is of ClientHello
+/// to the server's Finished.
+#[inline(never)]
+fn derive_secrets<C: Crypto>(
+    suite: CipherSuite,
+    secret: HandshakeSecret<C>,
+    transcript: &mut C::Hash,
+    resume: Option<&Resume>,
+    memory: &mut Memory,
+) {
+    let main = secret.into_main();
+    let hash = &hash_so_far::<C>(transcript);
+    let application = &mut memory.application;
+    main.client_traffic(hash, &mut application.client);
+    main.server_traffic(hash, &mut application.server);
+    main.exporter(hash, &mut application.exporter);
+    application.records.start::<C>(&application.server, suite);
+
+    let handshake = &mut memory.handshake;
+    handshake.records.start::<C>(&handshake.client, suite);
+    *handshake.verify_data = *handshake.client.verify_data::<C>(hash);
+    if let Some(resume) = resume {
+        let resumption = &mut handshake.resumption;
+        resumption.context = resume.context;
+        resumption.since = resume.since;
+        let (verify_data, to) = (&handshake.verify_data, &mut resumption.secret);
+        resumption_secret::<C>(&main, transcript, suite, verify_data, to);
+    }
 }
 
 /// The hash that CertificateVerify signs (section 4.5.2). SHA-256 for each scheme here.

@@ -5,17 +5,16 @@
 
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
 use crate::engine::keys::psk::Psk;
-use crate::engine::keys::schedule::{MainSecret, TrafficSecret};
+use crate::engine::keys::schedule::{hash_so_far, MainSecret, TrafficSecret};
 use crate::engine::keys::ticket::{self, Tickets};
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::fallback::{Failure, Fallback};
-use crate::engine::policy::settings::Config;
-use crate::engine::state::answer::hash_so_far;
+use crate::engine::policy::settings::{Config, Identities};
+use crate::engine::state::memory::{Memory, Resumption, Workspace};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::codec::Writer;
-use crate::engine::wire::names::{handshake_type, CipherSuite};
-use crate::engine::wire::record::HEADER_LEN;
+use crate::engine::wire::names::{content_type, handshake_type, CipherSuite};
 use crate::engine::wire::server_flight as flight;
 
 /// Tickets for a client after a full handshake, so that it can make two connections at a time as
@@ -35,21 +34,14 @@ pub struct Resume {
     pub psk: Option<Psk>,
 }
 
-/// What a client's tickets are made of.
-pub struct Resumption {
-    /// resumption_secret.
-    pub secret: TrafficSecret,
-    /// See [`ticket::context`].
-    pub context: [u8; 32],
-    /// See [`Resume::since`].
-    pub since: u64,
-}
-
-impl Resumption {
-    /// Whether there can be tickets now.
-    pub fn possible(&self, config: &Config<'_>) -> bool {
-        config.resumes() && config.tickets.lifetime_since(self.since) != 0
-    }
+/// Whether the identity may be used for a flight, which has a signature unless it is a resumption.
+pub fn may_answer(
+    identities: &impl Identities,
+    choice: &Choice<'_>,
+    resume: Option<&Resume>,
+) -> bool {
+    let resumed = resume.is_some_and(|resume| resume.psk.is_some());
+    identities.may_use(&choice.identity, !resumed && choice.identity.key.is_rsa())
 }
 
 /// Looks for a ticket in the ClientHello. `None` if the client can have and use none; else there is
@@ -119,24 +111,52 @@ pub fn resumption_secret<C: Crypto>(
     main.resumption(&hash_so_far::<C>(transcript), to);
 }
 
-/// Writes NewSessionTicket messages, leaving room for a header. Returns their length.
+/// Writes the records with the client's tickets; none if there can be none now.
 #[inline(never)]
 pub fn write_tickets<C: Crypto>(
+    config: &Config<'_>,
+    work: &mut Workspace<'_>,
+) -> Result<(), Alert> {
+    let Memory {
+        negotiated,
+        handshake,
+        application,
+        ..
+    } = &mut *work.memory;
+    let resumption = &handshake.resumption;
+    if !config.resumes() || config.tickets.lifetime_since(resumption.since) == 0 {
+        return Ok(());
+    }
+    let count = if negotiated.resumed {
+        TICKETS_RESUMED
+    } else {
+        TICKETS
+    };
+    let mut w = work.out.content();
+    for nonce in 0..count {
+        write_ticket::<C>(resumption, &config.tickets, nonce, &mut w)?;
+    }
+    let len = w.len();
+    let records = &mut application.records;
+    records.limit(negotiated.max_fragment);
+    work.out
+        .finish_with(|buf| records.seal::<C>(buf, content_type::HANDSHAKE, len))
+}
+
+/// Writes a NewSessionTicket.
+#[inline(never)]
+fn write_ticket<C: Crypto>(
     resumption: &Resumption,
     tickets: &Tickets<'_>,
-    count: u8,
-    out: &mut [u8],
-) -> Result<usize, Alert> {
+    nonce: u8,
+    w: &mut Writer<'_>,
+) -> Result<(), Alert> {
     let (context, since) = (&resumption.context, resumption.since);
     let lifetime = tickets.lifetime_since(since);
-    let mut w = Writer::new(out.get_mut(HEADER_LEN..).ok_or(Alert::InternalError)?);
-    for nonce in 0..count {
-        let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
-        let ticket =
-            ticket::seal::<C>(tickets, context, since, psk.bytes()).ok_or(Alert::InternalError)?;
-        let mut age_add = [0; 4];
-        C::random(&mut age_add);
-        flight::write_new_session_ticket(&mut w, lifetime, &age_add, &[nonce], &ticket)?;
-    }
-    Ok(w.len())
+    let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
+    let ticket =
+        ticket::seal::<C>(tickets, context, since, psk.bytes()).ok_or(Alert::InternalError)?;
+    let mut age_add = [0; 4];
+    C::random(&mut age_add);
+    flight::write_new_session_ticket(w, lifetime, &age_add, &[nonce], &ticket)
 }

@@ -35,24 +35,42 @@ impl From<Alert> for FramingError {
 }
 
 /// What there is at the beginning of a connection.
-pub enum Framing {
+pub enum Framing<'a> {
     /// Not enough yet.
     More {
         /// Bytes without which nothing more can be done.
         need: usize,
     },
-    /// A ClientHello: `input[HEADER_LEN..][..len]` is the message.
+    /// A ClientHello.
     Hello {
-        /// Length of the message.
-        len: usize,
+        /// The message.
+        message: HelloMessage<'a>,
         /// Length of its records.
         consumed: usize,
     },
 }
 
+/// A complete ClientHello message.
+#[derive(Clone, Copy)]
+pub struct HelloMessage<'a> {
+    whole: &'a [u8],
+}
+
+impl<'a> HelloMessage<'a> {
+    /// The message with its header, as it is in the transcript.
+    pub fn whole(&self) -> &'a [u8] {
+        self.whole
+    }
+
+    /// The message without its header.
+    pub fn body(&self) -> &'a [u8] {
+        self.whole.get(MESSAGE_HEADER_LEN..).unwrap_or(&[])
+    }
+}
+
 /// Finds the ClientHello in the records at the beginning of `input` and makes it contiguous there.
 #[inline(never)]
-pub fn frame_hello(input: &mut [u8]) -> Result<Framing, FramingError> {
+pub fn frame_hello(input: &mut [u8]) -> Result<Framing<'_>, FramingError> {
     let mut pos = 0;
     let mut end = HEADER_LEN;
     loop {
@@ -111,7 +129,11 @@ pub fn frame_hello(input: &mut [u8]) -> Result<Framing, FramingError> {
         }
         let len = MESSAGE_HEADER_LEN + len;
         if message.len() == len {
-            return Ok(Framing::Hello { len, consumed: pos });
+            let whole = input.get(HEADER_LEN..end).unwrap_or(&[]);
+            return Ok(Framing::Hello {
+                message: HelloMessage { whole },
+                consumed: pos,
+            });
         }
         // Section 5.1: nothing may follow in the record, as keys change.
         if message.len() > len {
@@ -123,16 +145,15 @@ pub fn frame_hello(input: &mut [u8]) -> Result<Framing, FramingError> {
 /// The name of the server that a ClientHello is for, empty if it names none. `None` if it is not
 /// complete or malformed. Changes `input`.
 pub fn server_name(input: &mut [u8]) -> Option<&[u8]> {
-    let Ok(Framing::Hello { len, .. }) = frame_hello(input) else {
+    let Ok(Framing::Hello { message, .. }) = frame_hello(input) else {
         return None;
     };
-    let body = input.get(HEADER_LEN + MESSAGE_HEADER_LEN..HEADER_LEN + len)?;
-    let hello = ClientHello::parse(body).ok()?;
+    let hello = ClientHello::parse(message.body()).ok()?;
     Some(hello.server_name.unwrap_or(&[]))
 }
 
 /// An alert without protection: the client does not want to go on.
-fn plain_alert(record: &[u8], header: &Header) -> Result<Framing, FramingError> {
+fn plain_alert(record: &[u8], header: &Header) -> Result<Framing<'static>, FramingError> {
     if header.len != alert::LEN {
         return Err(Alert::DecodeError.into());
     }

@@ -3,7 +3,7 @@
 //! Records and their headers (RFC 9846, sections 5.1 and 5.2).
 
 use crate::engine::crypto::TAG_LEN;
-use crate::engine::wire::alert::{self, Alert};
+use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::content_type;
 
@@ -74,10 +74,44 @@ pub fn write_header(w: &mut Writer<'_>, content_type: u8, len: usize) -> Result<
     w.u16(u16::try_from(len).map_err(|_| Alert::InternalError)?)
 }
 
-/// Writes an alert in a record without protection. Returns its length.
-pub fn write_plain_alert(out: &mut [u8], description: u8) -> Result<usize, Alert> {
-    let mut w = Writer::new(out);
-    write_header(&mut w, content_type::ALERT, alert::LEN)?;
-    w.put(&[alert::FATAL, description])?;
-    Ok(w.len())
+/// Records that are written one behind the other. It owns the five bytes in front of each: callers
+/// write content, and say what it is.
+pub struct RecordBuf<'a> {
+    buf: &'a mut [u8],
+    len: usize,
+}
+
+impl<'a> RecordBuf<'a> {
+    /// Starts at the beginning of `buf`.
+    pub fn new(buf: &'a mut [u8]) -> Self {
+        RecordBuf { buf, len: 0 }
+    }
+
+    /// Length of all records that have been finished.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Where the content of the next record goes, behind the room for its header.
+    pub fn content(&mut self) -> Writer<'_> {
+        Writer::new(self.buf.get_mut(self.len + HEADER_LEN..).unwrap_or(&mut []))
+    }
+
+    /// Finishes a record without protection that has `len` bytes of content.
+    pub fn finish_plain(&mut self, content_type: u8, len: usize) -> Result<(), Alert> {
+        let record = self.buf.get_mut(self.len..).unwrap_or(&mut []);
+        write_header(&mut Writer::new(record), content_type, len)?;
+        self.len += HEADER_LEN + len;
+        Ok(())
+    }
+
+    /// Finishes one or more records with protection. `protect` gets the room for a header with the
+    /// content behind it, and returns the length of the records that it makes there.
+    pub fn finish_with(
+        &mut self,
+        protect: impl FnOnce(&mut [u8]) -> Result<usize, Alert>,
+    ) -> Result<(), Alert> {
+        self.len += protect(self.buf.get_mut(self.len..).unwrap_or(&mut []))?;
+        Ok(())
+    }
 }

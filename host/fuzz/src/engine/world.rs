@@ -788,7 +788,8 @@ impl World {
                     self.connection.start += consumed;
                     self.connection.stage = Stage::Done;
                     let at = self.connection.start as u64;
-                    let sequence = self.connection.session.sequence(true);
+                    let connection = self.connection.session.connection();
+                    let sequence = connection.unwrap().sequence(true);
                     self.event([3, at, sequence, 0]);
                     self.on_done();
                 }
@@ -967,8 +968,8 @@ impl World {
         };
         let so_far = hash(&transcript);
         let (client, server) = (
-            secret.client_traffic(&so_far),
-            secret.server_traffic(&so_far),
+            derived(|to| secret.client_traffic(&so_far, to)),
+            derived(|to| secret.server_traffic(&so_far, to)),
         );
 
         // Records no longer than the client wants them.
@@ -1074,15 +1075,16 @@ impl World {
 
     /// The server says that the handshake is complete.
     fn on_done(&mut self) {
-        let c = &self.connection;
+        let c = &mut self.connection;
         let keys = c.keys.as_ref().expect("a Finished of who has keys");
-        assert_eq!(c.session.sequence(true), keys.server.seq());
-        assert_eq!(c.session.sequence(false), 0);
+        let connection = c.session.connection().expect("a complete handshake");
+        assert_eq!(connection.sequence(true), keys.server.seq());
+        assert_eq!(connection.sequence(false), 0);
         for (sending, keys) in [
             (true, keys.server.keys()),
             (false, &keys.client_application),
         ] {
-            let got = c.session.traffic_keys::<C>(sending).unwrap();
+            let got = connection.traffic_keys::<C>(sending);
             assert!(got.key() == keys.key() && *got.iv == *keys.iv && got.suite == keys.suite);
         }
     }
@@ -1093,22 +1095,29 @@ impl World {
         }
         let c = &mut self.connection;
         let before = ALLOCATED.get();
+        let mut connection = c.session.connection().expect("a complete handshake");
         let result = match what % 4 {
-            0 => c.session.on_post_handshake(bytes).map(|event| match event {
-                Event::More => 1,
-                Event::KeyUpdate { requested } => 2 + u64::from(requested),
-            }),
-            1 => c.session.on_application_data(bytes.len()).map(|()| 4),
+            0 => connection
+                .messages
+                .on_handshake(bytes)
+                .map(|event| match event {
+                    Event::More => 1,
+                    Event::KeyUpdate { requested } => 2 + u64::from(requested),
+                }),
+            1 => connection
+                .messages
+                .on_application_data(bytes.len())
+                .map(|()| 4),
             2 => {
                 let (label, rest) = bytes.split_at(bytes.len().min(usize::from(what >> 2)));
                 let out = &mut self.out[..bytes.len() * 40];
-                let exported = c.session.export::<C>(label, rest, out);
+                let exported = connection.export::<C>(label, rest, out);
                 Ok(if exported { digest(out) } else { 5 })
             }
             _ => {
                 let sending = what & 4 != 0;
-                let key = c.session.update_traffic_keys::<C>(sending).unwrap();
-                assert_eq!(c.session.sequence(sending), 0);
+                let key = connection.update_traffic_keys::<C>(sending);
+                assert_eq!(connection.sequence(sending), 0);
                 Ok(digest(key.key()))
             }
         };

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The first ClientHello (RFC 9846, section 4.2.2).
+
+use crate::engine::crypto::Crypto;
+use crate::engine::policy::choice::choose;
+use crate::engine::policy::fallback::Failure;
+use crate::engine::policy::settings::Identities;
+use crate::engine::state::answer::{write_flight, write_retry, Flight};
+use crate::engine::state::expect_second_hello::remember;
+use crate::engine::state::memory::Context;
+use crate::engine::state::resumption::{may_answer, resume};
+use crate::engine::state::skip::Skip;
+use crate::engine::state::states::{ExpectClientHello, ExpectSecondHello, State, Transition};
+use crate::engine::state::step::Step;
+use crate::engine::wire::client_hello::ClientHello;
+use crate::engine::wire::framing::{frame_hello, Framing};
+
+impl ExpectClientHello {
+    /// Answers a complete ClientHello with the server's flight, or with a HelloRetryRequest.
+    #[inline(never)]
+    pub fn handle<C: Crypto, I: Identities>(
+        self,
+        input: &mut [u8],
+        cx: &mut Context<'_, I>,
+    ) -> Result<Transition, Failure> {
+        let (message, consumed) = match frame_hello(input)? {
+            Framing::More { need } => return Ok(self.stay(Step::More { consumed: 0, need })),
+            Framing::Hello { message, consumed } => (message, consumed),
+        };
+        // Not moved out of their results, which would take twice the stack.
+        let hello = &ClientHello::parse(message.body());
+        let hello = hello.as_ref().map_err(|alert| *alert)?;
+        let choice = &choose(hello, cx.config, cx.identities);
+        let choice = choice.as_ref().map_err(|failure| *failure)?;
+        let next = if let Some(peer) = choice.peer {
+            let mut transcript = C::hash_init(choice.suite.hash());
+            let resume = resume::<C>(hello, choice, cx.config, &transcript, message.whole());
+            let resume = resume.as_ref().map_err(|failure| *failure)?.as_ref();
+            if !may_answer(cx.identities, choice, resume) {
+                return Ok(self.stay(Step::Later));
+            }
+            C::hash_update(&mut transcript, message.whole());
+            cx.work.memory.negotiated.record_first(hello, choice);
+            let flight = Flight {
+                hello,
+                choice,
+                peer,
+                resume,
+                // Appendix E.4: behind the server's first message.
+                change_cipher_spec: !hello.session_id.is_empty(),
+            };
+            State::Finished(write_flight::<C>(&flight, &mut transcript, &mut cx.work)?)
+        } else {
+            if choice.needs_ticket {
+                // After a HelloRetryRequest there is no way back.
+                let transcript = C::hash_init(choice.suite.hash());
+                resume::<C>(hello, choice, cx.config, &transcript, message.whole())?;
+            }
+            if !cx.identities.may_use(&choice.identity, false) {
+                return Ok(self.stay(Step::Later));
+            }
+            let memory = &mut *cx.work.memory;
+            memory.negotiated.record_first(hello, choice);
+            memory.negotiated.retried = true;
+            remember::<C>(choice.suite, &message, &mut memory.first_hello)?;
+            write_retry(hello, choice, &mut cx.work.out)?;
+            State::SecondHello(ExpectSecondHello {
+                skip: Skip::new(hello.early_data),
+            })
+        };
+        Ok(Transition {
+            next,
+            step: Step::Send {
+                consumed,
+                written: cx.work.out.len(),
+            },
+        })
+    }
+
+    fn stay(self, step: Step) -> Transition {
+        Transition {
+            next: State::ClientHello(self),
+            step,
+        }
+    }
+}
