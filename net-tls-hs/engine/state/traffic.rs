@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A connection after the handshake: its keys (RFC 9846, sections 7.2, 7.3 and 7.5), and what the
-//! client sends besides data.
+//! A connection after the handshake: its traffic keys (RFC 9846, sections 7.2 and 7.3), exporters
+//! (section 7.5), and what the client sends besides data.
 
 use crate::engine::crypto::Crypto;
 use crate::engine::keys::schedule::TrafficKeys;
