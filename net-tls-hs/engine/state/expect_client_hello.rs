@@ -3,9 +3,9 @@
 //! The first ClientHello (RFC 9846, section 4.2.2).
 
 use crate::engine::crypto::Crypto;
-use crate::engine::policy::choice::choose;
+use crate::engine::policy::choice::{choose, Choice};
 use crate::engine::policy::fallback::Failure;
-use crate::engine::policy::settings::Identities;
+use crate::engine::policy::settings::{Config, Identities};
 use crate::engine::state::answer::{write_flight, write_retry, Flight};
 use crate::engine::state::expect_second_hello::remember;
 use crate::engine::state::memory::Context;
@@ -54,8 +54,7 @@ impl ExpectClientHello {
         } else {
             if choice.needs_ticket {
                 // After a HelloRetryRequest there is no way back.
-                let transcript = C::hash_init(choice.suite.hash());
-                resume::<C>(hello, choice, cx.config, &transcript, message.whole())?;
+                check_ticket::<C>(hello, choice, cx.config, message.whole())?;
             }
             if !cx.identities.may_use(&choice.identity, false) {
                 return Ok(self.stay(Step::Later));
@@ -84,4 +83,18 @@ impl ExpectClientHello {
             step,
         }
     }
+}
+
+/// Whether there is the ticket that the client needs. In a function of its own for the sake of the
+/// stack.
+#[inline(never)]
+fn check_ticket<C: Crypto>(
+    hello: &ClientHello<'_>,
+    choice: &Choice<'_>,
+    config: &Config<'_>,
+    message: &[u8],
+) -> Result<(), Failure> {
+    let transcript = C::hash_init(choice.suite.hash());
+    resume::<C>(hello, choice, config, &transcript, message)?;
+    Ok(())
 }
