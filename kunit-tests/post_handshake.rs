@@ -65,6 +65,43 @@ mod tests {
         }
     }
 
+    /// RFC 9846, section 6: what becomes of each alert, whatever its level.
+    #[test]
+    fn alerts() {
+        for level in [0, 1, 2, 255] {
+            let mut messages = PostHandshake::new();
+            let mut alert = |description| messages.on_record(21, &[level, description]);
+            assert!(alert(0) == Ok(Event::Closed));
+            assert!(alert(90) == Ok(Event::More));
+            for description in [1, 10, 20, 80, 100, 117, 255] {
+                assert!(alert(description) == Ok(Event::Aborted(description)));
+            }
+        }
+        let mut messages = PostHandshake::new();
+        // Section 5.4: no empty ones; section 5.1: one to a record, in one piece.
+        assert!(messages.on_record(21, &[]) == Err(Alert::UnexpectedMessage));
+        assert!(messages.on_record(21, &[1]) == Err(Alert::DecodeError));
+        assert!(messages.on_record(21, &[1, 0, 1]) == Err(Alert::DecodeError));
+    }
+
+    /// RFC 9846, section 5: after the handshake there is no ChangeCipherSpec, and no other type.
+    #[test]
+    fn content_types() {
+        for content_type in (0..=255).filter(|t| ![21, 22].contains(t)) {
+            let mut messages = PostHandshake::new();
+            assert!(messages.on_record(content_type, &[1]) == Err(Alert::UnexpectedMessage));
+        }
+        let mut messages = PostHandshake::new();
+        assert!(!messages.watches_data());
+        assert!(messages.on_record(22, &REQUEST) == Ok(Event::KeyUpdate { requested: true }));
+        assert!(messages.watches_data());
+        assert!(messages.on_application_data(0) == Ok(()) && messages.watches_data());
+        assert!(messages.on_application_data(1) == Ok(()) && !messages.watches_data());
+        assert!(messages.on_record(22, &UPDATE[..1]) == Ok(Event::More));
+        assert!(messages.watches_data());
+        assert!(messages.on_record(21, &[1, 0]) == Err(Alert::UnexpectedMessage));
+    }
+
     /// RFC 9846, section 5.1: no other record between the fragments of a message.
     #[test]
     fn interleaved() {

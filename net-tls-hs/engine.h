@@ -231,31 +231,47 @@ int tls_hs_session_crypto_info(struct tls_hs_session *s, bool tx,
 			       void *info, size_t size);
 
 /**
- * enum tls_hs_message - what a record of type handshake holds after %TLS_HS_DONE
- * @TLS_HS_MSG_MORE: a part of a message
- * @TLS_HS_MSG_KEY_UPDATE: the client's next record is under its next key
- * @TLS_HS_MSG_KEY_UPDATE_REQUEST: the same, and a KeyUpdate is wanted
+ * enum tls_hs_event - what follows from a record after %TLS_HS_DONE
+ * @TLS_HS_EV_NONE: nothing
+ * @TLS_HS_EV_REKEY: the client's next record is under its next key
+ * @TLS_HS_EV_REKEY_ANSWER: the same, and it wants a KeyUpdate
+ * @TLS_HS_EV_CLOSED: close_notify: what comes behind it is ignored
+ * @TLS_HS_EV_ABORTED: the client has ended the connection with an alert
+ * @TLS_HS_EV_FATAL: the client violates the protocol; send an alert
  */
-enum tls_hs_message {
-	TLS_HS_MSG_MORE,
-	TLS_HS_MSG_KEY_UPDATE,
-	TLS_HS_MSG_KEY_UPDATE_REQUEST,
+enum tls_hs_event {
+	TLS_HS_EV_NONE,
+	TLS_HS_EV_REKEY,
+	TLS_HS_EV_REKEY_ANSWER,
+	TLS_HS_EV_CLOSED,
+	TLS_HS_EV_ABORTED,
+	TLS_HS_EV_FATAL,
 };
 
-/* Bytes of a longer record that tls_hs_session_message() needs to see. */
+/**
+ * struct tls_hs_received - result of tls_hs_session_record()
+ * @event: &enum tls_hs_event
+ * @alert: the AlertDescription to be sent with %TLS_HS_EV_FATAL, or the client's
+ *	with %TLS_HS_EV_ABORTED
+ * @watch_data: tell of records of application data as well, until it is false
+ */
+struct tls_hs_received {
+	u8 event;
+	u8 alert;
+	bool watch_data;
+};
+
+/* Bytes of a longer record that tls_hs_session_record() needs to see. */
 #define TLS_HS_MESSAGE_MAX	6
 
 /*
- * After TLS_HS_DONE, with the socket lock held.  _message() gets each record
- * of type handshake, _data() the length of each record of application data
- * until it has seen one that is not empty, _other() is told of any other record;
- * these return an alert as a negative number.  _update() goes to the next
- * generation of keys.
+ * After TLS_HS_DONE, with the socket lock held.  _record() gets each record that
+ * is not application data; of those that are, @content is not needed.  _update()
+ * goes to the next generation of keys.
  */
-int tls_hs_session_message(struct tls_hs_session *s, const u8 *content,
-			   size_t len);
-int tls_hs_session_data(struct tls_hs_session *s, size_t len);
-int tls_hs_session_other(struct tls_hs_session *s);
+void tls_hs_session_record(struct tls_hs_session *s, u8 type,
+			   const u8 *content, size_t len,
+			   struct tls_hs_received *received);
 int tls_hs_session_update(struct tls_hs_session *s, bool tx,
 			  void *info, size_t size);
 /* TLS-Exporter (RFC 9846, section 7.5): 0 or -EINVAL. */

@@ -19,7 +19,7 @@ use crate::engine::state::session::{Session, Step};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::alpn::Protocols;
 use crate::engine::wire::framing;
-use crate::engine::wire::names::TLS_1_3;
+use crate::engine::wire::names::{content_type, TLS_1_3};
 use crate::ffi_identity::CallIdentities;
 use crate::kcrypto::LibCrypto;
 use core::mem::size_of;
@@ -101,9 +101,9 @@ pub unsafe extern "C" fn tls_hs_alpn_check(list: *const u8, len: usize) -> c_int
 /// None; `unsafe` because of the declaration in C.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
-    // Made where it stays, as it would be most of a stack frame.
+    // A constant, which is copied to where it stays: it would be most of a stack frame.
     match KBox::<Session>::new_uninit(GFP_ATOMIC) {
-        Ok(memory) => KBox::into_raw(KBox::write(memory, Session::new())).cast(),
+        Ok(memory) => KBox::into_raw(KBox::write(memory, const { Session::new() })).cast(),
         Err(_) => core::ptr::null_mut(),
     }
 }
@@ -146,6 +146,22 @@ pub unsafe extern "C" fn tls_hs_session_advance(
     step: *mut bindings::tls_hs_step,
 ) {
     // SAFETY: By the safety requirements of this function.
+    unsafe { advance(s, call, step) };
+    wipe_stack();
+}
+
+/// See [`tls_hs_session_advance`].
+///
+/// # Safety
+///
+/// As there.
+#[inline(never)]
+unsafe fn advance(
+    s: *mut bindings::tls_hs_session,
+    call: *const bindings::tls_hs_call,
+    step: *mut bindings::tls_hs_step,
+) {
+    // SAFETY: By the safety requirements of this function.
     let (session, call, result) = unsafe { (&mut *s.cast::<Session>(), &*call, &mut *step) };
     // SAFETY: By the safety requirements of this function, for all of these. What `out` holds is
     // initialised, though it means nothing: by the caller once, with zeroes.
@@ -165,9 +181,7 @@ pub unsafe extern "C" fn tls_hs_session_advance(
     };
     // It has been checked when it was set.
     let config = config(settings, Protocols::new(alpn).unwrap_or_default(), tickets);
-    let step = session.advance::<LibCrypto>(&config, &identities, input, out, scratch);
-    wipe_stack();
-    match step {
+    match session.advance::<LibCrypto>(&config, &identities, input, out, scratch) {
         Step::More { consumed, need } => {
             result.action = bindings::tls_hs_action_TLS_HS_MORE as u8;
             result.consumed = consumed as u32;
@@ -378,78 +392,50 @@ unsafe fn fill_crypto_info(keys: &TrafficKeys, seq: u64, info: *mut c_void, size
     }
 }
 
-/// Looks at the content of a record of type handshake that came after the handshake. Returns
-/// `enum tls_hs_message`, or an AlertDescription, negated.
+/// Takes a record that came after the handshake, and tells what follows from it.
 ///
 /// # Safety
 ///
-/// `s` must be a session that nobody else uses now, `content` valid for reads of `len` bytes.
+/// `s` must be a session that nobody else uses now, `content` valid for reads of `len` bytes unless
+/// `ty` is that of application data, and `received` valid for writes.
 #[export]
-pub unsafe extern "C" fn tls_hs_session_message(
+pub unsafe extern "C" fn tls_hs_session_record(
     s: *mut bindings::tls_hs_session,
+    ty: u8,
     content: *const u8,
     len: usize,
-) -> c_int {
+    received: *mut bindings::tls_hs_received,
+) {
     // SAFETY: By the safety requirements of this function.
-    let (session, content) = unsafe {
-        (
-            &mut *s.cast::<Session>(),
-            core::slice::from_raw_parts(content, len),
-        )
-    };
-    let Some(connection) = session.connection() else {
-        return -(Alert::InternalError as c_int);
-    };
-    match connection.messages.on_handshake(content) {
-        Ok(Event::More) => bindings::tls_hs_message_TLS_HS_MSG_MORE as c_int,
-        Ok(Event::KeyUpdate { requested: false }) => {
-            bindings::tls_hs_message_TLS_HS_MSG_KEY_UPDATE as c_int
+    let (session, received) = unsafe { (&mut *s.cast::<Session>(), &mut *received) };
+    let outcome = match session.connection() {
+        Some(connection) if ty == content_type::APPLICATION_DATA => {
+            let outcome = connection.messages.on_application_data(len);
+            received.watch_data = connection.messages.watches_data();
+            outcome.map(|()| Event::More)
         }
+        Some(connection) => {
+            // SAFETY: By the safety requirements of this function.
+            let content = unsafe { core::slice::from_raw_parts(content, len) };
+            let outcome = connection.messages.on_record(ty, content);
+            received.watch_data = connection.messages.watches_data();
+            outcome
+        }
+        // There are no records for the glue before.
+        None => Err(Alert::InternalError),
+    };
+    let (event, alert) = match outcome {
+        Ok(Event::More) => (bindings::tls_hs_event_TLS_HS_EV_NONE, 0),
+        Ok(Event::KeyUpdate { requested: false }) => (bindings::tls_hs_event_TLS_HS_EV_REKEY, 0),
         Ok(Event::KeyUpdate { requested: true }) => {
-            bindings::tls_hs_message_TLS_HS_MSG_KEY_UPDATE_REQUEST as c_int
+            (bindings::tls_hs_event_TLS_HS_EV_REKEY_ANSWER, 0)
         }
-        Err(alert) => -(alert as c_int),
-    }
-}
-
-/// Takes note of a record of application data. Returns 0, or an AlertDescription, negated.
-///
-/// # Safety
-///
-/// `s` must be a session that nobody else uses now.
-#[export]
-pub unsafe extern "C" fn tls_hs_session_data(
-    s: *mut bindings::tls_hs_session,
-    len: usize,
-) -> c_int {
-    // SAFETY: By the safety requirements of this function.
-    let session = unsafe { &mut *s.cast::<Session>() };
-    let Some(connection) = session.connection() else {
-        return -(Alert::InternalError as c_int);
+        Ok(Event::Closed) => (bindings::tls_hs_event_TLS_HS_EV_CLOSED, 0),
+        Ok(Event::Aborted(alert)) => (bindings::tls_hs_event_TLS_HS_EV_ABORTED, alert),
+        Err(alert) => (bindings::tls_hs_event_TLS_HS_EV_FATAL, alert as u8),
     };
-    match connection.messages.on_application_data(len) {
-        Ok(()) => 0,
-        Err(alert) => -(alert as c_int),
-    }
-}
-
-/// Takes note of a record that is neither of type handshake nor application data. Returns 0, or an
-/// AlertDescription, negated.
-///
-/// # Safety
-///
-/// `s` must be a session that nobody else uses now.
-#[export]
-pub unsafe extern "C" fn tls_hs_session_other(s: *mut bindings::tls_hs_session) -> c_int {
-    // SAFETY: By the safety requirements of this function.
-    let session = unsafe { &mut *s.cast::<Session>() };
-    let Some(connection) = session.connection() else {
-        return -(Alert::InternalError as c_int);
-    };
-    match connection.messages.on_other_record() {
-        Ok(()) => 0,
-        Err(alert) => -(alert as c_int),
-    }
+    received.event = event as u8;
+    received.alert = alert;
 }
 
 /// Exports keying material. Returns 0 or an error.

@@ -243,6 +243,51 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 	tls_hs_send_updates(sk, ctx);
 }
 
+/* Let the session look at a record, and do what it says.  close_notify is the end
+ * of what can be read; an alert that ends the connection is no error for the
+ * reader, but what is read behind it is (RFC 9846, section 6).
+ */
+static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
+			    const u8 *content, u32 len)
+{
+	struct tls_hs_received received = {};
+	int rc;
+
+	tls_hs_session_record(ctx->hs_session, type, content, len, &received);
+	assign_bit(TLS_HS_RX_BUSY, &ctx->hs_flags, received.watch_data);
+
+	switch (received.event) {
+	case TLS_HS_EV_NONE:
+		return 0;
+	case TLS_HS_EV_REKEY:
+	case TLS_HS_EV_REKEY_ANSWER:
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSRXREKEYRECEIVED);
+		rc = tls_hs_rekey(sk, ctx, false);
+		if (rc) {
+			tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_INTERNAL_ERROR, rc);
+			return rc;
+		}
+		clear_bit(TLS_HS_RX_ASKED, &ctx->hs_flags);
+		if (received.event == TLS_HS_EV_REKEY_ANSWER)
+			tls_hs_tx_want(ctx, TLS_HS_TX_ANSWER);
+		return 0;
+	case TLS_HS_EV_CLOSED:
+		set_bit(TLS_HS_RX_END, &ctx->hs_flags);
+		tls_strp_stop(&tls_sw_ctx_rx(ctx)->strp);
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
+		return 0;
+	case TLS_HS_EV_ABORTED:
+		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
+		tls_hs_trace_alert(sk, ctx, received.alert, false);
+		tls_hs_break(sk, ctx, -ECONNRESET);
+		return 0;
+	case TLS_HS_EV_FATAL:
+	default:
+		tls_hs_fatal(sk, ctx, received.alert, -EPROTO);
+		return -EPROTO;
+	}
+}
+
 /**
  * tls_hs_rx_data - take note of a record of application data
  * @sk: a connection
@@ -254,86 +299,13 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
  */
 int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len)
 {
-	int rc;
-
 	if (tls_hs_key_is_old(ctx, &ctx->rx) &&
 	    !test_and_set_bit(TLS_HS_RX_ASKED, &ctx->hs_flags))
 		tls_hs_tx_want(ctx, TLS_HS_TX_REQUEST);
 
-	if (test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags)) {
-		rc = tls_hs_session_data(ctx->hs_session, len);
-		if (rc) {
-			tls_hs_fatal(sk, ctx, -rc, -EPROTO);
-			return -EPROTO;
-		}
-		if (len)
-			clear_bit(TLS_HS_RX_BUSY, &ctx->hs_flags);
-	}
-	return 0;
-}
-
-/* The client's close_notify is the end of what can be read, and what comes behind
- * it is ignored; any other alert but user_canceled, which only announces it, is
- * the end of the connection (RFC 9846, section 6).  None comes between fragments
- * of a message (section 5.1).
- */
-static int tls_hs_recv_alert(struct sock *sk, struct tls_context *ctx,
-			     const u8 *alert, u32 len)
-{
-	int rc = tls_hs_session_other(ctx->hs_session);
-
-	if (rc) {
-		tls_hs_fatal(sk, ctx, -rc, -EPROTO);
-		return -EPROTO;
-	}
-	if (len != TLS_HS_ALERT_LEN) {
-		/* Section 5.4 for those that are empty. */
-		tls_hs_fatal(sk, ctx,
-			     len ? TLS_ALERT_DESC_DECODE_ERROR :
-				   TLS_ALERT_DESC_UNEXPECTED_MESSAGE, -EPROTO);
-		return -EPROTO;
-	}
-
-	switch (alert[1]) {
-	case TLS_ALERT_DESC_CLOSE_NOTIFY:
-		set_bit(TLS_HS_RX_END, &ctx->hs_flags);
-		tls_strp_stop(&tls_sw_ctx_rx(ctx)->strp);
-		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
+	if (!test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags))
 		return 0;
-	case TLS_ALERT_DESC_USER_CANCELED:
-		return 0;
-	default:
-		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
-		tls_hs_trace_alert(sk, ctx, alert[1], false);
-		tls_hs_break(sk, ctx, -ECONNRESET);
-		return 0;
-	}
-}
-
-static int tls_hs_recv_handshake(struct sock *sk, struct tls_context *ctx,
-				 const u8 *content, u32 len)
-{
-	int message, rc;
-
-	message = tls_hs_session_message(ctx->hs_session, content, len);
-	if (message < 0) {
-		tls_hs_fatal(sk, ctx, -message, -EPROTO);
-		return -EPROTO;
-	}
-	set_bit(TLS_HS_RX_BUSY, &ctx->hs_flags);
-	if (message == TLS_HS_MSG_MORE)
-		return 0;
-
-	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSRXREKEYRECEIVED);
-	rc = tls_hs_rekey(sk, ctx, false);
-	if (rc) {
-		tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_INTERNAL_ERROR, rc);
-		return rc;
-	}
-	clear_bit(TLS_HS_RX_ASKED, &ctx->hs_flags);
-	if (message == TLS_HS_MSG_KEY_UPDATE_REQUEST)
-		tls_hs_tx_want(ctx, TLS_HS_TX_ANSWER);
-	return 0;
+	return tls_hs_rx_record(sk, ctx, TLS_RECORD_TYPE_DATA, NULL, len);
 }
 
 /**
@@ -359,15 +331,7 @@ int tls_hs_rx_control(struct sock *sk, struct tls_context *ctx,
 		len = 0;
 	}
 
-	switch (tls_msg(skb)->control) {
-	case TLS_RECORD_TYPE_ALERT:
-		return tls_hs_recv_alert(sk, ctx, content, len);
-	case TLS_RECORD_TYPE_HANDSHAKE:
-		return tls_hs_recv_handshake(sk, ctx, content, len);
-	default:
-		tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_UNEXPECTED_MESSAGE, -EPROTO);
-		return -EPROTO;
-	}
+	return tls_hs_rx_record(sk, ctx, tls_msg(skb)->control, content, len);
 }
 
 /**

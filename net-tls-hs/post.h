@@ -19,9 +19,6 @@
  */
 #define TLS_HS_MAX_RECORDS	0x1000000U
 
-/* Level and description. */
-#define TLS_HS_ALERT_LEN	2U
-
 /* Bits of tls_context::hs_flags. */
 enum {
 	TLS_HS_TX_ANSWER,	/* the client wants a KeyUpdate */

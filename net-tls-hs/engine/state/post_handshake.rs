@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages after the handshake (RFC 9846, section 4.7).
+//! What comes after the handshake: KeyUpdate, the only message (RFC 9846, section 4.7) that a
+//! server without client certificates may receive, alerts (section 6), and data.
 //!
-//! The only one that a server without client certificates may receive is KeyUpdate.
+//! kTLS has the keys of records then. It tells [`PostHandshake::on_record`] of each record that is
+//! not just data, and does what the [`Event`] says: install keys, send, or tell the reader.
 
-use crate::engine::wire::alert::Alert;
-use crate::engine::wire::names::handshake_type;
+use crate::engine::wire::alert::{self, Alert};
+use crate::engine::wire::names::{content_type, handshake_type};
 
 /// Length of a KeyUpdate with its header.
 pub const KEY_UPDATE_LEN: usize = 5;
@@ -14,16 +16,20 @@ pub const KEY_UPDATE_LEN: usize = 5;
 /// limit and the same alert; the RFC sets none.
 pub const MAX_KEY_UPDATES: u8 = 32;
 
-/// What follows from a record of type handshake.
+/// What follows from a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The rest of a message is in records to come.
+    /// Nothing: it was data, a part of a message, or an alert that is ignored.
     More,
     /// The client's next record is under its next key.
     KeyUpdate {
         /// The client wants the server to update its key as well.
         requested: bool,
     },
+    /// close_notify: the client sends nothing more, and what comes behind is ignored.
+    Closed,
+    /// The client has ended the connection with this AlertDescription.
+    Aborted(u8),
 }
 
 /// Collects what a client sends after the handshake.
@@ -41,6 +47,25 @@ impl PostHandshake {
             len: 0,
             updates: 0,
         }
+    }
+
+    /// Takes a record that is not application data. Of a long one its first
+    /// [`KEY_UPDATE_LEN`] + 1 bytes are enough.
+    pub fn on_record(&mut self, content_type: u8, content: &[u8]) -> Result<Event, Alert> {
+        match content_type {
+            content_type::HANDSHAKE => self.on_handshake(content),
+            content_type::ALERT => {
+                self.on_other_record()?;
+                on_alert(content)
+            }
+            _ => Err(Alert::UnexpectedMessage),
+        }
+    }
+
+    /// Whether the next record of application data matters to
+    /// [`on_application_data`](Self::on_application_data).
+    pub fn watches_data(&self) -> bool {
+        self.len != 0 || self.updates != 0
     }
 
     /// Takes the content of a record of type handshake. Of a long one its first
@@ -103,6 +128,19 @@ impl PostHandshake {
             self.updates = 0;
         }
         Ok(())
+    }
+}
+
+/// Section 6: user_canceled only announces a close_notify; all others but that one are errors,
+/// whatever their level.
+fn on_alert(content: &[u8]) -> Result<Event, Alert> {
+    match content {
+        [_, alert::CLOSE_NOTIFY] => Ok(Event::Closed),
+        [_, alert::USER_CANCELED] => Ok(Event::More),
+        [_, description] => Ok(Event::Aborted(*description)),
+        // Section 5.4: no empty ones.
+        [] => Err(Alert::UnexpectedMessage),
+        _ => Err(Alert::DecodeError),
     }
 }
 

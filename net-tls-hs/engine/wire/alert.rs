@@ -34,6 +34,12 @@ pub enum Alert {
     NoApplicationProtocol = 120,
 }
 
+/// close_notify (section 6.1), which the client may send.
+pub const CLOSE_NOTIFY: u8 = 0;
+
+/// user_canceled (section 6.1), which the client may send.
+pub const USER_CANCELED: u8 = 90;
+
 /// AlertLevel fatal.
 pub const FATAL: u8 = 2;
 

@@ -1103,6 +1103,7 @@ impl World {
                 .map(|event| match event {
                     Event::More => 1,
                     Event::KeyUpdate { requested } => 2 + u64::from(requested),
+                    Event::Closed | Event::Aborted(_) => unreachable!("no alert"),
                 }),
             1 => connection
                 .messages
