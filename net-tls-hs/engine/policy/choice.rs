@@ -8,7 +8,8 @@ use crate::engine::policy::settings::{
     flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted,
 };
 use crate::engine::wire::alert::Alert;
-use crate::engine::wire::client_hello::ClientHello;
+use crate::engine::wire::client_hello::{ClientHello, KeyShares};
+use crate::engine::wire::codec::U16List;
 use crate::engine::wire::names::{
     CipherSuite, Group, Scheme, SSL_3_0, TLS_1_2, TLS_1_3, TLS_FALLBACK_SCSV,
 };
@@ -16,13 +17,17 @@ use crate::engine::wire::record_limit::RecordLimit;
 
 /// What the ClientHello and the settings lead to.
 pub struct Choice<'a> {
+    /// The cipher suite.
     pub suite: CipherSuite,
+    /// The group of the key exchange.
     pub group: Group,
     /// The client's public key; `None` if there is none for a common group.
     pub peer: Option<&'a [u8]>,
+    /// What the server proves to be, and with which key.
     pub identity: Identity<'a>,
     /// The application protocol.
     pub protocol: Option<&'a [u8]>,
+    /// How long records to the client may be.
     pub record_limit: RecordLimit,
     /// Without signature_algorithms a certificate is of no use to the client (section 4.3.3).
     pub needs_ticket: bool,
@@ -61,28 +66,26 @@ fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Fai
     Err(Failure::Fallback(Fallback::Version))
 }
 
-/// What a ClientHello of TLS 1.3 must have or must not have (sections 4.2.2, 4.3 and 9.2).
-fn check_extensions(hello: &ClientHello<'_>) -> Result<(), Failure> {
+/// What a ClientHello of TLS 1.3 must have or must not have (sections 4.2.2, 4.3 and 9.2). Returns
+/// supported_groups and key_share.
+fn check_extensions<'a>(hello: &ClientHello<'a>) -> Result<(U16List<'a>, KeyShares<'a>), Failure> {
     if hello.compression_methods != [0] || hello.cookie {
         return Err(Alert::IllegalParameter.into());
     }
     if hello.pre_shared_key.is_some() && !hello.psk_modes {
         return Err(Alert::MissingExtension.into());
     }
-    if hello.supported_groups.is_some() != hello.key_share.is_some() {
-        return Err(Alert::MissingExtension.into());
-    }
     if hello.pre_shared_key.is_none() && hello.signature_algorithms.is_none() {
         return Err(Alert::MissingExtension.into());
     }
-    if hello.supported_groups.is_none() {
+    match (hello.supported_groups, hello.key_share) {
+        (Some(groups), Some(shares)) => Ok((groups, shares)),
         // A PSK would do without, but not here.
-        return Err(match hello.pre_shared_key {
-            Some(_) => Failure::Fallback(Fallback::NotSupported),
-            None => Alert::MissingExtension.into(),
-        });
+        (None, None) if hello.pre_shared_key.is_some() => {
+            Err(Failure::Fallback(Fallback::NotSupported))
+        }
+        _ => Err(Alert::MissingExtension.into()),
     }
-    Ok(())
 }
 
 /// Chooses all parameters of the handshake.
@@ -93,11 +96,8 @@ pub fn choose<'a>(
     identities: &'a impl Identities,
 ) -> Result<Choice<'a>, Failure> {
     check_version(hello, config)?;
-    check_extensions(hello)?;
+    let (groups, shares) = check_extensions(hello)?;
     let record_limit = RecordLimit::new(hello.record_size_limit, hello.max_fragment_length)?;
-    let (Some(groups), Some(shares)) = (hello.supported_groups, hello.key_share) else {
-        return Err(Alert::InternalError.into());
-    };
     shares.check(&groups)?;
     if config.flags & flag_bits::CLIENT_CERT != 0 {
         return Err(Failure::Fallback(Fallback::ClientCertificate));
