@@ -21,6 +21,7 @@ use kernel::bindings;
 use kernel::ffi::{c_char, c_int, c_void};
 use kernel::prelude::*;
 use kernel::sync::Arc;
+use kernel::types::ForeignOwnable;
 
 /// A private key that owns its memory.
 enum OwnedKey {
@@ -88,7 +89,7 @@ impl Credentials {
     }
 }
 
-/// `struct tls_hs_identity`. C holds it as [`Arc::into_raw`] gives it.
+/// `struct tls_hs_identity`. C holds it as [`Arc::into_foreign`] gives it.
 struct OwnedIdentity {
     credentials: Arc<Credentials>,
     /// An OCSPResponse, or empty.
@@ -242,7 +243,7 @@ pub unsafe extern "C" fn tls_hs_identity_parse(
     match made {
         Ok(arc) => {
             // SAFETY: By the safety requirements of this function.
-            unsafe { *id = Arc::into_raw(arc).cast_mut().cast() };
+            unsafe { *id = arc.into_foreign().cast() };
             0
         }
         Err(failure) => {
@@ -280,11 +281,11 @@ pub unsafe extern "C" fn tls_hs_identity_staple(
     data: *const u8,
     len: usize,
 ) -> *mut bindings::tls_hs_identity {
-    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive; the
+    // SAFETY: The pointer comes from `into_foreign()` and the caller's reference keeps it alive; the
     // rest is by the safety requirements of this function.
     let (id, payload) = unsafe {
         (
-            &*id.cast::<OwnedIdentity>(),
+            Arc::<OwnedIdentity>::borrow(id.cast_mut().cast()),
             core::slice::from_raw_parts(data, len),
         )
     };
@@ -292,9 +293,7 @@ pub unsafe extern "C" fn tls_hs_identity_staple(
         .ok()
         .and_then(|staples| OwnedIdentity::stapled(id.credentials.clone(), &staples).ok())
         .and_then(|made| Arc::new(made, GFP_KERNEL).ok())
-        .map_or(core::ptr::null_mut(), |arc| {
-            Arc::into_raw(arc).cast_mut().cast()
-        })
+        .map_or(core::ptr::null_mut(), |arc| arc.into_foreign().cast())
 }
 
 /// How long the payload of an identity is without staples.
@@ -304,8 +303,8 @@ pub unsafe extern "C" fn tls_hs_identity_staple(
 /// `id` must be an identity that the caller has a reference to.
 #[export]
 pub unsafe extern "C" fn tls_hs_identity_size(id: *const bindings::tls_hs_identity) -> usize {
-    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive.
-    let id = unsafe { &*id.cast::<OwnedIdentity>() };
+    // SAFETY: The pointer comes from `into_foreign()` and the caller's reference keeps it alive.
+    let id = unsafe { Arc::<OwnedIdentity>::borrow(id.cast_mut().cast()) };
     id.credentials.payload_len
 }
 
@@ -316,10 +315,10 @@ pub unsafe extern "C" fn tls_hs_identity_size(id: *const bindings::tls_hs_identi
 /// `id` must be an identity that the caller has a reference to.
 #[export]
 pub unsafe extern "C" fn tls_hs_identity_get(id: *mut bindings::tls_hs_identity) {
-    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive;
-    // both this handle and its clone are leaked.
-    let arc = core::mem::ManuallyDrop::new(unsafe { Arc::<OwnedIdentity>::from_raw(id.cast()) });
-    core::mem::forget(Arc::clone(&arc));
+    // SAFETY: The pointer comes from `into_foreign()`, and the caller's reference keeps it alive.
+    let arc = Arc::from(unsafe { Arc::<OwnedIdentity>::borrow(id.cast()) });
+    // C has this reference now.
+    let _ = arc.into_foreign();
 }
 
 /// Drops a reference.
@@ -329,8 +328,8 @@ pub unsafe extern "C" fn tls_hs_identity_get(id: *mut bindings::tls_hs_identity)
 /// `id` must be an identity whose reference the caller gives up.
 #[export]
 pub unsafe extern "C" fn tls_hs_identity_put(id: *mut bindings::tls_hs_identity) {
-    // SAFETY: The pointer comes from `Arc::into_raw`, and the reference is the caller's to give.
-    drop(unsafe { Arc::<OwnedIdentity>::from_raw(id.cast()) });
+    // SAFETY: The pointer comes from `into_foreign()`, and the reference is the caller's to give.
+    drop(unsafe { Arc::<OwnedIdentity>::from_foreign(id.cast()) });
 }
 
 /// Copies the certificates. Returns their length, whatever `len` is.
@@ -345,8 +344,8 @@ pub unsafe extern "C" fn tls_hs_identity_read(
     buf: *mut u8,
     len: usize,
 ) -> usize {
-    // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it alive.
-    let id = unsafe { &*id.cast::<OwnedIdentity>() };
+    // SAFETY: The pointer comes from `into_foreign()` and the caller's reference keeps it alive.
+    let id = unsafe { Arc::<OwnedIdentity>::borrow(id.cast_mut().cast()) };
     let mut total = 0;
     for certificate in id.credentials.certificates() {
         let room = len.saturating_sub(total).min(certificate.len());
@@ -512,16 +511,14 @@ pub unsafe extern "C" fn tls_hs_identity_set_new(
     let make = || -> Result<KBox<IdentitySet>, AllocError> {
         let mut identities = KVVec::with_capacity(nr, GFP_KERNEL_ACCOUNT)?;
         for id in ids {
-            // SAFETY: The pointer comes from `Arc::into_raw` and the caller's reference keeps it
-            // alive; it is not dropped here.
-            let arc = core::mem::ManuallyDrop::new(unsafe {
-                Arc::<OwnedIdentity>::from_raw((*id).cast())
-            });
-            identities.push(Arc::clone(&arc), GFP_KERNEL_ACCOUNT)?;
+            // SAFETY: The pointer comes from `into_foreign()`, and the caller's reference keeps it
+            // alive.
+            let arc = unsafe { Arc::<OwnedIdentity>::borrow((*id).cast()) };
+            identities.push(arc.into(), GFP_KERNEL_ACCOUNT)?;
         }
         KBox::new(IdentitySet::new(identities)?, GFP_KERNEL_ACCOUNT)
     };
-    make().map_or(core::ptr::null_mut(), |set| KBox::into_raw(set).cast())
+    make().map_or(core::ptr::null_mut(), |set| set.into_foreign().cast())
 }
 
 /// Frees a set.
@@ -532,5 +529,5 @@ pub unsafe extern "C" fn tls_hs_identity_set_new(
 #[export]
 pub unsafe extern "C" fn tls_hs_identity_set_free(set: *mut bindings::tls_hs_identity_set) {
     // SAFETY: By the safety requirements of this function.
-    drop(unsafe { KBox::<IdentitySet>::from_raw(set.cast()) });
+    drop(unsafe { KBox::<IdentitySet>::from_foreign(set.cast()) });
 }
