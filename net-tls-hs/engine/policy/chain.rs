@@ -95,8 +95,8 @@ impl Signatures {
         Ok(())
     }
 
-    /// Whether all of these are among those.
-    pub fn are_in(self, accepted: Signatures) -> bool {
+    /// Whether all of these algorithms are among the accepted ones.
+    pub fn is_subset_of(self, accepted: Signatures) -> bool {
         self.0 & !accepted.0 == 0
     }
 

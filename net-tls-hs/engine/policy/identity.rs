@@ -426,15 +426,16 @@ pub trait NameIndex {
     fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool;
 }
 
-/// How bad an identity is for a client, or `None` if it must not be used: first comes a chain that
-/// the client says it can verify, then one without SHA-1, then one of an authority that it knows.
-fn badness(index: &impl NameIndex, id: usize, wanted: &Wanted<'_>) -> Option<u8> {
+/// The place of an identity in the order of preference, less is better; `None` if it must not be
+/// used. Prefers a chain that the client says it can verify, then one without SHA-1, then one of an
+/// authority that it names.
+fn preference(index: &impl NameIndex, id: usize, wanted: &Wanted<'_>) -> Option<u8> {
     let signatures = index.signatures(id);
     if signatures.are_forbidden(wanted.signatures) {
         return None;
     }
     Some(
-        u8::from(!signatures.are_in(wanted.signatures)) * 4
+        u8::from(!signatures.is_subset_of(wanted.signatures)) * 4
             + u8::from(signatures.have_sha1()) * 2
             + u8::from(!index.is_issued_by(id, &wanted.authorities)),
     )
@@ -452,7 +453,7 @@ pub fn select(index: &impl NameIndex, wanted: &Wanted<'_>) -> Result<(usize, boo
             found.clone().next()?;
             let ranked = found.filter_map(|id| {
                 let rank = wanted.rank(index.scheme(id))?;
-                Some((badness(index, id, wanted)?, rank, id))
+                Some((preference(index, id, wanted)?, rank, id))
             });
             Some(
                 ranked
@@ -476,7 +477,7 @@ pub fn select(index: &impl NameIndex, wanted: &Wanted<'_>) -> Result<(usize, boo
     // The default identity: the first one, or the first with another kind of key.
     let defaults = wanted.schemes.iter().flatten().filter_map(|scheme| {
         let id = index.first(*scheme)?;
-        Some((badness(index, id, wanted)?, id))
+        Some((preference(index, id, wanted)?, id))
     });
     let (_, id) = defaults.min().ok_or(NoIdentity::NoScheme)?;
     Ok((id, false))
