@@ -58,7 +58,7 @@ pub fn resume<C: Crypto>(
     message: &[u8],
 ) -> Result<Option<Resume>, Failure> {
     let found = find_ticket::<C>(hello, choice, config, transcript, message)?;
-    if choice.needs_ticket && !found.as_ref().is_some_and(|resume| resume.psk.is_some()) {
+    if choice.needs_ticket && found.as_ref().is_none_or(|resume| resume.psk.is_none()) {
         return Err(Failure::Fallback(Fallback::NotSupported));
     }
     Ok(found)
