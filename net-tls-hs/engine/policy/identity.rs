@@ -12,6 +12,7 @@ use crate::engine::policy::settings::{NoIdentity, Wanted};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::certificate::{self, Staples};
 use crate::engine::wire::certificate_authorities::Authorities;
+use crate::engine::wire::codec::move_within;
 use crate::engine::wire::der::{tag, Der, Malformed};
 use crate::engine::wire::names::Scheme;
 use crate::rsa;
@@ -365,12 +366,12 @@ impl Name {
         match self.as_bytes().iter().position(|b| *b == b'.') {
             None | Some(0) => false,
             Some(dot) => {
-                self.bytes.copy_within(dot..self.len, 1);
                 if let Some(first) = self.bytes.first_mut() {
                     *first = b'*';
                 }
+                let moved = move_within(&mut self.bytes, dot, self.len, 1);
                 self.len = self.len - dot + 1;
-                true
+                moved
             }
         }
     }

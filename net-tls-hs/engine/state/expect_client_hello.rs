@@ -3,9 +3,9 @@
 //! The first ClientHello (RFC 9846, section 4.2.2).
 
 use crate::engine::crypto::Crypto;
-use crate::engine::policy::choice::{choose, Choice};
+use crate::engine::policy::choice::choose;
 use crate::engine::policy::fallback::Failure;
-use crate::engine::policy::settings::{Config, Identities};
+use crate::engine::policy::settings::Identities;
 use crate::engine::state::answer::{write_flight, write_retry, Flight};
 use crate::engine::state::expect_second_hello::remember;
 use crate::engine::state::memory::Context;
@@ -33,10 +33,14 @@ impl ExpectClientHello {
         let hello = hello.as_ref().map_err(|alert| *alert)?;
         let choice = &choose(hello, cx.config, cx.identities);
         let choice = choice.as_ref().map_err(|failure| *failure)?;
+        let mut transcript = C::hash_init(choice.suite.hash());
+        // After a HelloRetryRequest there is no way back for a client that needs a ticket.
+        let resume = match choice.peer.is_some() || choice.needs_ticket {
+            true => resume::<C>(hello, choice, cx.config, &transcript, message.whole()),
+            false => Ok(None),
+        };
+        let resume = resume.as_ref().map_err(|failure| *failure)?.as_ref();
         let next = if let Some(peer) = choice.peer {
-            let mut transcript = C::hash_init(choice.suite.hash());
-            let resume = resume::<C>(hello, choice, cx.config, &transcript, message.whole());
-            let resume = resume.as_ref().map_err(|failure| *failure)?.as_ref();
             if !may_answer(cx.identities, choice, resume) {
                 return Ok(self.stay(Step::Later));
             }
@@ -52,10 +56,6 @@ impl ExpectClientHello {
             };
             State::Finished(write_flight::<C>(&flight, &mut transcript, &mut cx.work)?)
         } else {
-            if choice.needs_ticket {
-                // After a HelloRetryRequest there is no way back.
-                check_ticket::<C>(hello, choice, cx.config, message.whole())?;
-            }
             if !cx.identities.may_use(&choice.identity, false) {
                 return Ok(self.stay(Step::Later));
             }
@@ -83,18 +83,4 @@ impl ExpectClientHello {
             step,
         }
     }
-}
-
-/// Whether there is the ticket that the client needs. In a function of its own for the sake of the
-/// stack.
-#[inline(never)]
-fn check_ticket<C: Crypto>(
-    hello: &ClientHello<'_>,
-    choice: &Choice<'_>,
-    config: &Config<'_>,
-    message: &[u8],
-) -> Result<(), Failure> {
-    let transcript = C::hash_init(choice.suite.hash());
-    resume::<C>(hello, choice, config, &transcript, message)?;
-    Ok(())
 }

@@ -129,8 +129,9 @@ impl ExpectFinished {
         let hash_len = secrets.records.keys().suite.hash().len();
         let header = [handshake_type::FINISHED, 0, 0, hash_len as u8];
         let want = MESSAGE_HEADER_LEN + hash_len;
-        let total = self.received + fragment.len();
-        let room = secrets.finished.get_mut(self.received..);
+        let received = usize::from(self.received);
+        let total = received + fragment.len();
+        let room = secrets.finished.get_mut(received..);
         for (to, from) in room.unwrap_or(&mut []).iter_mut().zip(fragment) {
             *to = *from;
         }
@@ -143,7 +144,7 @@ impl ExpectFinished {
         if total > want {
             return Err(Alert::UnexpectedMessage);
         }
-        self.received = total;
+        self.received = total as u8;
         if total < want {
             return Ok(false);
         }

@@ -9,12 +9,12 @@ use crate::engine::wire::alert::Alert;
 const MAX_CHANGE_CIPHER_SPEC: u8 = 16;
 
 /// Bytes of records that are skipped in search for the end of early data.
-const MAX_EARLY_DATA: usize = 1 << 16;
+const MAX_EARLY_DATA: u32 = 1 << 16;
 
 /// How much may still be dropped.
 #[derive(Clone, Copy)]
 pub struct Skip {
-    early_data: usize,
+    early_data: u32,
     change_cipher_specs: u8,
 }
 
@@ -29,18 +29,16 @@ impl Skip {
 
     /// Whether a record of that length may be early data.
     pub fn may_be_early_data(&self, record_len: usize) -> bool {
-        record_len <= self.early_data
+        record_len <= self.early_data as usize
     }
 
     /// Drops a record as early data. False if there may not be so much.
     pub fn early_data(&mut self, record_len: usize) -> bool {
-        match self.early_data.checked_sub(record_len) {
-            Some(left) => {
-                self.early_data = left;
-                true
-            }
-            None => false,
+        let fits = self.may_be_early_data(record_len);
+        if fits {
+            self.early_data -= record_len as u32;
         }
+        fits
     }
 
     /// Early data ends with the first record that authenticates.

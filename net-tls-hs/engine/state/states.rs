@@ -47,7 +47,7 @@ pub struct ExpectFinished {
     pub(super) skip: Skip,
     /// How much of the Finished has been received, see
     /// [`HandshakeSecrets::finished`](crate::engine::state::memory::HandshakeSecrets::finished).
-    pub(super) received: usize,
+    pub(super) received: u8,
     /// The client is to have tickets.
     pub(super) resumable: bool,
 }
