@@ -23,7 +23,7 @@ pub struct SharedSecret {
 
 impl SharedSecret {
     /// None yet.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         SharedSecret {
             bytes: Secret::zeroed(),
             len: 0,

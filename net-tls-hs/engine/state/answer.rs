@@ -51,14 +51,12 @@ pub fn write_flight<C: Crypto>(
     work: &mut Workspace<'_>,
 ) -> Result<ExpectFinished, Alert> {
     let choice = flight.choice;
-    let mut shared = SharedSecret::new();
-    let scratch = &mut work.scratch.mlkem;
-    write_server_hello::<C>(flight, &mut shared, transcript, &mut work.out, scratch)?;
+    let secrets = &mut work.memory.handshake;
+    let (shared, scratch) = (&mut secrets.shared, &mut work.scratch.mlkem);
+    write_server_hello::<C>(flight, shared, transcript, &mut work.out, scratch)?;
     let secret = handshake_secret::<C>(choice.suite, flight.psk(), shared.bytes());
-    // Not dropped: that would move it.
     shared.wipe();
     let hash = hash_so_far::<C>(transcript);
-    let secrets = &mut work.memory.handshake;
     secret.client_traffic(&hash, &mut secrets.client);
     secret.server_traffic(&hash, &mut secrets.server);
     write_protected_part::<C>(flight, transcript, work)?;

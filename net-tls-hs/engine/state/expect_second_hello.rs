@@ -116,6 +116,7 @@ impl ExpectSecondHello {
     }
 
     /// Finds the end of what may come before the second ClientHello.
+    #[inline(never)]
     fn skip(&self, input: &[u8]) -> Result<Skipped, Alert> {
         let mut skipped = Skipped {
             consumed: 0,
@@ -170,6 +171,7 @@ pub fn remember<C: Crypto>(
 
 /// Checks that a second ClientHello differs from the first one only in what section 4.2.2 allows,
 /// and that it has the one key share that was asked for, which it returns.
+#[inline(never)]
 fn check<'a, C: Crypto>(
     first: &FirstHello,
     hello: &ClientHello<'a>,

@@ -4,6 +4,7 @@
 
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
 use crate::engine::ct::Secret;
+use crate::engine::keys::key_exchange::SharedSecret;
 use crate::engine::keys::protection::Protection;
 use crate::engine::keys::schedule::{ExporterSecret, TrafficSecret, TranscriptHash};
 use crate::engine::policy::choice::Choice;
@@ -128,6 +129,8 @@ pub struct Resumption {
 
 /// What is needed until the client's Finished is there.
 pub struct HandshakeSecrets {
+    /// The (EC)DHE shared secret, as long as the flight is written.
+    pub shared: SharedSecret,
     /// client_handshake_traffic_secret.
     pub client: TrafficSecret,
     /// server_handshake_traffic_secret.
@@ -145,6 +148,7 @@ pub struct HandshakeSecrets {
 impl HandshakeSecrets {
     const fn none() -> Self {
         HandshakeSecrets {
+            shared: SharedSecret::new(),
             client: TrafficSecret::none(NO_SUITE.hash()),
             server: TrafficSecret::none(NO_SUITE.hash()),
             records: Protection::none(NO_SUITE),
