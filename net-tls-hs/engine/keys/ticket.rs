@@ -147,8 +147,8 @@ pub fn context<C: Crypto>(
     first_32(C::hash_final(hash))
 }
 
-/// The salt of a ticket that holds `inner`. The input is longer than that of [`derive`], so the two
-/// have no value in common.
+/// The salt of a ticket that holds `inner`. The input is longer than that of [`derive()`], so the
+/// two have no value in common.
 #[inline(never)]
 fn make_salt<C: Crypto>(key: &TicketKey, context: &[u8; 32], inner: &[u8; INNER_LEN]) -> [u8; 32] {
     let (mut random, mut mac) = ([0; RANDOM_LEN], [0; MAX_HASH_LEN]);
