@@ -18,6 +18,8 @@
 #include <net/tcp.h>
 #include <net/tls.h>
 
+#include "../../tls.h"
+
 /* A self-signed P-256 identity for ecdsa.test; the same as that of the
  * selftests, tls_handshake_keys.h.
  */
@@ -383,6 +385,78 @@ static void only_once(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, tls_server_handshake_cancel(f->server->sk));
 }
 
+#ifdef CONFIG_TLS_DEVICE
+static int nic_calls;
+
+static int nic_add(struct net_device *dev, struct sock *sk,
+		   enum tls_offload_ctx_dir direction,
+		   struct tls_crypto_info *info, u32 seq)
+{
+	nic_calls++;
+	return -EOPNOTSUPP;
+}
+
+static const struct tlsdev_ops nic_ops = {
+	.tls_dev_add	= nic_add,
+};
+
+static void set_keys(struct kunit *test, struct socket *sock, bool hs_keys)
+{
+	struct tls12_crypto_info_aes_gcm_128 info = {
+		.info.version = TLS_1_2_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
+	struct tls_context *ctx;
+
+	KUNIT_ASSERT_EQ(test, 0, sock_common_setsockopt(sock, SOL_TCP, TCP_ULP,
+				KERNEL_SOCKPTR("tls"), sizeof("tls")));
+	ctx = tls_get_ctx(sock->sk);
+	ctx->hs_keys = hs_keys;
+	lock_sock(sock->sk);
+	KUNIT_EXPECT_EQ(test, 0, tls_set_crypto_info(sock->sk,
+				KERNEL_SOCKPTR(&info), sizeof(info), true));
+	KUNIT_EXPECT_EQ(test, 0, tls_set_crypto_info(sock->sk,
+				KERNEL_SOCKPTR(&info), sizeof(info), false));
+	release_sock(sock->sk);
+	KUNIT_EXPECT_EQ(test, TLS_SW, (int)ctx->tx_conf);
+	KUNIT_EXPECT_EQ(test, TLS_SW, (int)ctx->rx_conf);
+	/* There is no session. */
+	ctx->hs_keys = false;
+}
+
+/* A NIC that does TLS gets the keys of others, but not ours.  The keys are of
+ * TLS 1.2, the only version that is offered to NICs today.
+ */
+static void nic_gets_no_keys(struct kunit *test)
+{
+	struct net_device *lo = init_net.loopback_dev;
+	const struct tlsdev_ops *old = lo->tlsdev_ops;
+	struct tls_hs_fixture *f = test->priv;
+
+	rtnl_lock();
+	lo->tlsdev_ops = &nic_ops;
+	lo->features |= NETIF_F_HW_TLS_TX | NETIF_F_HW_TLS_RX;
+	rtnl_unlock();
+
+	nic_calls = 0;
+	set_keys(test, f->client, false);
+	KUNIT_EXPECT_EQ(test, 2, nic_calls);
+	nic_calls = 0;
+	set_keys(test, f->server, true);
+	KUNIT_EXPECT_EQ(test, 0, nic_calls);
+
+	rtnl_lock();
+	lo->features &= ~(NETIF_F_HW_TLS_TX | NETIF_F_HW_TLS_RX);
+	lo->tlsdev_ops = old;
+	rtnl_unlock();
+}
+#else
+static void nic_gets_no_keys(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_TLS_DEVICE");
+}
+#endif
+
 static struct kunit_case tls_hs_connected_cases[] = {
 	KUNIT_CASE(cancel_wins),
 	KUNIT_CASE(cancel_loses),
@@ -392,6 +466,7 @@ static struct kunit_case tls_hs_connected_cases[] = {
 	KUNIT_CASE(client_closes),
 	KUNIT_CASE(server_closes),
 	KUNIT_CASE(only_once),
+	KUNIT_CASE(nic_gets_no_keys),
 	{}
 };
 

@@ -822,6 +822,8 @@ int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx)
 	rc = tls_hs_install(sk, ctx->hs_session, true);
 	if (!rc)
 		rc = tls_hs_install(sk, ctx->hs_session, false);
+	/* See tls_hs_software_only(). */
+	WARN_ON_ONCE(!rc && (ctx->tx_conf != TLS_SW || ctx->rx_conf != TLS_SW));
 	if (rc) {
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSERROR);
 		/* Through tls_sk_proto_close(), whatever has been installed. */

@@ -38,6 +38,14 @@ static inline bool tls_hs_is_half_done(const struct tls_context *ctx)
 	       (ctx->tx_conf == TLS_BASE || ctx->rx_conf == TLS_BASE);
 }
 
+/* May a NIC not have the keys?  Key updates, alerts and close_notify are the
+ * software's as long as no NIC's driver does TLS 1.3.
+ */
+static inline int tls_hs_software_only(const struct tls_context *ctx)
+{
+	return ctx->hs_keys ? -EOPNOTSUPP : 0;
+}
+
 #define TLS_HS_ULP_OPS				\
 	.clone		= tls_hs_clone,		\
 	.release	= tls_hs_release,
@@ -50,6 +58,11 @@ static inline int tls_hs_listen_attach(struct sock *sk)
 static inline bool tls_hs_is_half_done(const struct tls_context *ctx)
 {
 	return false;
+}
+
+static inline int tls_hs_software_only(const struct tls_context *ctx)
+{
+	return 0;
 }
 
 static inline void tls_hs_update_proto(struct proto *prot) {}
