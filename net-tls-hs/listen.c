@@ -574,7 +574,10 @@ void tls_hs_release(struct sock *sk)
 		tls_hs_unguard(sk);
 		return;
 	}
-	if (ctx->hs_listener)
+	/* A socket that has been connected instead is closed by kTLS, which may
+	 * have given the context to a device.
+	 */
+	if (tls_hs_listener_of(sk))
 		tls_hs_listener_release(sk, ctx);
 	else if (!ctx->hs)
 		return;
