@@ -159,9 +159,11 @@ int tls_hs_listener_can_activate(struct sock *sk)
 }
 
 /**
- * tls_hs_listener_activate - let a listener begin, as it has settings now
+ * tls_hs_listener_activate - let a listener begin, as it has got settings
  * @lsn: the listener
  * @sk: its socket, locked
+ *
+ * Once: whoever puts functions of his own before ours calls ours.
  *
  * Context: process.
  */
@@ -171,15 +173,14 @@ void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk)
 	spin_lock_bh(&lsn->lock);
 	tls_hs_set_tcp_backlog(lsn, sk);
 	spin_unlock_bh(&lsn->lock);
+	/* Softirq may see the second of two stores first; it has what was there
+	 * when the listener was made, then.
+	 */
 	write_lock_bh(&sk->sk_callback_lock);
-	if (sk->sk_data_ready != tls_hs_listen_data_ready) {
-		lsn->data_ready = sk->sk_data_ready;
-		WRITE_ONCE(sk->sk_data_ready, tls_hs_listen_data_ready);
-	}
-	if (sk->sk_error_report != tls_hs_listen_error_report) {
-		lsn->error_report = sk->sk_error_report;
-		WRITE_ONCE(sk->sk_error_report, tls_hs_listen_error_report);
-	}
+	lsn->data_ready = sk->sk_data_ready;
+	WRITE_ONCE(sk->sk_data_ready, tls_hs_listen_data_ready);
+	lsn->error_report = sk->sk_error_report;
+	WRITE_ONCE(sk->sk_error_report, tls_hs_listen_error_report);
 	write_unlock_bh(&sk->sk_callback_lock);
 	/* Connections may have waited for it. */
 	if (tls_hs_listens(sk))
@@ -484,6 +485,8 @@ static struct tls_hs_listener *tls_hs_listener_new(struct sock *sk)
 	lsn->sk = sk;
 	lsn->net = sock_net(sk);
 	lsn->backlog = sk->sk_max_ack_backlog;
+	lsn->data_ready = sk->sk_data_ready;
+	lsn->error_report = sk->sk_error_report;
 	INIT_LIST_HEAD(&lsn->silent);
 	INIT_LIST_HEAD(&lsn->waiting);
 	INIT_LIST_HEAD(&lsn->ready);

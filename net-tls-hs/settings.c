@@ -273,7 +273,8 @@ int tls_hs_set_settings(struct tls_hs_listener *lsn, struct sock *sk,
 		if (conf->settings.flags & TLS_HS_F_NO_FALLBACK)
 			tls_hs_listener_guard(lsn, sk);
 		rcu_assign_pointer(lsn->conf, conf);
-		tls_hs_listener_activate(lsn, sk);
+		if (!old)
+			tls_hs_listener_activate(lsn, sk);
 	} else {
 		old = conf;
 	}
