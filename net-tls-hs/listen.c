@@ -267,6 +267,9 @@ static struct tls_hs *tls_hs_wait_ready(struct tls_hs_listener *lsn,
 		timeo = schedule_timeout(timeo);
 	}
 	finish_wait(&lsn->wait, &wait);
+	/* What has woken us may have been for a child that came behind. */
+	if (hs && READ_ONCE(lsn->nr_ready) && wq_has_sleeper(&lsn->wait))
+		wake_up_interruptible(&lsn->wait);
 	arg->is_empty = is_empty;
 	arg->err = hs ? 0 : err;
 	return hs;
