@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 #include <net/tcp.h>
 #include <net/tls_prot.h>
+#include <trace/events/sock.h>
 
 #include "../tls.h"
 #include "drive.h"
@@ -138,6 +139,8 @@ static struct tls_hs *tls_hs_of(const struct sock *sk)
 static void tls_hs_data_ready(struct sock *sk)
 {
 	struct tls_hs *hs = tls_hs_of(sk);
+
+	trace_sk_data_ready(sk);
 
 	if (hs && tls_hs_has_news(hs))
 		tls_hs_queue(hs);

@@ -35,6 +35,7 @@
 #include <linux/slab.h>
 #include <net/inet_common.h>
 #include <net/tcp.h>
+#include <trace/events/sock.h>
 
 #include "../tls.h"
 #include "handshake.h"
@@ -96,6 +97,8 @@ void tls_hs_listener_put(struct tls_hs_listener *lsn)
 static void tls_hs_listen_data_ready(struct sock *sk)
 {
 	struct tls_hs_listener *lsn;
+
+	trace_sk_data_ready(sk);
 
 	rcu_read_lock();
 	lsn = tls_hs_listener_of(sk);
@@ -200,7 +203,7 @@ void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk)
 void tls_hs_clone(const struct request_sock *req, struct sock *newsk, gfp_t gfp)
 {
 	struct inet_connection_sock *icsk = inet_csk(newsk);
-	struct tls_context *ctx = rcu_access_pointer(icsk->icsk_ulp_data);
+	struct tls_context *ctx = tls_get_ctx(newsk);
 	struct tls_hs_listener *lsn = ctx ? ctx->hs_listener : NULL;
 
 	icsk->icsk_ulp_ops = NULL;
@@ -399,6 +402,8 @@ static bool tls_hs_convert(struct socket *sock)
 		tls_hs_stop_listening(lsn, sk, true);
 		ctx->tx_max_payload_len = TLS_MAX_PAYLOAD_SIZE;
 		update_sk_prot(sk, ctx);
+		/* See tls_hs_listen_attach(); kTLS copies. */
+		clear_bit(SOCK_SUPPORT_ZC, &sock->flags);
 	}
 	release_sock(sk);
 	return READ_ONCE(sock->ops) != tls_hs_listen_ops[tls_hs_family(sk)];
