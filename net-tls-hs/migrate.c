@@ -167,8 +167,8 @@ void tls_hs_stop_listening(struct tls_hs_listener *lsn, struct sock *sk,
 	spin_unlock_bh(&lsn->lock);
 	if (release) {
 		/* Nobody makes it the biggest any more; before RCU frees it. */
-		cmpxchg((struct tls_hs_listener **)&tls_hs_net(lsn->net)->biggest,
-			lsn, NULL);
+		cmpxchg(&tls_hs_net(lsn->net)->biggest, RCU_INITIALIZER(lsn),
+			NULL);
 		if (timer_delete(&lsn->retry))
 			tls_hs_listener_put(lsn);
 	}
