@@ -372,7 +372,8 @@ static void tls_hs_thread_work(struct kthread_work *work)
 		hs = tls_hs_next_in_turn(c);
 		if (hs)
 			tls_hs_run_thread(hs, &c->thread);
-		cond_resched();
+		/* Clients decide whether the thread ever sleeps. */
+		cond_resched_tasks_rcu_qs();
 	} while (hs || !llist_empty(&c->jobs));
 }
 
