@@ -394,8 +394,8 @@ static void tls_hs_free_buffers(void)
 		c = &per_cpu(tls_hs_cpu, cpu);
 		kvfree(c->flows);
 		c->flows = NULL;
-		tls_hs_buffers_free(&per_cpu(tls_hs_cpu.softirq.buffers, cpu));
-		tls_hs_buffers_free(&per_cpu(tls_hs_cpu.thread.buffers, cpu));
+		tls_hs_buffers_free(&c->softirq.buffers);
+		tls_hs_buffers_free(&c->thread.buffers);
 	}
 }
 
@@ -443,11 +443,10 @@ static int tls_hs_prepare_cpus(void)
 		c->flows = kvzalloc_node(sizeof(*c->flows), GFP_KERNEL, node);
 		if (!c->flows)
 			return -ENOMEM;
-		if (!tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.softirq.buffers,
-						   cpu), node) ||
-		    !tls_hs_buffers_alloc(&per_cpu(tls_hs_cpu.thread.buffers,
-						   cpu), node))
+		if (!tls_hs_buffers_alloc(&c->softirq.buffers, node) ||
+		    !tls_hs_buffers_alloc(&c->thread.buffers, node))
 			return -ENOMEM;
+		c->softirq.buffers.in_softirq = true;
 	}
 	/* Runs for those that are online now. */
 	rc = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "net/tls:handshake",

@@ -546,7 +546,7 @@ static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 	struct tls_hs_ticket_keys *own;
 	struct tls_hs_use use = {
 		.look = &hs->look,
-		.in_softirq = in_softirq(),
+		.in_softirq = buffers->in_softirq,
 	};
 	struct tls_hs_keys *keys = tls_hs_conf_get_keys(conf);
 	const struct tls_hs_call call = {

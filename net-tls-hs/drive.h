@@ -20,11 +20,13 @@ struct tls_hs_scratch;
  * @in: copy of the unread part of a receive queue
  * @out: the engine's answer
  * @scratch: the engine's working memory
+ * @in_softirq: the work runs in softirq
  */
 struct tls_hs_buffers {
 	u8 *in;
 	u8 *out;
 	struct tls_hs_scratch *scratch;
+	bool in_softirq;
 };
 
 /* drive.c */
