@@ -31,7 +31,8 @@
  * @work: tells the user
  * @done: function of a user in the kernel, or %NULL
  * @data: its argument
- * @own_ulp: the user has not set the ULP: it goes when the handshake fails
+ * @own_ulp: the user has not set the ULP: it goes when the handshake fails,
+ *	unless there is a key that tls_sk_proto_close() has to take away
  * @over: it has ended or been cancelled; under the socket lock
  */
 struct tls_hs_connected {
@@ -89,7 +90,7 @@ static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct socket *sock = sk->sk_socket;
 
-	if (own_ulp && !ctx->hs_keys) {
+	if (own_ulp && ctx->tx_conf == TLS_BASE && ctx->rx_conf == TLS_BASE) {
 		write_lock_bh(&sk->sk_callback_lock);
 		rcu_assign_pointer(icsk->icsk_ulp_data, NULL);
 		WRITE_ONCE(sk->sk_prot, ctx->sk_proto);
