@@ -247,16 +247,19 @@ bool tls_server_handshake_cancel(struct sock *sk)
 EXPORT_SYMBOL_GPL(tls_server_handshake_cancel);
 
 /**
- * tls_hs_close_connected - a socket is being closed
+ * tls_hs_close_connected - a socket with the ULP is being closed
  * @sk: the socket
- * @ctx: its context
  *
- * Context: process.
+ * The socket lock decides between it and the work that ends a handshake, which
+ * may be installing keys, or taking away the ULP that it has set.
+ *
+ * Context: process, takes the socket lock.
+ * Return: the context, or %NULL if the socket has not got the ULP any more.
  */
-void tls_hs_close_connected(struct sock *sk, struct tls_context *ctx)
+struct tls_context *tls_hs_close_connected(struct sock *sk)
 {
-	if (READ_ONCE(ctx->hs))
-		tls_hs_cancel(sk, true);
+	tls_hs_cancel(sk, true);
+	return tls_get_ctx(sk);
 }
 
 /* Wait until the socket's handshake is over, up to @timeo jiffies. */
