@@ -5,7 +5,9 @@
  *
  * An accept() that was about to begin when TLS_HS was set, or another listener of
  * the group without TLS_HS, may take a child from TCP's queue before the pump does.
- * The first use of such a child aborts it: nobody serves plain text.
+ * The first send or receive aborts it: nobody serves plain text.  splice() and
+ * TCP_ZEROCOPY_RECEIVE, which do not ask struct proto, may still take what the
+ * client has sent.
  */
 
 #include <linux/module.h>
