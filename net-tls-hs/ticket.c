@@ -47,12 +47,14 @@ static void tls_hs_tickets_rotate(struct work_struct *work)
 	old = rcu_dereference_protected(tn->ticket_keys, 1);
 	if (lifetime) {
 		keys = kzalloc_obj(*keys, GFP_KERNEL);
-		if (keys) {
-			get_random_bytes(&keys->keys[0], sizeof(keys->keys[0]));
-			keys->nr = 1;
-			refcount_set(&keys->refs, 1);
+		if (!keys) {
+			schedule_delayed_work(&tn->ticket_work, HZ);
+			return;
 		}
-		if (keys && old)
+		refcount_set(&keys->refs, 1);
+		get_random_bytes(&keys->keys[0], sizeof(keys->keys[0]));
+		keys->nr = 1;
+		if (old)
 			keys->keys[keys->nr++] = old->keys[0];
 		schedule_delayed_work(&tn->ticket_work,
 				      (unsigned long)lifetime * HZ);
