@@ -434,6 +434,8 @@ int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
 
 	if (optlen < TLS_HS_KEY_UPDATE_SIZE_VER0)
 		return -EINVAL;
+	if (optlen > PAGE_SIZE)
+		return -E2BIG;
 	rc = copy_struct_from_sockptr(&update, sizeof(update), optval, optlen);
 	if (rc)
 		return rc;
