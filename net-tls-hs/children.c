@@ -387,6 +387,7 @@ void tls_hs_child_enlist(struct tls_hs *hs, u8 place)
  * @hs: the child's handshake
  *
  * Context: any, the lock of the listener is held.
+ * Return: whether it is.
  */
 bool tls_hs_child_is_stale(const struct tls_hs_listener *lsn,
 			   const struct tls_hs *hs)

@@ -741,6 +741,7 @@ static void tls_hs_rearm(struct tls_hs *hs)
  * @hs: the handshake
  *
  * Context: any.
+ * Return: whether nothing is to be done for it any more.
  */
 bool tls_hs_is_over(const struct tls_hs *hs)
 {

@@ -196,6 +196,7 @@ static struct sock *tls_hs_tcp_accept(struct sock *sk)
  * @sk: the listener's socket
  *
  * Context: any.
+ * Return: whether TCP's accept queue is empty.
  */
 bool tls_hs_tcp_queue_empty(const struct sock *sk)
 {
