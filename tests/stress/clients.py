@@ -2,6 +2,7 @@
 """Clients that end in a state of their choice, or stay in it for a while."""
 
 import socket
+import ssl
 import time
 
 from world import PLAIN, PLACES, abort, tls13, tls_hs
@@ -150,6 +151,73 @@ def client(world, number):
             close(rng, entry[1])
 
 
+def engine(rng):
+    """What OpenSSL's client needs; the sessions that it has got."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if rng.random() < 0.5:
+        context.set_alpn_protocols(["h2"])
+    return context, []
+
+
+def talk(world, rng, sock, context, sessions):
+    """A handshake, and mostly a request and its answer."""
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(
+        received, sent, server_hostname=rng.choice(("ecdsa.test", "rsa.test", "sni.test")),
+        session=rng.choice(sessions) if sessions and rng.random() < 0.3 else None)
+
+    def until_done(func, *args):
+        while True:
+            try:
+                return func(*args)
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                if sent.pending:
+                    sock.sendall(sent.read())
+            # Through the socket that looks for plain text.
+            data = sock.recv(65536)
+            if not data:
+                raise ConnectionResetError("FIN")
+            received.write(data)
+
+    until_done(tls.do_handshake)
+    world.count("handshakes, resumed" if tls.session_reused else "handshakes, OpenSSL")
+    if rng.random() < 0.2:
+        return
+    until_done(tls.write, b"request")
+    until_done(tls.read, 100)
+    world.count("answers, OpenSSL")
+    if tls.session and tls.session.has_ticket:
+        sessions.append(tls.session)
+        del sessions[:-5]
+
+
+def openssl(world, number):
+    """OpenSSL instead of Python: where the machine is slow most handshakes are of this one."""
+    rng = world.rng(f"OpenSSL {number}")
+    context, sessions = engine(rng)
+    while world.running():
+        place = rng.choice(PLACES)
+        before = world.look(place)
+        if not before[0]:
+            world.sleep(0.01)
+            continue
+        sock = Socket(world)
+        sock.settimeout(0.5 * world.slow)
+        try:
+            sock.connect(("127.0.0.1", before[0]))
+            sock.strict = before == world.look(place) and not before[1]
+            talk(world, rng, sock, context, sessions)
+        except OSError:
+            # ssl.SSLError is one as well.
+            world.count("OpenSSL saw an end")
+        close(rng, sock)
+
+
 def bursts(world):
     """Many clients at once that say nothing, half of something, or what is answered."""
     rng = world.rng("bursts")
@@ -180,4 +248,4 @@ def bursts(world):
         world.sleep(rng.uniform(0, 0.3))
 
 
-__all__ = ["client", "bursts", "Socket", "hello", "tls_hs"]
+__all__ = ["client", "openssl", "bursts", "Socket", "hello", "tls_hs"]

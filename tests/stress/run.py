@@ -51,6 +51,7 @@ def roles(world):
            ("connected", others.connected), ("namespaces", others.namespaces),
            ("readers", netlink.readers), ("destroyer", netlink.destroyer),
            ("bursts", clients.bursts)]
+    out += [("openssl", clients.openssl, i) for i in range(2)]
     return out + [("client", clients.client, i) for i in range(world.clients)]
 
 
