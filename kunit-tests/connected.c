@@ -288,6 +288,23 @@ static void cancel_loses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, f->calls);
 }
 
+/* Another connection in place of the last one. */
+static void another(struct kunit *test)
+{
+	struct tls_hs_fixture *f = test->priv;
+
+	if (f->server)
+		sock_release(f->server);
+	sock_release(f->client);
+	f->server = NULL;
+	f->client = NULL;
+	f->calls = 0;
+	reinit_completion(&f->done);
+	f->conf = fixture_conf(test, 5000);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->conf));
+	KUNIT_ASSERT_EQ(test, 0, fixture_connect(f));
+}
+
 /* Either the one or the other, whatever comes first. */
 static void cancel_or_done(struct kunit *test)
 {
@@ -296,17 +313,8 @@ static void cancel_or_done(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 50; i++) {
-		if (i) {
-			sock_release(f->server);
-			sock_release(f->client);
-			f->server = NULL;
-			f->client = NULL;
-			f->calls = 0;
-			reinit_completion(&f->done);
-			f->conf = fixture_conf(test, 5000);
-			KUNIT_ASSERT_FALSE(test, IS_ERR(f->conf));
-			KUNIT_ASSERT_EQ(test, 0, fixture_connect(f));
-		}
+		if (i)
+			another(test);
 		start(test);
 		client_sends(test, "garbage that is no record", 25);
 		if (i & 1)
@@ -370,6 +378,28 @@ static void server_closes(struct kunit *test)
 	f->server = NULL;
 	msleep(20);
 	KUNIT_EXPECT_EQ(test, 0, f->calls);
+}
+
+/* The same while the handshake fails, or falls back: done() may be under way. */
+static void server_closes_meanwhile(struct kunit *test)
+{
+	struct tls_hs_fixture *f = test->priv;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (i)
+			another(test);
+		start(test);
+		if (i & 1)
+			client_sends(test, hello12, sizeof(hello12));
+		else
+			client_sends(test, "garbage that is no record", 25);
+		udelay(5 * i);
+		sock_release(f->server);
+		f->server = NULL;
+		msleep(20);
+		KUNIT_EXPECT_LE(test, f->calls, 1);
+	}
 }
 
 static void only_once(struct kunit *test)
@@ -465,6 +495,7 @@ static struct kunit_case tls_hs_connected_cases[] = {
 	KUNIT_CASE(timeout),
 	KUNIT_CASE(client_closes),
 	KUNIT_CASE(server_closes),
+	KUNIT_CASE(server_closes_meanwhile),
 	KUNIT_CASE(only_once),
 	KUNIT_CASE(nic_gets_no_keys),
 	{}
