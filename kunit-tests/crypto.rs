@@ -4,7 +4,7 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_crypto))]
 mod tests {
-    use crate::crypto::{AeadAlg, BadTag, Crypto, HashAlg};
+    use crate::engine::crypto::{AeadAlg, BadShare, BadTag, Crypto, HashAlg, P256Key, SignError};
     use crate::tests::{hex, Platform};
 
     /// FIPS 180-4, examples of NIST: "abc".
@@ -26,42 +26,6 @@ mod tests {
             "8086072ba1e7cc2358baeca134c825a7"
         ));
         assert!(Platform::hash_final(hash) == want);
-    }
-
-    /// FIPS 202, examples of NIST and its vectors for an empty message.
-    #[test]
-    fn sha3() {
-        let mut out = [0; 32];
-        Platform::sha3_256(b"", &mut out);
-        let want: [u8; 32] =
-            hex("a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a");
-        assert!(out == want);
-
-        let mut out = [0; 64];
-        Platform::sha3_512(b"", &mut out);
-        let want: [u8; 64] = hex(concat!(
-            "a69f73cca23a9ac5c8b567dc185a756e97c982164fe25859e0d1dcc1475c80a6",
-            "15b2123af1f5f94c11e3e9402c3ac558f500199d95b6d3e301758586281dcd26"
-        ));
-        assert!(out == want);
-    }
-
-    /// The same for SHAKE, whose output may be taken in parts.
-    #[test]
-    fn shake() {
-        let mut out = [0; 32];
-        Platform::shake256(b"", &mut out);
-        let want: [u8; 32] =
-            hex("46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762f");
-        assert!(out == want);
-
-        let mut shake = Platform::shake128(b"");
-        let (start, end) = out.split_at_mut(5);
-        Platform::shake128_squeeze(&mut shake, start);
-        Platform::shake128_squeeze(&mut shake, end);
-        let want: [u8; 32] =
-            hex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26");
-        assert!(out == want);
     }
 
     /// RFC 4231, test case 2.
@@ -181,26 +145,51 @@ mod tests {
         assert!(Platform::aead_key(AeadAlg::ChaCha20Poly1305, &[0; 31]).is_none());
     }
 
-    /// RFC 8448, section 3: the key exchange, from both sides.
+    /// What is agreed on with the base point is the public key (RFC 7748, section 6.1).
     #[test]
     fn x25519() {
-        let client: [u8; 32] =
-            hex("49af42ba7f7994852d713ef2784bcbcaa7911de26adc5642cb634540e7ea5005");
-        let client_public: [u8; 32] =
-            hex("99381de560e4bd43d23d8e435a7dbafeb3c06e51c13cae4d5413691e529aaf2c");
-        let server: [u8; 32] =
-            hex("b1580eeadf6dd589b8ef4f2d5652578cc810e9980191ec8d058308cea216a21e");
-        let server_public: [u8; 32] =
-            hex("c9828876112095fe66762bdbf7c672e156d6cc253b833df1dd69b1b04e751f0f");
-        let want: [u8; 32] =
-            hex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d");
-        let mut out = [0; 32];
-        Platform::x25519_base(&mut out, &client);
-        assert!(out == client_public);
-        Platform::x25519_base(&mut out, &server);
-        assert!(out == server_public);
-        assert!(Platform::x25519(&mut out, &client, &server_public) && out == want);
-        assert!(Platform::x25519(&mut out, &server, &client_public) && out == want);
+        let mut base = [0; 32];
+        base[0] = 9;
+        let (mut a, mut b, mut shared) = ([0; 32], [0; 32], [0; 32]);
+        assert!(Platform::x25519(&base, &mut a, &mut shared).is_ok() && a == shared);
+        assert!(Platform::x25519(&base, &mut b, &mut shared).is_ok() && b == shared);
+        assert!(a != b);
+    }
+
+    /// The base point of P-256 (SP 800-186, section 3.2.1.3), an uncompressed point.
+    const P256_BASE: [u8; 65] = hex(concat!(
+        "04",
+        "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
+        "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    ));
+
+    /// What is agreed on with the base point is the public key's x coordinate.
+    #[test]
+    fn p256() {
+        let (mut a, mut b, mut shared) = ([0; 65], [0; 65], [0; 32]);
+        assert!(Platform::p256_ecdh(&P256_BASE, &mut a, &mut shared).is_ok());
+        assert!(a[0] == 4 && a[1..33] == shared);
+        assert!(Platform::p256_ecdh(&P256_BASE, &mut b, &mut shared).is_ok());
+        assert!(b[1..33] == shared && a != b);
+        a[64] ^= 1;
+        assert!(Platform::p256_ecdh(&a, &mut b, &mut shared) == Err(BadShare));
+    }
+
+    /// Private keys from 1 to the order less 1.
+    #[test]
+    fn p256_private_keys() {
+        const ORDER: [u8; 32] =
+            hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+        let public = |bytes: &[u8]| Platform::p256_public_key(&P256Key::new(bytes)?);
+        assert!(public(&[1]) == Some(P256_BASE));
+        let mut last = ORDER;
+        last[31] -= 1;
+        assert!(public(&last).is_some_and(|p| p[1..33] == P256_BASE[1..33] && p != P256_BASE));
+        for bad in [&[][..], &[0; 32], &ORDER, &[1; 33]] {
+            assert!(public(bad).is_none());
+        }
+        let key = P256Key::new(&ORDER).unwrap();
+        assert!(Platform::p256_ecdsa_sign(&key, &[7; 32], &mut [0; 72]) == Err(SignError));
     }
 
     /// All points of small order that there are, as Project Wycheproof has them, with and without
@@ -217,11 +206,11 @@ mod tests {
             "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
         ];
 
-        let mut out = [0; 32];
+        let (mut public, mut out) = ([0; 32], [0; 32]);
         for point in &POINTS {
             let mut point: [u8; 32] = hex(point);
             for _ in 0..2 {
-                assert!(!Platform::x25519(&mut out, &[0x5a; 32], &point));
+                assert!(Platform::x25519(&point, &mut public, &mut out) == Err(BadShare));
                 assert!(out == [0; 32]);
                 point[31] ^= 0x80;
             }

@@ -2,6 +2,7 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_identity))]
 mod tests {
+    use crate::engine::crypto::{Crypto, P256Key};
     use crate::engine::policy::chain::{is_issued_by, Signatures};
     use crate::engine::policy::identity::{find_name, select, sort_names, NameEntry};
     use crate::engine::policy::identity::{
@@ -14,7 +15,6 @@ mod tests {
     use crate::engine::wire::names::Scheme::{
         self, EcdsaSecp256r1Sha256 as Ecdsa, RsaPssRsaeSha256 as Rsa,
     };
-    use crate::p256;
     use crate::tests::{hex, Platform};
 
     /// A certificate of OpenSSL for example.org, *.Example.net and 127.0.0.1.
@@ -68,8 +68,8 @@ mod tests {
         let (PublicKey::P256(point), PrivateKey::P256(scalar)) = keys else {
             return;
         };
-        let key = p256::PrivateKey::from_be_bytes(scalar);
-        assert!(key.is_some_and(|k| k.public_key::<Platform>() == **point));
+        let key = P256Key::new(scalar).unwrap();
+        assert!(Platform::p256_public_key(&key).is_some_and(|public| public == **point));
         let mut names = payload.dns_names();
         assert!(names.next() == Some(b"example.org"));
         assert!(names.next() == Some(b"*.Example.net"));

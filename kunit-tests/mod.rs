@@ -9,22 +9,14 @@ use crate::kcrypto::LibCrypto as Platform;
 use crate::host_crypto::HostCrypto as Platform;
 
 mod alpn;
-#[cfg(CONFIG_TLS_HANDSHAKE_BENCHMARK)]
-mod benchmark;
 mod certificate;
 mod crypto;
 mod identity;
 mod key_exchange;
 mod key_schedule;
-mod mlkem;
-mod mlkem_vector;
-mod p256;
-mod p256_nist;
 mod post_handshake;
 mod record;
 mod record_limit;
-mod rsa;
-mod rsa_vector;
 mod session;
 
 /// Zeroed memory for a type of which zeroes are a valid value.

@@ -2,6 +2,7 @@
 
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_session))]
 mod tests {
+    use crate::engine::crypto::P256Key;
     use crate::engine::keys::ticket::Tickets;
     use crate::engine::policy::fallback::Fallback;
     use crate::engine::policy::settings::{flag_bits, version_bits};
@@ -13,7 +14,6 @@ mod tests {
     use crate::engine::wire::alert::Alert;
     use crate::engine::wire::alpn::Protocols;
     use crate::engine::wire::certificate::Staples;
-    use crate::p256;
     use crate::tests::{hex, zeroed, Platform};
     use core::cell::Cell;
 
@@ -31,7 +31,7 @@ mod tests {
     };
 
     /// One P-256 identity, named "a".
-    struct One(p256::PrivateKey);
+    struct One(P256Key);
 
     impl Identities for One {
         fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
@@ -120,9 +120,9 @@ mod tests {
     /// What becomes of some bytes at the beginning of a connection.
     fn advance(config: &Config<'_>, input: &mut [u8]) -> Option<Step> {
         let mut out = zeroed::<[u8; 1024]>()?;
-        let mut scratch = zeroed::<Scratch>()?;
+        let mut scratch = zeroed::<Scratch<Platform>>()?;
         let mut session = Session::new();
-        let one = One(p256::PrivateKey::from_be_bytes(&[5])?);
+        let one = One(P256Key::new(&[5])?);
         Some(session.advance::<Platform>(config, &one, input, &mut out[..], &mut scratch))
     }
 
@@ -435,8 +435,8 @@ mod tests {
         ] {
             let (Some(mut out), Some(mut scratch), Some(key)) = (
                 zeroed::<[u8; 1024]>(),
-                zeroed::<Scratch>(),
-                p256::PrivateKey::from_be_bytes(&[5]),
+                zeroed::<Scratch<Platform>>(),
+                P256Key::new(&[5]),
             ) else {
                 return;
             };
@@ -647,8 +647,8 @@ mod tests {
         for (hello, want) in cases {
             let (Some(mut out), Some(mut scratch), Some(key)) = (
                 zeroed::<[u8; 1024]>(),
-                zeroed::<Scratch>(),
-                p256::PrivateKey::from_be_bytes(&[5]),
+                zeroed::<Scratch<Platform>>(),
+                P256Key::new(&[5]),
             ) else {
                 return;
             };
@@ -707,8 +707,8 @@ mod tests {
         ] {
             let (Some(mut out), Some(mut scratch), Some(key)) = (
                 zeroed::<[u8; 1024]>(),
-                zeroed::<Scratch>(),
-                p256::PrivateKey::from_be_bytes(&[5]),
+                zeroed::<Scratch<Platform>>(),
+                P256Key::new(&[5]),
             ) else {
                 return;
             };
@@ -782,8 +782,8 @@ mod tests {
     fn refused_identity() {
         let (Some(mut out), Some(mut scratch), Some(key)) = (
             zeroed::<[u8; 1024]>(),
-            zeroed::<Scratch>(),
-            p256::PrivateKey::from_be_bytes(&[5]),
+            zeroed::<Scratch<Platform>>(),
+            P256Key::new(&[5]),
         ) else {
             return;
         };
@@ -854,8 +854,8 @@ mod tests {
         for (bytes, want) in cases {
             let (Some(mut out), Some(mut scratch), Some(key)) = (
                 zeroed::<[u8; 1024]>(),
-                zeroed::<Scratch>(),
-                p256::PrivateKey::from_be_bytes(&[5]),
+                zeroed::<Scratch<Platform>>(),
+                P256Key::new(&[5]),
             ) else {
                 return;
             };

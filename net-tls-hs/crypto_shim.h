@@ -7,9 +7,8 @@
 #define _NET_TLS_HANDSHAKE_CRYPTO_SHIM_H
 
 #include <crypto/aes-gcm.h>
-#include <crypto/chacha.h>
+#include <crypto/chacha20poly1305.h>
 #include <crypto/sha2.h>
-#include <crypto/sha3.h>
 #include <linux/types.h>
 
 /* A running SHA-256 or SHA-384. */
@@ -44,7 +43,7 @@ struct tls_hs_aead_key {
 	bool chacha;
 	union {
 		struct aes_gcm_key gcm;
-		u8 raw[CHACHA_KEY_SIZE];
+		u8 raw[CHACHA20POLY1305_KEY_SIZE];
 	};
 };
 
@@ -68,13 +67,7 @@ int tls_hs_aead_open(const struct tls_hs_aead_key *key, const u8 *nonce,
 		     const u8 *aad, size_t aad_len, u8 *buf, size_t len,
 		     const u8 *tag);
 
-void tls_hs_shake128_init(struct shake_ctx *shake, const u8 *data, size_t len);
-
-void tls_hs_x25519_base(u8 *public, const u8 *secret);
-bool tls_hs_x25519(u8 *shared, const u8 *secret, const u8 *peer);
+bool tls_hs_x25519(const u8 *peer, u8 *public, u8 *shared);
 void tls_hs_random(u8 *buf, size_t len);
-bool tls_hs_cpu_has_adx(void);
-bool tls_hs_avx2_begin(void);
-void tls_hs_avx2_end(void);
 
 #endif /* _NET_TLS_HANDSHAKE_CRYPTO_SHIM_H */

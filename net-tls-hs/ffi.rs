@@ -176,7 +176,7 @@ unsafe fn advance(
             CallIdentities::new(call),
             core::slice::from_raw_parts_mut(call.in_, call.in_len),
             core::slice::from_raw_parts_mut(call.out, call.out_len),
-            &mut *call.scratch.cast::<Scratch>(),
+            &mut *call.scratch.cast::<Scratch<LibCrypto>>(),
         )
     };
     // It has been checked when it was set.
@@ -546,5 +546,5 @@ pub unsafe extern "C" fn tls_hs_session_alpn(
 /// None; `unsafe` because of the declaration in C.
 #[export]
 pub unsafe extern "C" fn tls_hs_scratch_size() -> usize {
-    size_of::<Scratch>()
+    size_of::<Scratch<LibCrypto>>()
 }

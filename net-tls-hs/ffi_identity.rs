@@ -4,6 +4,7 @@
 //!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
+use crate::engine::crypto::{Crypto, P256Key, RsaKey, RsaKeyError};
 use crate::engine::ct::wipe_stack;
 use crate::engine::keys::ticket;
 use crate::engine::policy::chain::{is_issued_by, Signatures};
@@ -14,7 +15,6 @@ use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::der::Der;
 use crate::engine::wire::names::Scheme;
 use crate::kcrypto::LibCrypto;
-use crate::{p256, rsa};
 use kernel::alloc::flags::GFP_KERNEL_ACCOUNT;
 use kernel::alloc::AllocError;
 use kernel::bindings;
@@ -25,8 +25,8 @@ use kernel::types::ForeignOwnable;
 
 /// A private key that owns its memory.
 enum OwnedKey {
-    P256(p256::PrivateKey),
-    Rsa(KBox<rsa::PrivateKey>),
+    P256(P256Key),
+    Rsa(KBox<RsaKey>),
 }
 
 impl OwnedKey {
@@ -140,21 +140,22 @@ fn names_of(payload: &Payload<'_>) -> Result<KVec<u8>, AllocError> {
 fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
     match (&payload.private, &payload.public) {
         (identity::PrivateKey::P256(scalar), identity::PublicKey::P256(point)) => {
-            let key = p256::PrivateKey::from_be_bytes(scalar).ok_or(IdentityError::BadKey)?;
-            if key.public_key::<LibCrypto>() != **point {
+            let key = P256Key::new(scalar).ok_or(IdentityError::BadKey)?;
+            let public = LibCrypto::p256_public_key(&key).ok_or(IdentityError::BadKey)?;
+            if public != **point {
                 return Err(IdentityError::Mismatch.into());
             }
             Ok(OwnedKey::P256(key))
         }
-        (identity::PrivateKey::Rsa(components), identity::PublicKey::Rsa { n, e }) => {
-            let key = KBox::<rsa::PrivateKey>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-            // SAFETY: The memory is zeroed, and zeroes are a valid `rsa::PrivateKey`.
+        (identity::PrivateKey::Rsa(numbers), identity::PublicKey::Rsa { n, e }) => {
+            let key = KBox::<RsaKey>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+            // SAFETY: The memory is zeroed, and zeroes are a valid `RsaKey`.
             let mut key = unsafe { key.assume_init() };
-            key.init(components).map_err(|e| match e {
-                rsa::KeyError::UnsupportedSize => IdentityError::UnsupportedSize,
-                rsa::KeyError::Inconsistent => IdentityError::BadKey,
+            LibCrypto::rsa_key(&mut key, numbers).map_err(|e| match e {
+                RsaKeyError::UnsupportedSize => IdentityError::UnsupportedSize,
+                RsaKeyError::Inconsistent => IdentityError::BadKey,
             })?;
-            if components.n != *n || components.e != *e {
+            if numbers.n != *n || numbers.e != *e {
                 return Err(IdentityError::Mismatch.into());
             }
             check_rsa(&key)?;
@@ -164,14 +165,15 @@ fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
     }
 }
 
-/// Signs something: a signature that does not verify never leaves [`rsa::sign_pss`].
+/// Signs something: `rsa_pss_sign()` returns no signature that does not verify.
 #[inline(never)]
-fn check_rsa(key: &rsa::PrivateKey) -> Result<(), Failure> {
-    let scratch = KBox::<rsa::Scratch>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-    // SAFETY: The memory is zeroed, and zeroes are a valid `rsa::Scratch`.
-    let mut scratch = unsafe { scratch.assume_init() };
+fn check_rsa(key: &RsaKey) -> Result<(), Failure> {
+    type Workspace = <LibCrypto as Crypto>::RsaWorkspace;
+    let workspace = KBox::<Workspace>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+    // SAFETY: The memory is zeroed, and zeroes are a valid workspace.
+    let mut workspace = unsafe { workspace.assume_init() };
     let mut signature = [0; 512];
-    rsa::sign_pss::<LibCrypto>(key, &[0; 32], &mut scratch, &mut signature)
+    LibCrypto::rsa_pss_sign(key, &[0; 32], &mut signature, &mut workspace)
         .map_err(|_| IdentityError::BadKey)?;
     Ok(())
 }

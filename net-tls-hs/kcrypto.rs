@@ -4,9 +4,16 @@
 //!
 //! C header: [`net/tls/handshake/crypto_shim.h`](srctree/net/tls/handshake/crypto_shim.h)
 
-use crate::crypto::{AeadAlg, BadTag, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
-use core::mem::MaybeUninit;
+use crate::engine::crypto::{
+    AeadAlg, BadShare, BadTag, Crypto, HashAlg, P256Key, RsaKey, RsaKeyError, RsaNumbers,
+    SignError, MAX_ECDSA_SIGNATURE, MAX_HASH_LEN, MLKEM768_CIPHERTEXT_LEN, MLKEM768_KEY_LEN,
+    NONCE_LEN, P256_POINT_LEN, RSA_KEY_WORDS, SHARED_SECRET_LEN, TAG_LEN, X25519_LEN,
+};
+use core::mem::{size_of, MaybeUninit};
 use kernel::bindings;
+use kernel::error::code::EOPNOTSUPP;
+
+const _: () = assert!(size_of::<bindings::rsa_pss_key>() == 8 * RSA_KEY_WORDS);
 
 /// The kernel's crypto library.
 pub(crate) struct LibCrypto;
@@ -26,8 +33,6 @@ unsafe impl Plain for bindings::tls_hs_hmac_key {}
 unsafe impl Plain for bindings::tls_hs_hmac {}
 // SAFETY: As above.
 unsafe impl Plain for bindings::tls_hs_aead_key {}
-// SAFETY: As above, without the bool.
-unsafe impl Plain for bindings::shake_ctx {}
 
 /// Overwrites a C structure with zeroes.
 fn wipe<T: Plain>(v: &mut T) {
@@ -70,18 +75,14 @@ wiped!(
     AeadKey,
     bindings::tls_hs_aead_key
 );
-wiped!(
-    /// A SHAKE128 with all of its input.
-    Shake128,
-    bindings::shake_ctx
-);
 
 impl Crypto for LibCrypto {
     type Hash = bindings::tls_hs_hash;
     type HmacKey = HmacKey;
     type Hmac = Hmac;
     type AeadKey = AeadKey;
-    type Shake128 = Shake128;
+    type MlKemWorkspace = bindings::mlkem768_encaps_workspace;
+    type RsaWorkspace = bindings::rsa_pss_workspace;
 
     // What returns a context is not inlined: its copy would stay on the caller's stack.
     #[inline(never)]
@@ -210,62 +211,114 @@ impl Crypto for LibCrypto {
         }
     }
 
-    fn sha3_256(data: &[u8], out: &mut [u8; 32]) {
-        // SAFETY: `data` is valid for reads of its length, `out` has the length of the hash.
-        unsafe { bindings::sha3_256(data.as_ptr(), data.len(), out.as_mut_ptr()) }
-    }
-
-    fn sha3_512(data: &[u8], out: &mut [u8; 64]) {
-        // SAFETY: `data` is valid for reads of its length, `out` has the length of the hash.
-        unsafe { bindings::sha3_512(data.as_ptr(), data.len(), out.as_mut_ptr()) }
-    }
-
-    fn shake256(data: &[u8], out: &mut [u8]) {
-        // SAFETY: Both buffers are valid for their lengths.
-        unsafe { bindings::shake256(data.as_ptr(), data.len(), out.as_mut_ptr(), out.len()) }
-    }
-
-    fn shake128(data: &[u8]) -> Shake128 {
-        let mut shake = Shake128(zeroed());
-        // SAFETY: `shake` is valid for writes, and `data` for reads of its length.
-        unsafe { bindings::tls_hs_shake128_init(&mut shake.0, data.as_ptr(), data.len()) };
-        shake
-    }
-
-    fn shake128_squeeze(shake: &mut Shake128, out: &mut [u8]) {
-        // SAFETY: `shake` is initialised, `out` is valid for writes of its length.
-        unsafe { bindings::shake_squeeze(&mut shake.0, out.as_mut_ptr(), out.len()) }
-    }
-
-    fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {
-        // SAFETY: Both arrays have the length that the function expects.
-        unsafe { bindings::tls_hs_x25519_base(public.as_mut_ptr(), secret.as_ptr()) }
-    }
-
-    fn x25519(shared: &mut [u8; 32], secret: &[u8; 32], peer: &[u8; 32]) -> bool {
+    fn x25519(
+        peer: &[u8; X25519_LEN],
+        public: &mut [u8; X25519_LEN],
+        shared: &mut [u8; SHARED_SECRET_LEN],
+    ) -> Result<(), BadShare> {
         // SAFETY: All arrays have the length that the function expects.
-        unsafe { bindings::tls_hs_x25519(shared.as_mut_ptr(), secret.as_ptr(), peer.as_ptr()) }
+        let good = unsafe {
+            bindings::tls_hs_x25519(peer.as_ptr(), public.as_mut_ptr(), shared.as_mut_ptr())
+        };
+        good.then_some(()).ok_or(BadShare)
+    }
+
+    fn p256_ecdh(
+        peer: &[u8; P256_POINT_LEN],
+        public: &mut [u8; P256_POINT_LEN],
+        shared: &mut [u8; SHARED_SECRET_LEN],
+    ) -> Result<(), BadShare> {
+        let (public, shared) = (public.as_mut_ptr(), shared.as_mut_ptr());
+        // SAFETY: All arrays have the length that the function expects.
+        match unsafe { bindings::p256_ecdh_ephemeral(public, shared, peer.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(BadShare),
+        }
+    }
+
+    fn mlkem768_encaps(
+        key: &[u8; MLKEM768_KEY_LEN],
+        ciphertext: &mut [u8; MLKEM768_CIPHERTEXT_LEN],
+        shared: &mut [u8; SHARED_SECRET_LEN],
+        workspace: &mut Self::MlKemWorkspace,
+    ) -> Result<(), BadShare> {
+        let (ciphertext, shared) = (ciphertext.as_mut_ptr(), shared.as_mut_ptr());
+        // SAFETY: All arrays have the length that the function expects, and nobody else uses the
+        // workspace, which is initialised.
+        match unsafe { bindings::mlkem768_encaps_ws(ciphertext, shared, key.as_ptr(), workspace) } {
+            0 => Ok(()),
+            _ => Err(BadShare),
+        }
+    }
+
+    fn p256_public_key(key: &P256Key) -> Option<[u8; P256_POINT_LEN]> {
+        let mut public = [0; P256_POINT_LEN];
+        // SAFETY: Both arrays have the length that the function expects.
+        let rc = unsafe { bindings::p256_public_key(public.as_mut_ptr(), key.as_bytes().as_ptr()) };
+        (rc == 0).then_some(public)
+    }
+
+    fn p256_ecdsa_sign(
+        key: &P256Key,
+        digest: &[u8; 32],
+        signature: &mut [u8; MAX_ECDSA_SIGNATURE],
+    ) -> Result<usize, SignError> {
+        let key = key.as_bytes().as_ptr();
+        // SAFETY: All arrays have the length that the function expects.
+        let rc = unsafe { bindings::p256_ecdsa_sign(signature.as_mut_ptr(), key, digest.as_ptr()) };
+        usize::try_from(rc).map_err(|_| SignError)
+    }
+
+    fn rsa_key(key: &mut RsaKey, numbers: &RsaNumbers<'_>) -> Result<(), RsaKeyError> {
+        let raw = bindings::rsa_pss_raw_key {
+            n: numbers.n.as_ptr(),
+            e: numbers.e.as_ptr(),
+            p: numbers.p.as_ptr(),
+            q: numbers.q.as_ptr(),
+            dp: numbers.dp.as_ptr(),
+            dq: numbers.dq.as_ptr(),
+            qinv: numbers.qinv.as_ptr(),
+            n_len: numbers.n.len(),
+            e_len: numbers.e.len(),
+            p_len: numbers.p.len(),
+            q_len: numbers.q.len(),
+            dp_len: numbers.dp.len(),
+            dq_len: numbers.dq.len(),
+            qinv_len: numbers.qinv.len(),
+        };
+        let key = key.words_mut().as_mut_ptr().cast();
+        // SAFETY: `key` has the size and the alignment of the structure, and each number is valid
+        // for reads of its length.
+        match unsafe { bindings::rsa_pss_preparekey(key, &raw) } {
+            0 => Ok(()),
+            rc if rc == EOPNOTSUPP.to_errno() => Err(RsaKeyError::UnsupportedSize),
+            _ => Err(RsaKeyError::Inconsistent),
+        }
+    }
+
+    fn rsa_pss_sign(
+        key: &RsaKey,
+        digest: &[u8; 32],
+        signature: &mut [u8],
+        workspace: &mut Self::RsaWorkspace,
+    ) -> Result<usize, SignError> {
+        // SAFETY: `key` has the size and the alignment of the structure and is prepared or zeroes,
+        // the buffers are valid for their lengths, and nobody else uses the workspace, which is
+        // initialised.
+        let rc = unsafe {
+            bindings::rsa_pss_sign(
+                signature.as_mut_ptr(),
+                signature.len(),
+                key.words().as_ptr().cast(),
+                digest.as_ptr(),
+                workspace,
+            )
+        };
+        usize::try_from(rc).map_err(|_| SignError)
     }
 
     fn random(buf: &mut [u8]) {
         // SAFETY: `buf` is valid for writes of its length.
         unsafe { bindings::tls_hs_random(buf.as_mut_ptr(), buf.len()) }
-    }
-
-    fn cpu_has_adx() -> bool {
-        // SAFETY: The function has no preconditions.
-        unsafe { bindings::tls_hs_cpu_has_adx() }
-    }
-
-    #[inline(always)]
-    fn with_avx2(run: impl FnOnce()) -> bool {
-        // SAFETY: The function has no preconditions.
-        let free = unsafe { bindings::tls_hs_avx2_begin() };
-        if free {
-            run();
-            // SAFETY: It was begun, and nothing here returns early or panics.
-            unsafe { bindings::tls_hs_avx2_end() };
-        }
-        free
     }
 }

@@ -9,10 +9,11 @@ import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# Folder here -> folder in the kernel.  The order matters: the longest match of a
-# kernel path comes first.
+# Folder here -> folder in the kernel.  A folder inside of another is not a part of it.
 FOLDERS = [
+    ("kunit-tests/lib-crypto", "lib/crypto/tests"),
     ("kunit-tests", "net/tls/handshake/tests"),
+    ("lib-crypto", ""),
     ("net-tls-hs", "net/tls/handshake"),
     ("selftests", "tools/testing/selftests/net"),
     ("Documentation", "Documentation"),
@@ -37,7 +38,9 @@ def folder_files():
     for here, there in FOLDERS:
         root = os.path.join(TOP, here)
         for folder, dirs, files in os.walk(root):
-            dirs[:] = [d for d in dirs if d not in ("__pycache__", "target")]
+            others = [os.path.join(TOP, other) for other, _ in FOLDERS]
+            dirs[:] = [d for d in dirs if d not in ("__pycache__", "target")
+                       and os.path.join(folder, d) not in others]
             for name in files:
                 if any(fnmatch.fnmatch(name, pattern) for pattern in IGNORED):
                     continue

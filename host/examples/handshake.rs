@@ -2,8 +2,8 @@
 //! Counts where the instructions of a server's handshakes go, exactly, with rustls as the client.
 //!
 //! What the platform's crypto library does is told apart by function; of hashes also the number of
-//! compressions, as a hash costs more in a kernel without SHA-NI. "engine" is the rest: P-256, RSA
-//! and ML-KEM, the state machine, messages and records. X25519 is left out, as the host's is not
+//! compressions, as a hash costs more in a kernel without SHA-NI. "engine" is the rest: the
+//! state machine, messages and records. X25519 is left out, as the host's is not
 //! the kernel's. Two tickets are given out.
 //!
 //! `cargo run --release --example handshake [part of a name ...]`
@@ -21,7 +21,7 @@ use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::{p256, rsa, zeroed};
+use tls_handshake_host::zeroed;
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -42,16 +42,24 @@ enum Kind {
     Hmac,
     AeadKey,
     Aead,
-    Sha3,
+    KeyExchange,
+    Signature,
     Random,
 }
 
-const NAMES: [&str; 7] = [
-    "hash", "HMAC key", "HMAC", "AEAD key", "AEAD", "SHA-3", "random",
+const NAMES: [&str; 8] = [
+    "hash",
+    "HMAC key",
+    "HMAC",
+    "AEAD key",
+    "AEAD",
+    "key exchange",
+    "signature",
+    "random",
 ];
 
 std::thread_local! {
-    static PARTS: RefCell<[Part; 7]> = const { RefCell::new([Part { calls: 0, instructions: 0, compressions: 0 }; 7]) };
+    static PARTS: RefCell<[Part; 8]> = const { RefCell::new([Part { calls: 0, instructions: 0, compressions: 0 }; 8]) };
 }
 
 fn metered<T>(kind: Kind, compressions: u64, run: impl FnOnce() -> T) -> T {
@@ -111,7 +119,8 @@ impl Crypto for Metered {
     type HmacKey = Hashed<<Host as Crypto>::HmacKey>;
     type Hmac = Hashed<<Host as Crypto>::Hmac>;
     type AeadKey = <Host as Crypto>::AeadKey;
-    type Shake128 = <Host as Crypto>::Shake128;
+    type MlKemWorkspace = <Host as Crypto>::MlKemWorkspace;
+    type RsaWorkspace = <Host as Crypto>::RsaWorkspace;
 
     fn hash_init(alg: HashAlg) -> Self::Hash {
         Hashed::new(metered(Kind::Hash, 0, || Host::hash_init(alg)), 0, alg)
@@ -164,35 +173,59 @@ impl Crypto for Metered {
     ) -> Result<(), BadTag> {
         metered(Kind::Aead, 0, || Host::aead_open(key, nonce, aad, buf, tag))
     }
-    fn sha3_256(data: &[u8], out: &mut [u8; 32]) {
-        metered(Kind::Sha3, 0, || Host::sha3_256(data, out))
+    fn x25519(
+        peer: &[u8; 32],
+        public: &mut [u8; 32],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        uncounted(|| Host::x25519(peer, public, shared))
     }
-    fn sha3_512(data: &[u8], out: &mut [u8; 64]) {
-        metered(Kind::Sha3, 0, || Host::sha3_512(data, out))
+    fn p256_ecdh(
+        peer: &[u8; 65],
+        public: &mut [u8; 65],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        metered(Kind::KeyExchange, 0, || {
+            Host::p256_ecdh(peer, public, shared)
+        })
     }
-    fn shake256(data: &[u8], out: &mut [u8]) {
-        metered(Kind::Sha3, 0, || Host::shake256(data, out))
+    fn mlkem768_encaps(
+        key: &[u8; MLKEM768_KEY_LEN],
+        ciphertext: &mut [u8; MLKEM768_CIPHERTEXT_LEN],
+        shared: &mut [u8; 32],
+        workspace: &mut Self::MlKemWorkspace,
+    ) -> Result<(), BadShare> {
+        metered(Kind::KeyExchange, 0, || {
+            Host::mlkem768_encaps(key, ciphertext, shared, workspace)
+        })
     }
-    fn shake128(data: &[u8]) -> Self::Shake128 {
-        metered(Kind::Sha3, 0, || Host::shake128(data))
+    fn p256_public_key(key: &P256Key) -> Option<[u8; 65]> {
+        Host::p256_public_key(key)
     }
-    fn shake128_squeeze(shake: &mut Self::Shake128, out: &mut [u8]) {
-        metered(Kind::Sha3, 0, || Host::shake128_squeeze(shake, out))
+    fn p256_ecdsa_sign(
+        key: &P256Key,
+        digest: &[u8; 32],
+        signature: &mut [u8; MAX_ECDSA_SIGNATURE],
+    ) -> Result<usize, SignError> {
+        metered(Kind::Signature, 0, || {
+            Host::p256_ecdsa_sign(key, digest, signature)
+        })
     }
-    fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {
-        uncounted(|| Host::x25519_base(public, secret))
+    fn rsa_key(key: &mut RsaKey, numbers: &RsaNumbers<'_>) -> Result<(), RsaKeyError> {
+        Host::rsa_key(key, numbers)
     }
-    fn x25519(shared: &mut [u8; 32], secret: &[u8; 32], peer: &[u8; 32]) -> bool {
-        uncounted(|| Host::x25519(shared, secret, peer))
+    fn rsa_pss_sign(
+        key: &RsaKey,
+        digest: &[u8; 32],
+        signature: &mut [u8],
+        workspace: &mut Self::RsaWorkspace,
+    ) -> Result<usize, SignError> {
+        metered(Kind::Signature, 0, || {
+            Host::rsa_pss_sign(key, digest, signature, workspace)
+        })
     }
     fn random(buf: &mut [u8]) {
         metered(Kind::Random, 0, || Host::random(buf))
-    }
-    fn cpu_has_adx() -> bool {
-        Host::cpu_has_adx()
-    }
-    fn with_avx2(run: impl FnOnce()) -> bool {
-        Host::with_avx2(run)
     }
 }
 
@@ -200,8 +233,8 @@ impl Crypto for Metered {
 struct One {
     certificate: Vec<u8>,
     digest: [u8; 32],
-    p256: Option<p256::PrivateKey>,
-    rsa: Option<Box<rsa::PrivateKey>>,
+    p256: Option<P256Key>,
+    rsa: Option<Box<RsaKey>>,
     root: Vec<u8>,
 }
 
@@ -256,11 +289,11 @@ fn identity(rsa_bits: Option<usize>) -> One {
         root: issuer.der().to_vec(),
     };
     match &parsed.private {
-        identity::PrivateKey::P256(k) => one.p256 = p256::PrivateKey::from_be_bytes(k),
+        identity::PrivateKey::P256(k) => one.p256 = P256Key::new(k),
         identity::PrivateKey::Rsa(c) => {
             // SAFETY: Zeroes are a valid value.
-            let mut key: Box<rsa::PrivateKey> = unsafe { zeroed() };
-            key.init(c).unwrap();
+            let mut key: Box<RsaKey> = unsafe { zeroed() };
+            HostCrypto::rsa_key(&mut key, c).unwrap();
             one.rsa = Some(key);
         }
     }
@@ -284,7 +317,11 @@ fn client(one: &One, suite: u16, group: u16) -> Arc<rustls::ClientConfig> {
 }
 
 /// A handshake; the server's part of it is counted. Returns whether it was a resumption.
-fn handshake(client: &Arc<rustls::ClientConfig>, one: &One, scratch: &mut Scratch) -> bool {
+fn handshake(
+    client: &Arc<rustls::ClientConfig>,
+    one: &One,
+    scratch: &mut Scratch<Metered>,
+) -> bool {
     let keys = [TicketKey {
         name: [1; 16],
         key: [2; 64],
@@ -352,7 +389,7 @@ fn main() {
         }
         let one = identity(key);
         // SAFETY: Zeroes are a valid value.
-        let mut scratch: Box<Scratch> = unsafe { zeroed() };
+        let mut scratch: Box<Scratch<Metered>> = unsafe { zeroed() };
         let client = client(&one, suite, group);
         for what in ["full", "resumed"] {
             PARTS.with_borrow_mut(|parts| *parts = Default::default());

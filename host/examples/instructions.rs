@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 use tls_handshake_host::count::{counted, so_far};
+use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
 use tls_handshake_host::engine::policy::identity::{
@@ -21,7 +22,7 @@ use tls_handshake_host::engine::wire::certificate_authorities::Authorities;
 use tls_handshake_host::engine::wire::der::Der;
 use tls_handshake_host::engine::wire::names::Scheme;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::{p256, rsa, zeroed};
+use tls_handshake_host::{p256, rsa_pss as rsa, zeroed};
 
 /// Prepares an operation's input and returns the operation.
 type Prepare = fn() -> Box<dyn FnMut()>;
@@ -170,10 +171,10 @@ fn rsa_sign<const BITS: usize>() -> Box<dyn FnMut()> {
     let mut numbers = Der::new(der.as_bytes()).sequence().unwrap();
     let mut next = || numbers.unsigned().unwrap();
     let _version = next();
+    let (n, e, _d) = (next(), next(), next());
     let components = rsa::Components {
-        n: next(),
-        e: next(),
-        d: next(),
+        n,
+        e,
         p: next(),
         q: next(),
         dp: next(),
@@ -220,7 +221,7 @@ fn rsa_sign_rustcrypto<const BITS: usize>() -> Box<dyn FnMut()> {
 struct Names {
     names: Vec<u8>,
     index: Vec<NameEntry>,
-    key: p256::PrivateKey,
+    key: P256Key,
 }
 
 impl Names {
@@ -237,7 +238,7 @@ impl Names {
             names.extend_from_slice(name.as_bytes());
         }
         sort_names(&names, &mut index);
-        let key = p256::PrivateKey::from_be_bytes(&P256_KEY).unwrap();
+        let key = P256Key::new(&P256_KEY).unwrap();
         Names { names, index, key }
     }
 }
@@ -310,7 +311,7 @@ fn answer_to(count: usize, name: &str) -> Box<dyn FnMut()> {
     let names = Names::new(count);
     let hello = client_hello(name);
     // SAFETY: Zeroes are a valid value.
-    let mut scratch = unsafe { zeroed::<Scratch>() };
+    let mut scratch = unsafe { zeroed::<Scratch<HostCrypto>>() };
     let mut out = [0; 2048];
     let config = Config {
         versions: 2,

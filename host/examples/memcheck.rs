@@ -21,7 +21,7 @@ mod common;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tls_handshake_host::engine::ct;
+use tls_handshake_host::engine::crypto::{Crypto, P256Key, RsaKey, RsaNumbers};
 use tls_handshake_host::engine::keys::ticket;
 use tls_handshake_host::engine::policy::identity::{self, Payload};
 use tls_handshake_host::engine::policy::settings::{
@@ -32,7 +32,7 @@ use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::memcheck::{self, classify, declassify};
-use tls_handshake_host::{mlkem, p256, rsa, zeroed};
+use tls_handshake_host::{ct, mlkem, p256, zeroed};
 
 /// Counts what memcheck finds.
 struct Checks {
@@ -115,9 +115,10 @@ fn rsa_sign(payload: &[u8]) {
         bytes
     };
     let [p, q, dp, dq, qinv] = [c.p, c.q, c.dp, c.dq, c.qinv].map(secret);
+    type Workspace = <HostCrypto as Crypto>::RsaWorkspace;
     // SAFETY: Zeroes are a valid value of both.
-    let (mut key, mut scratch) = unsafe { (zeroed::<rsa::PrivateKey>(), zeroed::<rsa::Scratch>()) };
-    let components = rsa::Components {
+    let (mut key, mut workspace) = unsafe { (zeroed::<RsaKey>(), zeroed::<Workspace>()) };
+    let numbers = RsaNumbers {
         p: &p,
         q: &q,
         dp: &dp,
@@ -125,9 +126,9 @@ fn rsa_sign(payload: &[u8]) {
         qinv: &qinv,
         ..*c
     };
-    key.init(&components).unwrap();
+    HostCrypto::rsa_key(&mut key, &numbers).unwrap();
     let mut signature = [0; 512];
-    rsa::sign_pss::<HostCrypto>(&key, &[0x5a; 32], &mut scratch, &mut signature).unwrap();
+    HostCrypto::rsa_pss_sign(&key, &[0x5a; 32], &mut signature, &mut workspace).unwrap();
     black_box(signature);
 }
 
@@ -154,7 +155,7 @@ fn compare() {
 struct One {
     certificate: Vec<u8>,
     digest: [u8; 32],
-    key: p256::PrivateKey,
+    key: P256Key,
 }
 
 impl Identities for One {
@@ -201,7 +202,7 @@ fn handshake(payload: &[u8], suite: u16, group: u16) {
     let one = One {
         digest: ticket::certificate_digest::<HostCrypto>(&certificate),
         certificate,
-        key: p256::PrivateKey::from_be_bytes(&scalar).unwrap(),
+        key: P256Key::new(&scalar).unwrap(),
     };
     let config = Config {
         versions: 2,
@@ -210,7 +211,7 @@ fn handshake(payload: &[u8], suite: u16, group: u16) {
     let mut client = client(parsed.chain, suite, group);
     let mut session = Session::new();
     // SAFETY: Zeroes are a valid value.
-    let mut scratch = unsafe { zeroed::<Scratch>() };
+    let mut scratch = unsafe { zeroed::<Scratch<HostCrypto>>() };
     let mut out = vec![0; 1 << 14];
     let mut queue = Vec::new();
     loop {

@@ -11,18 +11,20 @@
 use std::hint::black_box;
 use std::time::Instant;
 use tls_handshake_host::count::{counted, so_far};
-use tls_handshake_host::engine::crypto;
-use tls_handshake_host::engine::ct;
 use tls_handshake_host::engine::wire::der::Der;
-use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::zeroed;
+use tls_handshake_host::host_platform::{self, HostCrypto};
+use tls_handshake_host::{ct, zeroed};
 
 // With what is private to the kernel's crate.
-#[path = "../../net-tls-hs/p256/mod.rs"]
+#[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
+#[path = "../src/platform/p256.rs"]
+mod platform_p256;
 
-#[path = "../../net-tls-hs/rsa/mod.rs"]
-mod rsa;
+#[path = "../src/platform/rsa_pss.rs"]
+mod platform_rsa_pss;
+#[path = "../../lib-crypto/lib/crypto/rsa_pss/mod.rs"]
+mod rsa_pss;
 
 use p256::field::{Backend, Fe};
 use p256::mont::{add_reduced, Limbs, Residue, N};
@@ -40,12 +42,12 @@ fn best() -> impl Backend {
 
 /// The RSA code that the CPU can run.
 #[cfg(target_arch = "x86_64")]
-fn rsa_code() -> impl rsa::mont::Limbs {
-    rsa::adx::Adx::new::<HostCrypto>().unwrap()
+fn rsa_code() -> impl rsa_pss::mont::Limbs {
+    rsa_pss::adx::Adx::new::<HostCrypto>().unwrap()
 }
 #[cfg(not(target_arch = "x86_64"))]
-fn rsa_code() -> impl rsa::mont::Limbs {
-    rsa::mont::Portable
+fn rsa_code() -> impl rsa_pss::mont::Limbs {
+    rsa_pss::mont::Portable
 }
 
 type Scalar = Residue<N>;
@@ -203,10 +205,10 @@ fn rsa_2048() {
     let mut numbers = Der::new(der.as_bytes()).sequence().unwrap();
     let mut next = || numbers.unsigned().unwrap();
     let _version = next();
-    let components = rsa::Components {
-        n: next(),
-        e: next(),
-        d: next(),
+    let (n, e, _d) = (next(), next(), next());
+    let components = rsa_pss::Components {
+        n,
+        e,
         p: next(),
         q: next(),
         dp: next(),
@@ -216,19 +218,19 @@ fn rsa_2048() {
     // SAFETY: Zeroes are a valid value of each.
     let (mut key, mut scratch, mut n) = unsafe {
         (
-            zeroed::<rsa::PrivateKey>(),
-            zeroed::<rsa::Scratch>(),
-            zeroed::<rsa::mont::Modulus<{ rsa::mont::MAX }>>(),
+            zeroed::<rsa_pss::PrivateKey>(),
+            zeroed::<rsa_pss::Scratch>(),
+            zeroed::<rsa_pss::mont::Modulus<{ rsa_pss::mont::MAX }>>(),
         )
     };
     key.init(&components).unwrap();
     assert!(n.init(components.n, 32));
     let mut signature = [0; 256];
     measure("signature", 1, || {
-        rsa::sign_pss::<HostCrypto>(&key, &[5; 32], &mut scratch, &mut signature).unwrap();
+        rsa_pss::sign_pss::<HostCrypto>(&key, &[5; 32], &mut scratch, &mut signature).unwrap();
     });
     let code = rsa_code();
-    let r = rsa::blind::factor(&rand::random());
+    let r = rsa_pss::blind::factor(&rand::random());
     let (mut a, mut b, mut product) = ([0; 32], [0; 32], [0; 64]);
     a[..2].copy_from_slice(&r);
     measure("  of which its blinding: r^e and 1/r", 1, || {
@@ -236,7 +238,7 @@ fn rsa_2048() {
         n.mul(code, &mut b, &a, n.rr(), &mut product);
         n.pow_public(code, &mut power, &b, 65537, &mut product);
         black_box(power);
-        rsa::blind::invert(&mut power, r, n.m());
+        rsa_pss::blind::invert(&mut power, r, n.m());
         n.mul(code, &mut b, &power, n.rr(), &mut product);
         black_box(b);
     });

@@ -1,39 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-//! [`Crypto`] over well-kept crates, for tests on the host.
+//! [`Crypto`] over well-kept crates and lib/crypto's Rust code, for tests on the host.
 
-use crate::crypto::*;
-use crate::memcheck;
+use crate::engine::crypto::*;
+pub use crate::host_platform::{with_random, without_assembly, HostCrypto};
+use crate::{host_platform, memcheck, mlkem, p256, rsa_pss};
 use aes_gcm::aead::{AeadInPlace, KeyInit};
 use hmac::Mac;
 use sha2::Digest;
-use sha3::digest::{ExtendableOutput, XofReader};
-
-/// The host's crypto library.
-pub struct HostCrypto;
-
-std::thread_local! {
-    static WITHOUT_ASSEMBLY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// Runs something on a CPU that seems not to have what the assembly needs.
-pub fn without_assembly<T>(run: impl FnOnce() -> T) -> T {
-    let before = WITHOUT_ASSEMBLY.replace(true);
-    let result = run();
-    WITHOUT_ASSEMBLY.set(before);
-    result
-}
-
-std::thread_local! {
-    static RANDOM: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
-}
-
-/// Runs something for which these bytes, one after the other, are the random ones. Panics if it
-/// takes more. What it has not taken is returned.
-pub fn with_random<T>(bytes: &[u8], run: impl FnOnce() -> T) -> (T, Vec<u8>) {
-    let before = RANDOM.replace(Some(bytes.to_vec()));
-    let result = run();
-    (result, RANDOM.replace(before).unwrap_or_default())
-}
 
 /// A running hash.
 #[derive(Clone)]
@@ -61,7 +34,8 @@ impl Crypto for HostCrypto {
     type HmacKey = Hmac;
     type Hmac = Hmac;
     type AeadKey = AeadKey;
-    type Shake128 = sha3::Shake128Reader;
+    type MlKemWorkspace = mlkem::Scratch;
+    type RsaWorkspace = rsa_pss::Scratch;
 
     fn hash_init(alg: HashAlg) -> Hash {
         match alg {
@@ -163,75 +137,88 @@ impl Crypto for HostCrypto {
         .map_err(|_| BadTag)
     }
 
-    fn sha3_256(data: &[u8], out: &mut [u8; 32]) {
-        *out = sha3::Sha3_256::digest(data).into();
-    }
-
-    fn sha3_512(data: &[u8], out: &mut [u8; 64]) {
-        *out = sha3::Sha3_512::digest(data).into();
-    }
-
-    fn shake256(data: &[u8], out: &mut [u8]) {
-        sha3::Shake256::digest_xof(data, out);
-    }
-
-    fn shake128(data: &[u8]) -> sha3::Shake128Reader {
-        let mut shake = sha3::Shake128::default();
-        sha3::digest::Update::update(&mut shake, data);
-        shake.finalize_xof()
-    }
-
-    fn shake128_squeeze(shake: &mut sha3::Shake128Reader, out: &mut [u8]) {
-        shake.read(out);
-    }
-
-    fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {
-        *public = x25519_dalek::x25519(*secret, x25519_dalek::X25519_BASEPOINT_BYTES);
-    }
-
-    fn x25519(shared: &mut [u8; 32], secret: &[u8; 32], peer: &[u8; 32]) -> bool {
-        *shared = x25519_dalek::x25519(*secret, *peer);
+    fn x25519(
+        peer: &[u8; 32],
+        public: &mut [u8; 32],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        let mut secret = [0; 32];
+        host_platform::random(&mut secret);
+        *public = x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES);
+        memcheck::declassify(public);
+        *shared = x25519_dalek::x25519(secret, *peer);
         let mut copy = *shared;
         memcheck::declassify(&mut copy);
-        copy != [0; 32]
+        (copy != [0; 32]).then_some(()).ok_or(BadShare)
+    }
+
+    fn p256_ecdh(
+        peer: &[u8; 65],
+        public: &mut [u8; 65],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        let key = p256::PrivateKey::generate::<Self>();
+        *public = p256::ecdh::<Self>(&key, peer, shared).map_err(|_| BadShare)?;
+        Ok(())
+    }
+
+    fn mlkem768_encaps(
+        key: &[u8; MLKEM768_KEY_LEN],
+        ciphertext: &mut [u8; MLKEM768_CIPHERTEXT_LEN],
+        shared: &mut [u8; 32],
+        workspace: &mut mlkem::Scratch,
+    ) -> Result<(), BadShare> {
+        mlkem::encapsulate::<Self>(key, workspace, ciphertext, shared).map_err(|_| BadShare)
+    }
+
+    fn p256_public_key(key: &P256Key) -> Option<[u8; 65]> {
+        let key = p256::PrivateKey::from_be_bytes(key.as_bytes())?;
+        Some(key.public_key::<Self>())
+    }
+
+    fn p256_ecdsa_sign(
+        key: &P256Key,
+        digest: &[u8; 32],
+        signature: &mut [u8; MAX_ECDSA_SIGNATURE],
+    ) -> Result<usize, SignError> {
+        let key = p256::PrivateKey::from_be_bytes(key.as_bytes()).ok_or(SignError)?;
+        Ok(p256::ecdsa_sign::<Self>(&key, digest, signature))
+    }
+
+    fn rsa_key(key: &mut RsaKey, numbers: &RsaNumbers<'_>) -> Result<(), RsaKeyError> {
+        // SAFETY: The words are as many as those of the key, which is made of integers.
+        let key = unsafe { &mut *key.words_mut().as_mut_ptr().cast::<rsa_pss::PrivateKey>() };
+        key.init(&rsa_pss::Components {
+            n: numbers.n,
+            e: numbers.e,
+            p: numbers.p,
+            q: numbers.q,
+            dp: numbers.dp,
+            dq: numbers.dq,
+            qinv: numbers.qinv,
+        })
+        .map_err(|error| match error {
+            rsa_pss::KeyError::UnsupportedSize => RsaKeyError::UnsupportedSize,
+            rsa_pss::KeyError::Inconsistent => RsaKeyError::Inconsistent,
+        })
+    }
+
+    fn rsa_pss_sign(
+        key: &RsaKey,
+        digest: &[u8; 32],
+        signature: &mut [u8],
+        workspace: &mut rsa_pss::Scratch,
+    ) -> Result<usize, SignError> {
+        // SAFETY: As in `rsa_key`.
+        let key = unsafe { &*key.words().as_ptr().cast::<rsa_pss::PrivateKey>() };
+        rsa_pss::sign_pss::<Self>(key, digest, workspace, signature).map_err(|_| SignError)
     }
 
     fn random(buf: &mut [u8]) {
-        RANDOM.with_borrow_mut(|given| match given {
-            Some(given) => {
-                let rest = given.split_off(buf.len());
-                buf.copy_from_slice(&std::mem::replace(given, rest));
-            }
-            None => getrandom::getrandom(buf).unwrap(),
-        });
-        memcheck::classify(buf);
-    }
-
-    fn cpu_has_adx() -> bool {
-        if WITHOUT_ASSEMBLY.get() {
-            return false;
-        }
-        // Valgrind knows the instructions, but does not say so in CPUID.
-        if memcheck::is_active() {
-            let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            return flags.contains(" adx ") && flags.contains(" bmi2 ");
-        }
-        #[cfg(target_arch = "x86_64")]
-        return std::is_x86_feature_detected!("adx") && std::is_x86_feature_detected!("bmi2");
-        #[cfg(not(target_arch = "x86_64"))]
-        return false;
-    }
-
-    fn with_avx2(run: impl FnOnce()) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        let free = !WITHOUT_ASSEMBLY.get()
-            && std::is_x86_feature_detected!("avx2")
-            && std::is_x86_feature_detected!("popcnt");
-        #[cfg(not(target_arch = "x86_64"))]
-        let free = false;
-        if free {
-            run();
-        }
-        free
+        host_platform::random(buf)
     }
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<rsa_pss::PrivateKey>() == 8 * RSA_KEY_WORDS);
+const _: () = assert!(size_of::<rsa_pss::PrivateKey>() <= 8 * RSA_KEY_WORDS);

@@ -6,25 +6,24 @@
 
 #[path = "../../net-tls-hs/engine/mod.rs"]
 pub mod engine;
-#[cfg(not(feature = "toy"))]
-#[path = "../../net-tls-hs/mlkem/mod.rs"]
-pub mod mlkem;
-#[cfg(not(feature = "toy"))]
-#[path = "../../net-tls-hs/p256/mod.rs"]
-pub mod p256;
-#[path = "../../net-tls-hs/rsa/mod.rs"]
-pub mod rsa;
 
-// Where the primitives look for them.
-pub use engine::{crypto, ct};
+// Of lib/crypto.
+#[path = "../../lib-crypto/lib/crypto/ct.rs"]
+pub mod ct;
+#[path = "../../lib-crypto/lib/crypto/mlkem/mod.rs"]
+pub mod mlkem;
+#[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
+pub mod p256;
+#[path = "../../lib-crypto/lib/crypto/rsa_pss/mod.rs"]
+pub mod rsa_pss;
 
 pub mod count;
 pub mod host_crypto;
+pub mod host_platform;
 pub mod memcheck;
+mod platform;
 #[cfg(feature = "toy")]
 pub mod toy;
-#[cfg(feature = "toy")]
-pub use toy::{mlkem, p256};
 
 /// How many random inputs a test tries, if trying one is as much work as `cost` key exchanges.
 ///
@@ -52,3 +51,16 @@ pub unsafe fn zeroed<T>() -> Box<T> {
 #[cfg(test)]
 #[path = "../../kunit-tests/mod.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "../../kunit-tests/lib-crypto"]
+mod lib_crypto_tests {
+    use crate::host_platform::HostCrypto as Platform;
+    mod common;
+    mod mlkem;
+    mod mlkem_vector;
+    mod p256;
+    mod p256_nist;
+    mod rsa_pss;
+    mod rsa_pss_vector;
+}

@@ -24,12 +24,12 @@ use program::{shares, Hello};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::policy::settings::Config;
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::p256;
 
 /// What a server does with a ClientHello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,7 +127,7 @@ const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 
 /// The servers that are compared.
 struct Servers {
-    scratch: Box<Scratch>,
+    scratch: Box<Scratch<HostCrypto>>,
     out: Vec<u8>,
     any: common::Any,
     rustls: Arc<rustls::ServerConfig>,
@@ -201,7 +201,7 @@ impl Servers {
             // SAFETY: Zeroes are a valid value.
             scratch: unsafe { tls_handshake_host::zeroed() },
             out: vec![0; 4096],
-            any: common::Any(p256::PrivateKey::from_be_bytes(&[7]).unwrap()),
+            any: common::Any(P256Key::new(&[7]).unwrap()),
             rustls: Arc::new(config),
             openssl: context.build(),
         }

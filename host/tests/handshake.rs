@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
+use tls_handshake_host::engine::crypto::{Crypto, P256Key, RsaKey};
 use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::ticket;
 use tls_handshake_host::engine::keys::ticket::Tickets;
@@ -19,7 +20,6 @@ use tls_handshake_host::engine::state::traffic::Connection;
 use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::{p256, rsa};
 
 #[path = "later/mod.rs"]
 mod later;
@@ -32,8 +32,8 @@ struct One {
     certificate: Vec<u8>,
     digest: [u8; 32],
     ocsp: Vec<u8>,
-    p256: Option<p256::PrivateKey>,
-    rsa: Option<Box<rsa::PrivateKey>>,
+    p256: Option<P256Key>,
+    rsa: Option<Box<RsaKey>>,
 }
 
 impl Identities for One {
@@ -86,11 +86,11 @@ fn identity(newkey: &str) -> (One, Vec<u8>) {
         rsa: None,
     };
     match &parsed.private {
-        identity::PrivateKey::P256(k) => one.p256 = p256::PrivateKey::from_be_bytes(k),
+        identity::PrivateKey::P256(k) => one.p256 = P256Key::new(k),
         identity::PrivateKey::Rsa(c) => {
             // SAFETY: Zeroes are a valid value.
-            let mut key: Box<rsa::PrivateKey> = unsafe { tls_handshake_host::zeroed() };
-            key.init(c).unwrap();
+            let mut key: Box<RsaKey> = unsafe { tls_handshake_host::zeroed() };
+            HostCrypto::rsa_key(&mut key, c).unwrap();
             one.rsa = Some(key);
         }
     }
@@ -157,7 +157,7 @@ fn client_config(
 /// The longest chain in the shortest records, as what is to be sent has to fit.
 #[test]
 fn longest_flight() {
-    use tls_handshake_host::engine::ct::Secret;
+    use tls_handshake_host::ct::Secret;
     use tls_handshake_host::engine::keys::protection::Protection;
     use tls_handshake_host::engine::keys::schedule::TrafficKeys;
     use tls_handshake_host::engine::wire::names::CipherSuite;
@@ -210,7 +210,7 @@ fn run_with(
 ) -> Session {
     let mut session = Session::new();
     // SAFETY: Zeroes are a valid value.
-    let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+    let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };
     let mut wire: Vec<u8> = Vec::new();
     let mut queue: Vec<u8> = Vec::new();
     let mut out = vec![0; 48 * 1024];

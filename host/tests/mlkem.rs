@@ -6,18 +6,18 @@
 //! The arithmetic is private to the crate, so its sources are compiled into this test.
 #![allow(dead_code)]
 
-#[path = "../../net-tls-hs/engine/crypto.rs"]
-mod crypto;
-#[path = "../../net-tls-hs/engine/ct.rs"]
+#[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
-#[path = "../src/host_crypto.rs"]
-mod host_crypto;
+#[path = "../src/host_platform.rs"]
+mod host_platform;
 #[path = "../src/memcheck.rs"]
 mod memcheck;
-#[path = "../../net-tls-hs/mlkem/mod.rs"]
+#[path = "../../lib-crypto/lib/crypto/mlkem/mod.rs"]
 mod mlkem;
+#[path = "../src/platform/mlkem.rs"]
+mod platform_mlkem;
 
-use host_crypto::HostCrypto;
+use host_platform::HostCrypto;
 use libcrux_ml_kem::mlkem768 as libcrux;
 use ml_kem_crate::kem::Decapsulate;
 use ml_kem_crate::{EncapsulateDeterministic, EncodedSizeUser, KemCore, MlKem768};
@@ -300,10 +300,10 @@ fn products() {
 #[cfg(target_arch = "x86_64")]
 mod wide {
     use super::*;
-    use crypto::Crypto;
     use mlkem::sample::{self, Uniform, NOISE_LEN};
     use mlkem::wide_encode::decode;
     use mlkem::wide_ring;
+    use mlkem::Platform;
 
     /// Coefficients as they are in words.
     fn words(coefficients: &[i64]) -> Vec<u64> {

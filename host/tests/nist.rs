@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Vectors of NIST's CAVP for ECDH and of its ACVP for ML-KEM. Those for ECDSA are in
-//! kunit-tests/p256_nist.rs, those for RSA need what is private to it and are in rsa.rs.
+//! kunit-tests/lib-crypto/p256_nist.rs, those for RSA need what is private to it and are in rsa.rs.
 
 #[path = "vectors/mod.rs"]
 mod vectors;

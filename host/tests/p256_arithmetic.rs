@@ -5,16 +5,16 @@
 //! The arithmetic is private to the crate, so its sources are compiled into this test.
 #![allow(dead_code)]
 
-#[path = "../../net-tls-hs/engine/crypto.rs"]
-mod crypto;
-#[path = "../../net-tls-hs/engine/ct.rs"]
+#[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
-#[path = "../src/host_crypto.rs"]
-mod host_crypto;
+#[path = "../src/host_platform.rs"]
+mod host_platform;
 #[path = "../src/memcheck.rs"]
 mod memcheck;
-#[path = "../../net-tls-hs/p256/mod.rs"]
+#[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
+#[path = "../src/platform/p256.rs"]
+mod platform_p256;
 
 use num_bigint_dig::{BigUint, ModInverse};
 use p256::field::{Backend, Fe, Portable};
@@ -231,7 +231,7 @@ macro_rules! for_each_backend {
             #[test]
             #[cfg(target_arch = "x86_64")]
             fn assembly() {
-                use super::{host_crypto::HostCrypto, p256::adx::Adx};
+                use super::{host_platform::HostCrypto, p256::adx::Adx};
                 if let Some(adx) = Adx::new::<HostCrypto>() {
                     super::$test(adx, 2);
                 }

@@ -11,7 +11,7 @@ mod common;
 
 use common::{Any, CONFIG};
 use std::collections::HashMap;
-use tls_handshake_host::engine::crypto::{Crypto, HashAlg};
+use tls_handshake_host::engine::crypto::{Crypto, HashAlg, P256Key};
 use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::schedule::{EarlySecret, HandshakeSecret, TrafficSecret};
 use tls_handshake_host::engine::policy::settings::Config;
@@ -81,11 +81,9 @@ impl Trace {
                 let share = &extension(self.message(hello), 51)[2..];
                 assert_eq!(share[..4], [0, 29, 0, 32]);
                 let peer = share[4..].try_into().unwrap();
-                assert!(HostCrypto::x25519(
-                    &mut shared,
-                    key.try_into().unwrap(),
-                    peer
-                ));
+                let (result, _) =
+                    with_random(key, || HostCrypto::x25519(peer, &mut [0; 32], &mut shared));
+                result.unwrap();
                 Group::X25519
             }
             _ => {
@@ -186,8 +184,8 @@ impl Server {
     /// Gives it bytes. Returns what it does and what it sends.
     fn advance(&mut self, input: &[u8]) -> (Step, Vec<u8>) {
         // SAFETY: Zeroes are a valid value.
-        let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
-        let any = Any(p256::PrivateKey::from_be_bytes(&[7]).unwrap());
+        let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };
+        let any = Any(P256Key::new(&[7]).unwrap());
         let mut input = input.to_vec();
         let (session, config, out) = (&mut self.session, &self.config, &mut self.out);
         let (step, rest) = with_random(&self.random, || {

@@ -5,28 +5,28 @@
 //! The arithmetic is private to the crate, so its sources are compiled into this test.
 #![allow(dead_code)]
 
-#[path = "../../net-tls-hs/engine/crypto.rs"]
-mod crypto;
-#[path = "../../net-tls-hs/engine/ct.rs"]
+#[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
-#[path = "../src/host_crypto.rs"]
-mod host_crypto;
+#[path = "../src/host_platform.rs"]
+mod host_platform;
 #[path = "../src/memcheck.rs"]
 mod memcheck;
-#[path = "../../net-tls-hs/rsa/mod.rs"]
-mod rsa;
+#[path = "../src/platform/rsa_pss.rs"]
+mod platform_rsa_pss;
+#[path = "../../lib-crypto/lib/crypto/rsa_pss/mod.rs"]
+mod rsa_pss;
 #[path = "vectors/mod.rs"]
 mod vectors;
 
-use host_crypto::{without_assembly, HostCrypto};
+use host_platform::{without_assembly, HostCrypto};
 use num_bigint_dig::{BigUint, ModInverse};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
-use rsa::mont::{self, Limbs, Modulus, Portable, HALF, MAX};
-use rsa::{blind, pss, sign_encoded, sign_pss, Components, PrivateKey, Scratch, SignError};
 use rsa_crate::pkcs1::EncodeRsaPublicKey;
 use rsa_crate::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa_crate::{BigUint as KeyNumber, Pss, RsaPrivateKey, RsaPublicKey};
+use rsa_pss::mont::{self, Limbs, Modulus, Portable, HALF, MAX};
+use rsa_pss::{blind, pss, sign_encoded, sign_pss, Components, PrivateKey, Scratch, SignError};
 use sha2::{Digest, Sha256};
 use tls_handshake_host::rounds;
 
@@ -64,7 +64,6 @@ impl Numbers {
         Components {
             n,
             e,
-            d: &[],
             p,
             q,
             dp,
@@ -219,7 +218,7 @@ fn nist_signatures(bits: usize) {
         sign_encoded::<HostCrypto, _>(Portable, &key, &mut scratch, &mut got).unwrap();
         assert_eq!(got, signature);
         #[cfg(target_arch = "x86_64")]
-        if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+        if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
             got = padded;
             sign_encoded::<HostCrypto, _>(adx, &key, &mut scratch, &mut got).unwrap();
             assert_eq!(got, signature);
@@ -264,7 +263,7 @@ fn verify(n: &[u8], e: u64, message: &[u8], signature: &[u8]) -> bool {
     }
     let encoded = power(Portable, &modulus, &s, e);
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
         assert_eq!(power(adx, &modulus, &s, e), encoded);
     }
 
@@ -390,7 +389,7 @@ fn products_and_reductions() {
     let subtractions = compares(Portable, 1, cases);
     assert!(often.contains(&subtractions));
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
         let subtractions = compares(adx, 2, cases);
         assert!(often.contains(&subtractions));
     }
@@ -428,7 +427,7 @@ fn chains<L: Limbs>(l: L, seed: u64, cases: usize) {
 fn chains_of_multiplications() {
     chains(Portable, 3, rounds(20));
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
         chains(adx, 4, rounds(20));
     }
 }
@@ -468,7 +467,7 @@ fn powers<L: Limbs>(l: L, seed: u64, cases: usize) {
 fn exponentiations() {
     powers(Portable, 5, rounds(300));
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
         powers(adx, 6, rounds(300));
     }
 }

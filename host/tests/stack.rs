@@ -6,20 +6,20 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #![allow(dead_code)]
 
-#[path = "../../net-tls-hs/engine/crypto.rs"]
-mod crypto;
-#[path = "../../net-tls-hs/engine/ct.rs"]
+#[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
-#[path = "../src/host_crypto.rs"]
-mod host_crypto;
+#[path = "../src/host_platform.rs"]
+mod host_platform;
 #[path = "../src/memcheck.rs"]
 mod memcheck;
-#[path = "../../net-tls-hs/p256/mod.rs"]
+#[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
+#[path = "../src/platform/p256.rs"]
+mod platform_p256;
 #[path = "stack/mod.rs"]
 mod stack;
 
-use host_crypto::{without_assembly, HostCrypto};
+use host_platform::{without_assembly, HostCrypto};
 use num_bigint_dig::{BigUint, ModInverse};
 use p256::mont::{Limbs, Modulus, N, P};
 use p256::{ecdsa_sign_with, PrivateKey, MAX_SIGNATURE};

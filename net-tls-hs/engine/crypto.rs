@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the engine takes from the platform's crypto library.
+//! What the engine takes from the platform's crypto library: all of its cryptography.
 //!
 //! The kernel implements [`Crypto`] with lib/crypto (see `kcrypto.rs`), the host tests with
 //! crates. It is a set of associated functions, not an object: lib/crypto has no state of its own,
 //! and generic code compiles to direct calls.
 //!
 //! Every function may be called from any context, softirq included, and none of them allocates.
+
+use crate::engine::ct::Secret;
 
 /// The longest hash output, of SHA-384.
 pub const MAX_HASH_LEN: usize = 48;
@@ -57,6 +59,100 @@ impl AeadAlg {
     }
 }
 
+/// Length of a public key of X25519 (RFC 7748, section 5).
+pub const X25519_LEN: usize = 32;
+
+/// Length of an uncompressed point of P-256.
+pub const P256_POINT_LEN: usize = 65;
+
+/// Length of an encapsulation key of ML-KEM-768 (FIPS 203, table 3).
+pub const MLKEM768_KEY_LEN: usize = 1184;
+
+/// Length of a ciphertext of ML-KEM-768 (FIPS 203, table 3).
+pub const MLKEM768_CIPHERTEXT_LEN: usize = 1088;
+
+/// Length of the secret that X25519, P-256 and ML-KEM agree on.
+pub const SHARED_SECRET_LEN: usize = 32;
+
+/// The longest signature of ECDSA on P-256, two INTEGERs of 33 bytes in a SEQUENCE.
+pub const MAX_ECDSA_SIGNATURE: usize = 72;
+
+/// A private key of P-256, big-endian.
+pub struct P256Key(Secret<[u8; 32]>);
+
+impl P256Key {
+    /// Takes a private key of up to 32 bytes. `None` if it is longer. Whether it is in range tells
+    /// [`Crypto::p256_public_key`].
+    pub fn new(scalar: &[u8]) -> Option<Self> {
+        let mut key = P256Key(Secret::zeroed());
+        let start = key.0.len().checked_sub(scalar.len())?;
+        key.0.get_mut(start..)?.copy_from_slice(scalar);
+        Some(key)
+    }
+
+    /// The number.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Length of an [`RsaKey`].
+pub const RSA_KEY_WORDS: usize = 359;
+
+/// A private key of RSA, as [`Crypto::rsa_key`] has prepared it: only the platform knows what is in
+/// it. All zeroes is a valid value, a key that signs nothing, so that it can be made where it stays.
+/// Wiped when dropped.
+pub struct RsaKey(Secret<[u64; RSA_KEY_WORDS]>);
+
+impl RsaKey {
+    /// What the platform has put there.
+    pub fn words(&self) -> &[u64; RSA_KEY_WORDS] {
+        &self.0
+    }
+
+    /// For the platform to fill in.
+    pub fn words_mut(&mut self) -> &mut [u64; RSA_KEY_WORDS] {
+        &mut self.0
+    }
+}
+
+/// The numbers of an RSAPrivateKey (RFC 8017, appendix A.1.2) from which signatures are computed,
+/// big-endian.
+#[derive(Clone, Copy)]
+pub struct RsaNumbers<'a> {
+    /// The modulus.
+    pub n: &'a [u8],
+    /// The public exponent.
+    pub e: &'a [u8],
+    /// The first prime.
+    pub p: &'a [u8],
+    /// The second prime.
+    pub q: &'a [u8],
+    /// d mod p - 1.
+    pub dp: &'a [u8],
+    /// d mod q - 1.
+    pub dq: &'a [u8],
+    /// q^-1 mod p.
+    pub qinv: &'a [u8],
+}
+
+/// A key that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RsaKeyError {
+    /// The modulus has another length than 2048, 3072 or 4096 bits.
+    UnsupportedSize,
+    /// The numbers do not fit together.
+    Inconsistent,
+}
+
+/// A signature could not be made: no room for it, a fault, or a key that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignError;
+
+/// What the peer sent is no public key, or one that must not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadShare;
+
 /// A ciphertext did not authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadTag;
@@ -71,8 +167,12 @@ pub trait Crypto: Sized {
     type Hmac;
     /// A key prepared for an AEAD. Wiped when dropped.
     type AeadKey;
-    /// SHAKE128 (FIPS 202) from which output is taken. Wiped when dropped.
-    type Shake128;
+    /// Working memory of [`Crypto::mlkem768_encaps`]. All zeroes is a valid value; no secrets are
+    /// left in it.
+    type MlKemWorkspace;
+    /// Working memory of [`Crypto::rsa_pss_sign`]. All zeroes is a valid value; no secrets are left
+    /// in it.
+    type RsaWorkspace;
 
     /// Starts a hash.
     fn hash_init(alg: HashAlg) -> Self::Hash;
@@ -110,30 +210,53 @@ pub trait Crypto: Sized {
         tag: &[u8; TAG_LEN],
     ) -> Result<(), BadTag>;
 
-    /// SHA3-256 (FIPS 202).
-    fn sha3_256(data: &[u8], out: &mut [u8; 32]);
-    /// SHA3-512 (FIPS 202).
-    fn sha3_512(data: &[u8], out: &mut [u8; 64]);
-    /// SHAKE256 (FIPS 202) with as much output as there is room for.
-    fn shake256(data: &[u8], out: &mut [u8]);
-    /// Starts SHAKE128 (FIPS 202) with all of its input.
-    fn shake128(data: &[u8]) -> Self::Shake128;
-    /// Fills `out` with the next output of SHAKE128.
-    fn shake128_squeeze(shake: &mut Self::Shake128, out: &mut [u8]);
+    /// Makes a key pair of X25519 (RFC 7748) and agrees on a secret with a peer.
+    fn x25519(
+        peer: &[u8; X25519_LEN],
+        public: &mut [u8; X25519_LEN],
+        shared: &mut [u8; SHARED_SECRET_LEN],
+    ) -> Result<(), BadShare>;
 
-    /// X25519 (RFC 7748) of a secret and the base point: the public key.
-    fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]);
-    /// X25519 of a secret and a peer's public key. Returns false if the result is all zeroes
-    /// (RFC 7748, section 6.1), in which case it must not be used.
-    fn x25519(shared: &mut [u8; 32], secret: &[u8; 32], peer: &[u8; 32]) -> bool;
+    /// Makes a key pair of P-256 and agrees on a secret with a peer (SP 800-56A), whose key is
+    /// validated. Public keys are uncompressed points.
+    fn p256_ecdh(
+        peer: &[u8; P256_POINT_LEN],
+        public: &mut [u8; P256_POINT_LEN],
+        shared: &mut [u8; SHARED_SECRET_LEN],
+    ) -> Result<(), BadShare>;
+
+    /// Makes a secret and encapsulates it with ML-KEM-768 (FIPS 203) for the holder of a key, which
+    /// is checked.
+    fn mlkem768_encaps(
+        key: &[u8; MLKEM768_KEY_LEN],
+        ciphertext: &mut [u8; MLKEM768_CIPHERTEXT_LEN],
+        shared: &mut [u8; SHARED_SECRET_LEN],
+        workspace: &mut Self::MlKemWorkspace,
+    ) -> Result<(), BadShare>;
+
+    /// The public key of a private key of P-256. `None` if that is out of range.
+    fn p256_public_key(key: &P256Key) -> Option<[u8; P256_POINT_LEN]>;
+
+    /// Signs a SHA-256 digest with ECDSA on P-256. Returns the length of the signature, which is
+    /// DER.
+    fn p256_ecdsa_sign(
+        key: &P256Key,
+        digest: &[u8; 32],
+        signature: &mut [u8; MAX_ECDSA_SIGNATURE],
+    ) -> Result<usize, SignError>;
+
+    /// Prepares a private key of RSA. The modulus must have 2048, 3072 or 4096 bits.
+    fn rsa_key(key: &mut RsaKey, numbers: &RsaNumbers<'_>) -> Result<(), RsaKeyError>;
+
+    /// Signs a SHA-256 digest with RSASSA-PSS. Returns the length of the signature, that of the
+    /// modulus.
+    fn rsa_pss_sign(
+        key: &RsaKey,
+        digest: &[u8; 32],
+        signature: &mut [u8],
+        workspace: &mut Self::RsaWorkspace,
+    ) -> Result<usize, SignError>;
 
     /// Fills `buf` from the platform's cryptographic random number generator.
     fn random(buf: &mut [u8]);
-
-    /// Whether the CPU has mulx, adcx and adox. Constant false where there is no assembly.
-    fn cpu_has_adx() -> bool;
-
-    /// Runs something that uses popcnt and the registers of AVX2, if the CPU has these and they are
-    /// free in this context. Returns whether it was run. Constant false where there is no assembly.
-    fn with_avx2(run: impl FnOnce()) -> bool;
 }

@@ -10,10 +10,12 @@
 //! * [`keys`]: the key schedule, key exchange and tickets.
 //! * [`policy`]: the settings of a listener, identities, and what is chosen for a client.
 //! * [`state`]: the state machine.
-//! * [`ct`], [`scratch`]: memory for secrets and for what is too large for a stack.
+//! * [`ct`], [`scratch`]: memory for secrets, which is lib/crypto's, and for what is too large for a
+//!   stack.
+
+pub use crate::ct;
 
 pub mod crypto;
-pub mod ct;
 pub mod keys;
 pub mod policy;
 pub mod scratch;

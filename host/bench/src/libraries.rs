@@ -4,10 +4,9 @@
 use std::hint::black_box;
 
 use sha2::Digest;
-use tls_handshake_host::engine::crypto::Crypto;
 use tls_handshake_host::engine::wire::der::Der;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::{mlkem, p256, rsa, zeroed};
+use tls_handshake_host::{host_platform, mlkem, p256, rsa_pss as rsa, zeroed};
 
 use crate::measure::{entry, Entry};
 
@@ -132,10 +131,10 @@ pub fn pss(pkcs8: &[u8], pkcs1: &[u8]) -> Vec<Entry> {
     let mut fields = outer.sequence().unwrap();
     let mut next = || fields.unsigned().unwrap();
     next();
+    let (n, e, _d) = (next(), next(), next());
     let components = rsa::Components {
-        n: next(),
-        e: next(),
-        d: next(),
+        n,
+        e,
         p: next(),
         q: next(),
         dp: next(),
@@ -231,7 +230,7 @@ pub fn ml_kem() -> Vec<Entry> {
     use libcrux_ml_kem::mlkem768 as libcrux;
     fn random<const N: usize>() -> [u8; N] {
         let mut bytes = [0; N];
-        HostCrypto::random(&mut bytes);
+        host_platform::random(&mut bytes);
         bytes
     }
     let key: [u8; 1184] = *libcrux::generate_key_pair(random()).pk();
@@ -282,6 +281,7 @@ pub fn ml_kem() -> Vec<Entry> {
 
 /// The hashing of [`ml_kem`] alone, but for the blocks that few keys need.
 pub fn sha3() -> Vec<Entry> {
+    use mlkem::Platform;
     vec![entry("sha3", || {
         let mut out = ([0; 32], [0; 64], [0; 128], [0; 504]);
         HostCrypto::sha3_256(&black_box([0; 1184]), &mut out.0);
@@ -300,7 +300,7 @@ pub fn sha3() -> Vec<Entry> {
 /// Parts of a signature of [`ecdsa`]; the rest is the inversion modulo the order, two
 /// multiplications and the encoding.
 pub fn ecdsa_parts() -> Vec<Entry> {
-    use tls_handshake_host::engine::crypto::{HashAlg::Sha256, MAX_HASH_LEN};
+    use tls_handshake_host::engine::crypto::{Crypto, HashAlg::Sha256, MAX_HASH_LEN};
     fn hmac(key: &<HostCrypto as Crypto>::HmacKey, data: &[&[u8]]) -> [u8; MAX_HASH_LEN] {
         let mut out = [0; MAX_HASH_LEN];
         let mut mac = HostCrypto::hmac_init(key);

@@ -3,10 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use tls_handshake_host::engine::crypto::{Crypto, P256Key, RsaKey};
 use tls_handshake_host::engine::policy::identity::{Name, Payload, PrivateKey};
 use tls_handshake_host::engine::wire::certificate::write_stapled;
 use tls_handshake_host::engine::wire::codec::Writer;
-use tls_handshake_host::{p256, rsa};
+use tls_handshake_host::host_crypto::HostCrypto;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(payload) = Payload::parse(data) else {
@@ -21,11 +22,13 @@ fuzz_target!(|data: &[u8]| {
         name.make_wildcard();
     }
     match &payload.private {
-        PrivateKey::P256(scalar) => drop(p256::PrivateKey::from_be_bytes(scalar)),
-        PrivateKey::Rsa(components) => {
+        PrivateKey::P256(scalar) => {
+            let _ = P256Key::new(scalar).and_then(|key| HostCrypto::p256_public_key(&key));
+        }
+        PrivateKey::Rsa(numbers) => {
             // SAFETY: Zeroes are a valid value.
-            let mut key: Box<rsa::PrivateKey> = unsafe { tls_handshake_host::zeroed() };
-            let _ = key.init(components);
+            let mut key: Box<RsaKey> = unsafe { tls_handshake_host::zeroed() };
+            let _ = HostCrypto::rsa_key(&mut key, numbers);
         }
     }
 });

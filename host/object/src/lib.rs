@@ -6,15 +6,15 @@
 
 #[path = "../../../net-tls-hs/engine/mod.rs"]
 pub mod engine;
-#[path = "../../../net-tls-hs/mlkem/mod.rs"]
+// Of lib/crypto.
+#[path = "../../../lib-crypto/lib/crypto/ct.rs"]
+pub mod ct;
+#[path = "../../../lib-crypto/lib/crypto/mlkem/mod.rs"]
 pub mod mlkem;
-#[path = "../../../net-tls-hs/p256/mod.rs"]
+#[path = "../../../lib-crypto/lib/crypto/p256/mod.rs"]
 pub mod p256;
-#[path = "../../../net-tls-hs/rsa/mod.rs"]
-pub mod rsa;
-
-// Where the primitives look for them.
-pub use engine::{crypto, ct};
+#[path = "../../../lib-crypto/lib/crypto/rsa_pss/mod.rs"]
+pub mod rsa_pss;
 
 use engine::crypto::*;
 use engine::policy::settings as config;
@@ -63,7 +63,8 @@ impl Crypto for Elsewhere {
     type HmacKey = Context;
     type Hmac = Context;
     type AeadKey = Context;
-    type Shake128 = Context;
+    type MlKemWorkspace = mlkem::Scratch;
+    type RsaWorkspace = rsa_pss::Scratch;
 
     fn hash_init(alg: HashAlg) -> Context {
         Context::new(&[alg.len() as u8])
@@ -115,6 +116,112 @@ impl Crypto for Elsewhere {
         flag().then_some(()).ok_or(BadTag)
     }
 
+    fn x25519(_: &[u8; 32], public: &mut [u8; 32], shared: &mut [u8; 32]) -> Result<(), BadShare> {
+        fill(public);
+        fill(shared);
+        flag().then_some(()).ok_or(BadShare)
+    }
+
+    fn p256_ecdh(
+        peer: &[u8; 65],
+        public: &mut [u8; 65],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        let key = p256::PrivateKey::generate::<Self>();
+        *public = p256::ecdh::<Self>(&key, peer, shared).map_err(|_| BadShare)?;
+        Ok(())
+    }
+
+    fn mlkem768_encaps(
+        key: &[u8; MLKEM768_KEY_LEN],
+        ciphertext: &mut [u8; MLKEM768_CIPHERTEXT_LEN],
+        shared: &mut [u8; 32],
+        workspace: &mut mlkem::Scratch,
+    ) -> Result<(), BadShare> {
+        mlkem::encapsulate::<Self>(key, workspace, ciphertext, shared).map_err(|_| BadShare)
+    }
+
+    fn p256_public_key(key: &P256Key) -> Option<[u8; 65]> {
+        let key = p256::PrivateKey::from_be_bytes(key.as_bytes())?;
+        Some(key.public_key::<Self>())
+    }
+
+    fn p256_ecdsa_sign(
+        key: &P256Key,
+        digest: &[u8; 32],
+        signature: &mut [u8; MAX_ECDSA_SIGNATURE],
+    ) -> Result<usize, SignError> {
+        let key = p256::PrivateKey::from_be_bytes(key.as_bytes()).ok_or(SignError)?;
+        Ok(p256::ecdsa_sign::<Self>(&key, digest, signature))
+    }
+
+    fn rsa_key(_: &mut RsaKey, _: &RsaNumbers<'_>) -> Result<(), RsaKeyError> {
+        Ok(())
+    }
+
+    fn rsa_pss_sign(
+        key: &RsaKey,
+        digest: &[u8; 32],
+        signature: &mut [u8],
+        workspace: &mut rsa_pss::Scratch,
+    ) -> Result<usize, SignError> {
+        // SAFETY: The words are as many as those of the key, which is made of integers.
+        let key = unsafe { &*key.words().as_ptr().cast::<rsa_pss::PrivateKey>() };
+        rsa_pss::sign_pss::<Self>(key, digest, workspace, signature).map_err(|_| SignError)
+    }
+
+    fn random(buf: &mut [u8]) {
+        fill(buf);
+    }
+}
+
+impl p256::Platform for Elsewhere {
+    type HmacKey = Context;
+
+    fn hmac_key(raw: &[u8]) -> Context {
+        Context::new(raw)
+    }
+
+    fn hmac(key: &Context, parts: &[&[u8]], out: &mut [u8; 32]) {
+        let mut mac = key.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        fill(out);
+    }
+
+    fn random(buf: &mut [u8]) {
+        fill(buf);
+    }
+
+    fn cpu_has_adx() -> bool {
+        flag()
+    }
+}
+
+impl rsa_pss::Platform for Elsewhere {
+    fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+        let mut hash = Context::new(&[]);
+        for part in parts {
+            hash.update(part);
+        }
+        let mut out = [0; 32];
+        fill(&mut out);
+        out
+    }
+
+    fn random(buf: &mut [u8]) {
+        fill(buf);
+    }
+
+    fn cpu_has_adx() -> bool {
+        flag()
+    }
+}
+
+impl mlkem::Platform for Elsewhere {
+    type Shake128 = Context;
+
     fn sha3_256(_: &[u8], out: &mut [u8; 32]) {
         fill(out);
     }
@@ -135,21 +242,8 @@ impl Crypto for Elsewhere {
         fill(out);
     }
 
-    fn x25519_base(public: &mut [u8; 32], _: &[u8; 32]) {
-        fill(public);
-    }
-
-    fn x25519(shared: &mut [u8; 32], _: &[u8; 32], _: &[u8; 32]) -> bool {
-        fill(shared);
-        flag()
-    }
-
     fn random(buf: &mut [u8]) {
         fill(buf);
-    }
-
-    fn cpu_has_adx() -> bool {
-        flag()
     }
 
     fn with_avx2(run: impl FnOnce()) -> bool {
@@ -171,12 +265,12 @@ pub mod entries {
         identities: &Identity,
         input: &mut [u8],
         out: &mut [u8],
-        scratch: &mut scratch::Scratch,
+        scratch: &mut scratch::Scratch<Elsewhere>,
     ) -> session::Step {
         session.advance::<Elsewhere>(config, identities, input, out, scratch)
     }
 
-    pub fn init_rsa(key: &mut rsa::PrivateKey, c: &rsa::Components<'_>) -> bool {
+    pub fn init_rsa(key: &mut rsa_pss::PrivateKey, c: &rsa_pss::Components<'_>) -> bool {
         key.init(c).is_ok()
     }
 
@@ -191,8 +285,8 @@ pub mod entries {
 
 /// An identity of either kind.
 pub struct Identity {
-    p256: p256::PrivateKey,
-    rsa: rsa::PrivateKey,
+    p256: P256Key,
+    rsa: RsaKey,
     certificate: [u8; 8],
 }
 

@@ -6,10 +6,10 @@
 //! its hash. What must fail still does: a wrong tag, a wrong MAC, a share that is none. Nothing
 //! here allocates.
 
-pub mod mlkem;
-pub mod p256;
+mod mlkem;
+mod p256;
 
-use crate::crypto::*;
+use crate::engine::crypto::*;
 
 /// The toy.
 pub struct Toy;
@@ -94,7 +94,8 @@ impl Crypto for Toy {
     type HmacKey = Hash;
     type Hmac = Hash;
     type AeadKey = u64;
-    type Shake128 = u64;
+    type MlKemWorkspace = ();
+    type RsaWorkspace = ();
 
     fn hash_init(alg: HashAlg) -> Hash {
         Hash::new(alg.len() as u64, alg.len())
@@ -149,48 +150,72 @@ impl Crypto for Toy {
         Ok(())
     }
 
-    fn sha3_256(data: &[u8], out: &mut [u8; 32]) {
-        expand(hash(data), out);
+    fn x25519(
+        peer: &[u8; 32],
+        public: &mut [u8; 32],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        Self::random(public);
+        agree(public, peer, shared);
+        (*peer != [0; 32]).then_some(()).ok_or(BadShare)
     }
 
-    fn sha3_512(data: &[u8], out: &mut [u8; 64]) {
-        expand(hash(data), out);
+    fn p256_ecdh(
+        peer: &[u8; 65],
+        public: &mut [u8; 65],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        p256::ecdh::<Self>(peer, public, shared)
     }
 
-    fn shake256(data: &[u8], out: &mut [u8]) {
-        expand(hash(data), out);
+    fn mlkem768_encaps(
+        key: &[u8; MLKEM768_KEY_LEN],
+        ciphertext: &mut [u8; MLKEM768_CIPHERTEXT_LEN],
+        shared: &mut [u8; 32],
+        _: &mut (),
+    ) -> Result<(), BadShare> {
+        mlkem::encapsulate::<Self>(key, ciphertext, shared)
     }
 
-    fn shake128(data: &[u8]) -> u64 {
-        hash(data)
+    fn p256_public_key(key: &P256Key) -> Option<[u8; 65]> {
+        (*key.as_bytes() != [0; 32]).then(|| p256::public_key(key.as_bytes()))
     }
 
-    fn shake128_squeeze(shake: &mut u64, out: &mut [u8]) {
-        *shake = mix(*shake, 1);
-        expand(*shake, out);
+    fn p256_ecdsa_sign(
+        key: &P256Key,
+        digest: &[u8; 32],
+        signature: &mut [u8; MAX_ECDSA_SIGNATURE],
+    ) -> Result<usize, SignError> {
+        Ok(p256::sign(key.as_bytes(), digest, signature))
     }
 
-    fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {
-        *public = *secret;
+    fn rsa_key(key: &mut RsaKey, numbers: &RsaNumbers<'_>) -> Result<(), RsaKeyError> {
+        match numbers.n.len() {
+            256 | 384 | 512 => {
+                let [len, hashed, ..] = key.words_mut();
+                (*len, *hashed) = (numbers.n.len() as u64, hash(numbers.p));
+                Ok(())
+            }
+            _ => Err(RsaKeyError::UnsupportedSize),
+        }
     }
 
-    fn x25519(shared: &mut [u8; 32], secret: &[u8; 32], peer: &[u8; 32]) -> bool {
-        agree(secret, peer, shared);
-        *peer != [0; 32]
+    fn rsa_pss_sign(
+        key: &RsaKey,
+        digest: &[u8; 32],
+        signature: &mut [u8],
+        _: &mut (),
+    ) -> Result<usize, SignError> {
+        let [len, hashed, ..] = *key.words();
+        let signature = signature.get_mut(..len as usize).ok_or(SignError)?;
+        expand(hash(digest) ^ hashed, signature);
+        Ok(signature.len())
     }
 
     fn random(buf: &mut [u8]) {
         let state = mix(RANDOM.get(), 11);
         RANDOM.set(state);
         expand(state, buf);
-    }
-
-    fn cpu_has_adx() -> bool {
-        false
-    }
-
-    fn with_avx2(_: impl FnOnce()) -> bool {
-        false
     }
 }
 

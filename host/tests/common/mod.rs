@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use std::sync::Arc;
+use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::settings::{
     Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
@@ -13,10 +14,9 @@ use tls_handshake_host::engine::state::session::Step;
 use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::p256;
 
 /// An identity whose certificate nobody looks at.
-pub struct Any(pub p256::PrivateKey);
+pub struct Any(pub P256Key);
 
 impl Identities for Any {
     fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
@@ -54,8 +54,8 @@ pub enum Outcome {
 
 pub fn advance(session: &mut Session, bytes: &[u8]) -> Outcome {
     // SAFETY: Zeroes are a valid value.
-    let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
-    let any = Any(p256::PrivateKey::from_be_bytes(&[7]).unwrap());
+    let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };
+    let any = Any(P256Key::new(&[7]).unwrap());
     let mut input = bytes.to_vec();
     let mut out = [0; 2048];
     match session.advance::<HostCrypto>(&CONFIG, &any, &mut input, &mut out, &mut scratch) {

@@ -50,7 +50,7 @@ const OUT: usize = 16384;
 struct Server<'a> {
     config: Config<'a>,
     session: Session,
-    scratch: Box<Scratch>,
+    scratch: Box<Scratch<HostCrypto>>,
     random: Vec<u8>,
 }
 

@@ -322,7 +322,7 @@ fn changed(change: impl FnOnce(&mut [u8])) -> (Step, bool) {
     change(&mut hello);
     let mut session = Session::new();
     // SAFETY: Zeroes are a valid value.
-    let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+    let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };
     let mut out = vec![0; 4096];
     let step = session.advance::<HostCrypto>(&config, &one, &mut hello, &mut out, &mut scratch);
     (step, session.negotiated().resumed)
@@ -392,12 +392,12 @@ fn server_name_is_acknowledged() {
     let (one, root) = identity("rsa:2048");
     let config = at(&KEYS[..1], NOW);
     let client = Client::new(&[&root], 0x1301, &[29]);
-    type Advance<'a> = &'a dyn Fn(&mut Session, &mut [u8], &mut [u8], &mut Scratch) -> Step;
+    type Advance<'a> = &'a dyn Fn(&mut Session, &mut [u8], &mut [u8], &mut Scratch<HostCrypto>) -> Step;
     let flight = |identities: Advance<'_>| {
         let mut hello = Vec::new();
         client.connection().write_tls(&mut hello).unwrap();
         // SAFETY: Zeroes are a valid value.
-        let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+        let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };
         let (mut session, mut out) = (Session::new(), vec![0; 16384]);
         match identities(&mut session, &mut hello, &mut out, &mut scratch) {
             Step::Send { written, .. } => (written, session.negotiated().resumed),
@@ -513,7 +513,7 @@ fn no_signature_algorithms() {
         let ticket = ticket::seal::<HostCrypto>(&config.tickets, &context, NOW, &[0; 48]).unwrap();
         let advance = |session: &mut Session, mut hello: Vec<u8>| {
             // SAFETY: Zeroes are a valid value.
-            let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+            let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };
             let mut out = vec![0; 16384];
             session.advance::<HostCrypto>(&config, &one, &mut hello, &mut out, &mut scratch)
         };

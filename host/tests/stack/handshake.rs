@@ -9,8 +9,8 @@ use super::*;
 use below::{call, clear, left_by, Leftovers};
 use std::cell::RefCell;
 use std::hint::black_box;
-use tls_handshake_host::engine::crypto::{AeadAlg, BadTag, Crypto, HashAlg, MAX_HASH_LEN, TAG_LEN};
-use tls_handshake_host::engine::ct::wipe_stack;
+use tls_handshake_host::ct::wipe_stack;
+use tls_handshake_host::engine::crypto::*;
 
 /// [`HostCrypto`], which takes note of all secrets and leaves none of them on the stack: what is
 /// left is left by the engine.
@@ -56,12 +56,27 @@ fn clean<T>(run: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Takes note of what a key exchange has agreed on.
+#[inline(never)]
+fn secret_of(
+    name: &str,
+    shared: &mut [u8; 32],
+    exchange: impl FnOnce(&mut [u8; 32]) -> Result<(), BadShare>,
+) -> Result<(), BadShare> {
+    clean(|| {
+        let result = exchange(shared);
+        note(name, shared);
+        result
+    })
+}
+
 impl Crypto for Spy {
     type Hash = <HostCrypto as Crypto>::Hash;
     type HmacKey = SpyKey;
     type Hmac = SpyHmac;
     type AeadKey = <HostCrypto as Crypto>::AeadKey;
-    type Shake128 = <HostCrypto as Crypto>::Shake128;
+    type MlKemWorkspace = <HostCrypto as Crypto>::MlKemWorkspace;
+    type RsaWorkspace = <HostCrypto as Crypto>::RsaWorkspace;
 
     fn hash_init(alg: HashAlg) -> Self::Hash {
         HostCrypto::hash_init(alg)
@@ -131,43 +146,63 @@ impl Crypto for Spy {
     ) -> Result<(), BadTag> {
         clean(|| HostCrypto::aead_open(key, nonce, aad, buf, tag))
     }
-    fn sha3_256(data: &[u8], out: &mut [u8; 32]) {
-        HostCrypto::sha3_256(data, out)
-    }
-    fn sha3_512(data: &[u8], out: &mut [u8; 64]) {
-        HostCrypto::sha3_512(data, out)
-    }
-    fn shake256(data: &[u8], out: &mut [u8]) {
-        HostCrypto::shake256(data, out)
-    }
-    fn shake128(data: &[u8]) -> Self::Shake128 {
-        HostCrypto::shake128(data)
-    }
-    fn shake128_squeeze(shake: &mut Self::Shake128, out: &mut [u8]) {
-        HostCrypto::shake128_squeeze(shake, out)
-    }
     #[inline(never)]
-    fn x25519_base(public: &mut [u8; 32], secret: &[u8; 32]) {
-        clean(|| HostCrypto::x25519_base(public, secret))
-    }
-    #[inline(never)]
-    fn x25519(shared: &mut [u8; 32], secret: &[u8; 32], peer: &[u8; 32]) -> bool {
-        clean(|| {
-            note("key of X25519", secret);
-            let good = HostCrypto::x25519(shared, secret, peer);
-            note("secret of X25519", shared);
-            good
+    fn x25519(
+        peer: &[u8; 32],
+        public: &mut [u8; 32],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        secret_of("X25519", shared, |shared| {
+            HostCrypto::x25519(peer, public, shared)
         })
+    }
+    #[inline(never)]
+    fn p256_ecdh(
+        peer: &[u8; 65],
+        public: &mut [u8; 65],
+        shared: &mut [u8; 32],
+    ) -> Result<(), BadShare> {
+        secret_of("P-256", shared, |shared| {
+            HostCrypto::p256_ecdh(peer, public, shared)
+        })
+    }
+    #[inline(never)]
+    fn mlkem768_encaps(
+        key: &[u8; MLKEM768_KEY_LEN],
+        ciphertext: &mut [u8; MLKEM768_CIPHERTEXT_LEN],
+        shared: &mut [u8; 32],
+        workspace: &mut Self::MlKemWorkspace,
+    ) -> Result<(), BadShare> {
+        secret_of("ML-KEM", shared, |shared| {
+            HostCrypto::mlkem768_encaps(key, ciphertext, shared, workspace)
+        })
+    }
+    fn p256_public_key(key: &P256Key) -> Option<[u8; 65]> {
+        HostCrypto::p256_public_key(key)
+    }
+    #[inline(never)]
+    fn p256_ecdsa_sign(
+        key: &P256Key,
+        digest: &[u8; 32],
+        signature: &mut [u8; MAX_ECDSA_SIGNATURE],
+    ) -> Result<usize, SignError> {
+        clean(|| HostCrypto::p256_ecdsa_sign(key, digest, signature))
+    }
+    fn rsa_key(key: &mut RsaKey, numbers: &RsaNumbers<'_>) -> Result<(), RsaKeyError> {
+        HostCrypto::rsa_key(key, numbers)
+    }
+    #[inline(never)]
+    fn rsa_pss_sign(
+        key: &RsaKey,
+        digest: &[u8; 32],
+        signature: &mut [u8],
+        workspace: &mut Self::RsaWorkspace,
+    ) -> Result<usize, SignError> {
+        clean(|| HostCrypto::rsa_pss_sign(key, digest, signature, workspace))
     }
     #[inline(never)]
     fn random(buf: &mut [u8]) {
         clean(|| HostCrypto::random(buf))
-    }
-    fn cpu_has_adx() -> bool {
-        HostCrypto::cpu_has_adx()
-    }
-    fn with_avx2(run: impl FnOnce()) -> bool {
-        HostCrypto::with_avx2(run)
     }
 }
 
@@ -213,7 +248,7 @@ fn left(
     let mut all = Vec::new();
     let mut session = Box::new(Session::new());
     // SAFETY: Zeroes are a valid value.
-    let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+    let mut scratch: Box<Scratch<Spy>> = unsafe { tls_handshake_host::zeroed() };
     let (mut input, mut out) = (Vec::new(), vec![0; 48 * 1024]);
     loop {
         let (step, leftovers) = left_by(|| {

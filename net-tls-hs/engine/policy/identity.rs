@@ -7,6 +7,7 @@
 //! concerns this side is read: the public key, to see that the private key belongs to it, keyUsage,
 //! and the DNS names. Whether the chain is any good is for clients to find out.
 
+use crate::engine::crypto::RsaNumbers;
 use crate::engine::policy::chain::Signatures;
 use crate::engine::policy::settings::{NoIdentity, Wanted};
 use crate::engine::wire::alert::Alert;
@@ -15,7 +16,6 @@ use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::codec::move_within;
 use crate::engine::wire::der::{tag, Der, Malformed};
 use crate::engine::wire::names::Scheme;
-use crate::rsa;
 
 /// The most certificates in a chain.
 pub const MAX_CERTIFICATES: usize = 16;
@@ -110,7 +110,7 @@ pub enum PrivateKey<'a> {
     /// The scalar, big-endian.
     P256(&'a [u8]),
     /// The numbers of RSAPrivateKey.
-    Rsa(rsa::Components<'a>),
+    Rsa(RsaNumbers<'a>),
 }
 
 /// A payload, taken apart.
@@ -321,10 +321,12 @@ fn parse_private_key(content: &[u8]) -> Result<PrivateKey<'_>, IdentityError> {
             if !version.is_empty() {
                 return Err(IdentityError::UnsupportedAlgorithm);
             }
-            Ok(PrivateKey::Rsa(rsa::Components {
-                n: fields.unsigned()?,
-                e: fields.unsigned()?,
-                d: fields.unsigned()?,
+            let (n, e) = (fields.unsigned()?, fields.unsigned()?);
+            // The private exponent, of which nothing is computed.
+            fields.unsigned()?;
+            Ok(PrivateKey::Rsa(RsaNumbers {
+                n,
+                e,
                 p: fields.unsigned()?,
                 q: fields.unsigned()?,
                 dp: fields.unsigned()?,

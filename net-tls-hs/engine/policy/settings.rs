@@ -2,13 +2,13 @@
 
 //! What a listener has been told to do, and the identities it may use.
 
+use crate::engine::crypto::{P256Key, RsaKey};
 use crate::engine::keys::ticket::Tickets;
 use crate::engine::policy::chain::Signatures;
 use crate::engine::wire::alpn::Protocols;
 use crate::engine::wire::certificate::Staples;
 use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::names::{CipherSuite, Group, Scheme};
-use crate::{p256, rsa};
 
 /// A setting that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,9 +165,9 @@ impl<'a> Config<'a> {
 #[derive(Clone, Copy)]
 pub enum SigningKey<'a> {
     /// For ecdsa_secp256r1_sha256.
-    P256(&'a p256::PrivateKey),
+    P256(&'a P256Key),
     /// For rsa_pss_rsae_sha256.
-    Rsa(&'a rsa::PrivateKey),
+    Rsa(&'a RsaKey),
 }
 
 impl SigningKey<'_> {

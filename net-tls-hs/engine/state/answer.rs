@@ -2,7 +2,7 @@
 
 //! What a ClientHello is answered with: the server's flight, or a HelloRetryRequest, in records.
 
-use crate::engine::crypto::{Crypto, HashAlg};
+use crate::engine::crypto::{Crypto, HashAlg, SignError};
 use crate::engine::keys::key_exchange::SharedSecret;
 use crate::engine::keys::protection::Protection;
 use crate::engine::keys::psk::Psk;
@@ -20,7 +20,12 @@ use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::{content_type, CipherSuite};
 use crate::engine::wire::record::RecordBuf;
 use crate::engine::wire::server_flight::{self as flight, EncryptedExtensions};
-use crate::{mlkem, p256, rsa};
+
+impl From<SignError> for Alert {
+    fn from(_: SignError) -> Self {
+        Alert::InternalError
+    }
+}
 
 /// What a flight answers.
 pub struct Flight<'a> {
@@ -48,12 +53,12 @@ impl Flight<'_> {
 pub fn write_flight<C: Crypto>(
     flight: &Flight<'_>,
     transcript: &mut C::Hash,
-    work: &mut Workspace<'_>,
+    work: &mut Workspace<'_, C>,
 ) -> Result<ExpectFinished, Alert> {
     let choice = flight.choice;
     let secrets = &mut work.memory.handshake;
-    let (shared, scratch) = (&mut secrets.shared, &mut work.scratch.mlkem);
-    write_server_hello::<C>(flight, shared, transcript, &mut work.out, scratch)?;
+    let (shared, workspace) = (&mut secrets.shared, &mut work.scratch.mlkem);
+    write_server_hello::<C>(flight, shared, transcript, &mut work.out, workspace)?;
     let secret = handshake_secret::<C>(choice.suite, flight.psk(), shared.bytes());
     shared.wipe();
     let hash = hash_so_far::<C>(transcript);
@@ -105,7 +110,7 @@ fn write_server_hello<C: Crypto>(
     shared: &mut SharedSecret,
     transcript: &mut C::Hash,
     out: &mut RecordBuf<'_>,
-    scratch: &mut mlkem::Scratch,
+    workspace: &mut C::MlKemWorkspace,
 ) -> Result<(), Alert> {
     let choice = flight.choice;
     let mut random = [0; 32];
@@ -119,7 +124,7 @@ fn write_server_hello<C: Crypto>(
         choice.suite,
         choice.group,
         flight.psk().map(|psk| psk.selected),
-        |w| shared.exchange::<C>(choice.group, flight.peer, w, scratch),
+        |w| shared.exchange::<C>(choice.group, flight.peer, w, workspace),
     )?;
     C::hash_update(transcript, w.since(0));
     let len = w.len();
@@ -147,7 +152,7 @@ fn finish_first_message(
 fn write_protected_part<C: Crypto>(
     flight: &Flight<'_>,
     transcript: &mut C::Hash,
-    work: &mut Workspace<'_>,
+    work: &mut Workspace<'_, C>,
 ) -> Result<(), Alert> {
     let choice = flight.choice;
     let resumed = flight.psk().is_some();
@@ -170,8 +175,8 @@ fn write_protected_part<C: Crypto>(
     if !resumed {
         let start = w.len();
         let hash = hash_so_far::<C>(transcript);
-        let scratch = &mut work.scratch.rsa;
-        write_certificate_verify::<C>(&mut w, alg, &hash, choice.identity.key, scratch)?;
+        let workspace = &mut work.scratch.rsa;
+        write_certificate_verify::<C>(&mut w, alg, &hash, choice.identity.key, workspace)?;
         C::hash_update(transcript, w.since(start));
     }
 
@@ -250,16 +255,14 @@ fn write_certificate_verify<C: Crypto>(
     alg: HashAlg,
     transcript: &TranscriptHash,
     key: SigningKey<'_>,
-    scratch: &mut rsa::Scratch,
+    workspace: &mut C::RsaWorkspace,
 ) -> Result<(), Alert> {
     let digest = signed_digest::<C>(alg, transcript);
     flight::write_certificate_verify(w, key.scheme(), |out| match key {
         SigningKey::P256(key) => {
             let out = out.first_chunk_mut().ok_or(Alert::InternalError)?;
-            Ok(p256::ecdsa_sign::<C>(key, &digest, out))
+            Ok(C::p256_ecdsa_sign(key, &digest, out)?)
         }
-        SigningKey::Rsa(key) => {
-            rsa::sign_pss::<C>(key, &digest, scratch, out).map_err(|_| Alert::InternalError)
-        }
+        SigningKey::Rsa(key) => Ok(C::rsa_pss_sign(key, &digest, out, workspace)?),
     })
 }

@@ -22,7 +22,7 @@ impl ExpectClientHello {
     pub fn handle<C: Crypto, I: Identities>(
         self,
         input: &mut [u8],
-        cx: &mut Context<'_, I>,
+        cx: &mut Context<'_, C, I>,
     ) -> Result<Transition, Failure> {
         let (message, consumed) = match frame_hello(input)? {
             Framing::More { need } => return Ok(self.stay(Step::More { consumed: 0, need })),

@@ -21,7 +21,7 @@ impl ExpectFinished {
     pub fn handle<C: Crypto, I: Identities>(
         mut self,
         input: &mut [u8],
-        cx: &mut Context<'_, I>,
+        cx: &mut Context<'_, C, I>,
     ) -> Result<Transition, Failure> {
         match self.take_records::<C>(input, &mut cx.work.memory.handshake)? {
             Step::Done { consumed } => self.complete::<C>(consumed, cx.config, &mut cx.work),
@@ -38,7 +38,7 @@ impl ExpectFinished {
         self,
         consumed: usize,
         config: &Config<'_>,
-        work: &mut Workspace<'_>,
+        work: &mut Workspace<'_, C>,
     ) -> Result<Transition, Failure> {
         if self.resumable {
             write_tickets::<C>(config, work)?;

@@ -42,7 +42,7 @@ impl ExpectSecondHello {
     pub fn handle<C: Crypto, I: Identities>(
         self,
         input: &mut [u8],
-        cx: &mut Context<'_, I>,
+        cx: &mut Context<'_, C, I>,
     ) -> Result<Transition, Failure> {
         self.answer::<C, I>(input, cx)
             .map_err(|failure| match failure {
@@ -56,7 +56,7 @@ impl ExpectSecondHello {
     fn answer<C: Crypto, I: Identities>(
         self,
         input: &mut [u8],
-        cx: &mut Context<'_, I>,
+        cx: &mut Context<'_, C, I>,
     ) -> Result<Transition, Failure> {
         let skipped = self.skip(input)?;
         let start = skipped.consumed;

@@ -255,21 +255,21 @@ impl Default for Memory {
 }
 
 /// What a step writes to and computes in.
-pub struct Workspace<'a> {
+pub struct Workspace<'a, C: Crypto> {
     /// What is to be sent.
     pub out: RecordBuf<'a>,
     /// What is too large for a stack.
-    pub scratch: &'a mut Scratch,
+    pub scratch: &'a mut Scratch<C>,
     /// What stays.
     pub memory: &'a mut Memory,
 }
 
 /// What a state gets for a step, besides the bytes that have been received.
-pub struct Context<'a, I: Identities> {
+pub struct Context<'a, C: Crypto, I: Identities> {
     /// The settings that apply to the connection.
     pub config: &'a Config<'a>,
     /// The identities of the listener.
     pub identities: &'a I,
     /// Where the answer is made.
-    pub work: Workspace<'a>,
+    pub work: Workspace<'a, C>,
 }

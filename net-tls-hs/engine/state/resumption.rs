@@ -115,7 +115,7 @@ pub fn resumption_secret<C: Crypto>(
 #[inline(never)]
 pub fn write_tickets<C: Crypto>(
     config: &Config<'_>,
-    work: &mut Workspace<'_>,
+    work: &mut Workspace<'_, C>,
 ) -> Result<(), Alert> {
     let Memory {
         negotiated,

@@ -76,7 +76,7 @@ impl Session {
         identities: &impl Identities,
         input: &mut [u8],
         out: &mut [u8],
-        scratch: &mut Scratch,
+        scratch: &mut Scratch<C>,
     ) -> Step {
         let alert_keys = self.state.alert_keys();
         let cx = &mut Context {

@@ -5,7 +5,7 @@ use crate::peer::{self, Platform as C};
 use crate::program::{how, identities, op, shares, Hello, Ops};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tls_handshake_host::engine::crypto::{Crypto, HashAlg};
+use tls_handshake_host::engine::crypto::{Crypto, HashAlg, P256Key};
 use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::schedule::{
     EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret,
@@ -26,7 +26,6 @@ use tls_handshake_host::engine::wire::certificate_authorities::Authorities;
 use tls_handshake_host::engine::wire::codec::{Reader, U16List};
 use tls_handshake_host::engine::wire::names::{CipherSuite, Scheme};
 use tls_handshake_host::engine::wire::record::HEADER_LEN;
-use tls_handshake_host::p256;
 
 /// Counts what is allocated by this thread.
 struct Counting;
@@ -138,7 +137,7 @@ const STAPLES: [Staples<'static>; 3] = [
 /// The identities of the server.
 pub struct Certificates {
     count: usize,
-    key: p256::PrivateKey,
+    key: P256Key,
     /// The Certificate message of each.
     messages: [Vec<u8>; NAMES.len()],
     /// [`ticket::certificate_digest`] of each.
@@ -281,7 +280,7 @@ impl Connection {
 
 /// The server and its client.
 pub struct World {
-    scratch: Box<Scratch>,
+    scratch: Box<Scratch<C>>,
     certificates: Certificates,
     config: Config<'static>,
     now: u64,
@@ -342,7 +341,7 @@ impl World {
             scratch: unsafe { tls_handshake_host::zeroed() },
             certificates: Certificates {
                 count: 1,
-                key: p256::PrivateKey::from_be_bytes(&[7]).unwrap(),
+                key: P256Key::new(&[7]).unwrap(),
                 messages: Default::default(),
                 digests: Default::default(),
                 refuse: Cell::new(false),

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the host has for the code under test: random numbers and the CPU, as tests want them.
+
+use crate::memcheck;
+
+/// The host's crypto library. What it is for lib/crypto's code is in `platform/`.
+pub struct HostCrypto;
+
+std::thread_local! {
+    static WITHOUT_ASSEMBLY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs something on a CPU that seems not to have what the assembly needs.
+pub fn without_assembly<T>(run: impl FnOnce() -> T) -> T {
+    let before = WITHOUT_ASSEMBLY.replace(true);
+    let result = run();
+    WITHOUT_ASSEMBLY.set(before);
+    result
+}
+
+std::thread_local! {
+    static RANDOM: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Runs something for which these bytes, one after the other, are the random ones. Panics if it
+/// takes more. What it has not taken is returned.
+pub fn with_random<T>(bytes: &[u8], run: impl FnOnce() -> T) -> (T, Vec<u8>) {
+    let before = RANDOM.replace(Some(bytes.to_vec()));
+    let result = run();
+    (result, RANDOM.replace(before).unwrap_or_default())
+}
+
+/// Fills `buf` with random bytes, or with what [`with_random`] has given.
+pub fn random(buf: &mut [u8]) {
+    RANDOM.with_borrow_mut(|given| match given {
+        Some(given) => {
+            let rest = given.split_off(buf.len());
+            buf.copy_from_slice(&std::mem::replace(given, rest));
+        }
+        None => getrandom::getrandom(buf).unwrap(),
+    });
+    memcheck::classify(buf);
+}
+
+/// Whether the CPU has ADX and BMI2.
+pub fn has_adx() -> bool {
+    if WITHOUT_ASSEMBLY.get() {
+        return false;
+    }
+    // Valgrind knows the instructions, but does not say so in CPUID.
+    if memcheck::is_active() {
+        let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        return flags.contains(" adx ") && flags.contains(" bmi2 ");
+    }
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("adx") && std::is_x86_feature_detected!("bmi2");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// Whether the CPU has AVX2 and popcnt.
+pub fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return !WITHOUT_ASSEMBLY.get()
+        && std::is_x86_feature_detected!("avx2")
+        && std::is_x86_feature_detected!("popcnt");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ML-KEM: the C side of mlkem.rs
+ */
+
+#include <crypto/mlkem.h>
+#include <linux/export.h>
+#include <linux/module.h>
+#ifdef CONFIG_X86_64
+#include <linux/cpufeature.h>
+#include <asm/fpu/api.h>
+#endif
+
+#include "mlkem-glue.h"
+
+void mlkem_shake128_init(struct shake_ctx *ctx, const u8 *data, size_t len)
+{
+	shake128_init(ctx);
+	shake_update(ctx, data, len);
+}
+
+#ifdef CONFIG_X86_64
+static bool cpu_has_avx2(void)
+{
+#ifndef CONFIG_UML
+	if (!cpu_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM, NULL))
+		return false;
+#endif
+	return boot_cpu_has(X86_FEATURE_AVX2) && boot_cpu_has(X86_FEATURE_POPCNT);
+}
+#endif
+
+/**
+ * mlkem_avx2_begin() - begin to use the registers of AVX2, and popcnt
+ *
+ * Context: Any context.  If it returns true, neither sleep nor begin again
+ *	    until mlkem_avx2_end().
+ * Return: whether the CPU has them, and the registers are free.
+ */
+bool mlkem_avx2_begin(void)
+{
+#ifdef CONFIG_X86_64
+	if (!cpu_has_avx2() || !irq_fpu_usable())
+		return false;
+	kernel_fpu_begin();
+	return true;
+#else
+	return false;
+#endif
+}
+
+/**
+ * mlkem_avx2_end() - the registers of AVX2 are not used any more
+ *
+ * Context: as mlkem_avx2_begin(), which returned true.
+ */
+void mlkem_avx2_end(void)
+{
+#ifdef CONFIG_X86_64
+	kernel_fpu_end();
+#endif
+}
+
+/* mlkem.rs has these. */
+EXPORT_SYMBOL_GPL(mlkem768_encaps_ws);
+EXPORT_SYMBOL_GPL(mlkem768_encaps_ws_internal);
+
+MODULE_DESCRIPTION("ML-KEM-768 encapsulation");
+MODULE_LICENSE("GPL");
