@@ -202,6 +202,7 @@ void tls_hs_start(struct tls_hs *hs, struct sock *sk)
 	hs->rcvlowat = sk->sk_rcvlowat;
 	hs->use_task_frag = sk->sk_use_task_frag;
 	hs->fasync = sock_flag(sk, SOCK_FASYNC);
+	hs->corked = tcp_sk(sk)->nonagle & TCP_NAGLE_CORK;
 
 	tls_get_ctx(sk)->hs = hs;
 	WRITE_ONCE(sk->sk_data_ready, tls_hs_data_ready);
@@ -210,6 +211,8 @@ void tls_hs_start(struct tls_hs *hs, struct sock *sk)
 	sk->sk_allocation = GFP_ATOMIC;
 	WRITE_ONCE(sk->sk_rcvlowat, 1);
 	sk->sk_use_task_frag = false;
+	/* That is for the user's data; the client waits for these. */
+	tcp_sk(sk)->nonagle &= ~TCP_NAGLE_CORK;
 	/* sk_clear_bit() would look for a wait queue. */
 	sock_reset_flag(sk, SOCK_FASYNC);
 	write_unlock_bh(&sk->sk_callback_lock);
@@ -246,6 +249,8 @@ void tls_hs_restore(struct tls_hs *hs)
 	sk->sk_allocation = hs->allocation;
 	WRITE_ONCE(sk->sk_rcvlowat, hs->rcvlowat);
 	sk->sk_use_task_frag = hs->use_task_frag;
+	if (hs->corked)
+		tcp_sk(sk)->nonagle |= TCP_NAGLE_CORK;
 	/* A user may have set or cleared O_ASYNC in the meantime. */
 	if (!sk->sk_socket || hs->fasync)
 		sock_valbool_flag(sk, SOCK_FASYNC, hs->fasync);
@@ -705,6 +710,10 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 	case TLS_HS_DONE:
 		tls_hs_consume(hs, step.consumed);
 		tls_hs_report(hs, tls_hs_duration(hs));
+		/* The server's first answer does not wait until the client has
+		 * acknowledged the tickets (Nagle, Minshall).
+		 */
+		tcp_sk(sk)->snd_sml = tcp_sk(sk)->snd_una;
 		tls_hs_end(hs, TLS_HS_END_DONE, 0);
 		break;
 	case TLS_HS_FALLBACK:
@@ -797,6 +806,7 @@ static int tls_hs_install(struct sock *sk, struct tls_hs_session *session,
 		return len;
 	rc = tls_set_crypto_info(sk, KERNEL_SOCKPTR(&info), len, tx);
 	memzero_explicit(&info, sizeof(info));
+	tls_hs_forget_key(tls_get_ctx(sk), tx);
 	return rc;
 }
 

@@ -287,6 +287,7 @@ struct tls_hs {
 	int rcvlowat;
 	bool use_task_frag;
 	bool fasync;
+	bool corked;
 
 	u8 place;
 	struct tls_hs_listener *lsn;
@@ -416,6 +417,16 @@ void tls_hs_restore(struct tls_hs *hs);
 bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
 			  struct tls_hs_names *names);
 int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx);
+
+/* Keys are where they are used, and nowhere else: no getsockopt() finds them. */
+static inline void tls_hs_forget_key(struct tls_context *ctx, bool tx)
+{
+	union tls_crypto_context *info = tx ? &ctx->crypto_send :
+					      &ctx->crypto_recv;
+
+	memzero_explicit((u8 *)info + sizeof(info->info),
+			 sizeof(*info) - sizeof(info->info));
+}
 
 /* listen.c */
 int __init tls_hs_listen_init(void);

@@ -13,9 +13,7 @@
 
 #ifdef CONFIG_TLS_HANDSHAKE
 int tls_hs_listen_attach(struct sock *sk);
-void tls_hs_update_proto(struct proto *prot);
 struct tls_context *tls_hs_close_connected(struct sock *sk);
-void tls_hs_close_notify(struct sock *sk, struct tls_context *ctx);
 void tls_hs_clone(const struct request_sock *req, struct sock *newsk,
 		  gfp_t gfp);
 void tls_hs_release(struct sock *sk);
@@ -65,15 +63,11 @@ static inline int tls_hs_software_only(const struct tls_context *ctx)
 	return 0;
 }
 
-static inline void tls_hs_update_proto(struct proto *prot) {}
-
 static inline struct tls_context *tls_hs_close_connected(struct sock *sk)
 {
 	return tls_get_ctx(sk);
 }
 
-static inline void tls_hs_close_notify(struct sock *sk,
-				       struct tls_context *ctx) {}
 static inline void tls_hs_ctx_free(struct tls_context *ctx) {}
 static inline int tls_hs_module_init(void) { return 0; }
 

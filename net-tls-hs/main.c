@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TLS handshakes in the kernel: what a connection has negotiated, close_notify,
- * sysctls, and the beginning and end of the module.
+ * TLS handshakes in the kernel: what a connection has negotiated, sysctls, and the
+ * beginning and end of the module.
  */
 
 #include <linux/mm.h>
@@ -46,44 +46,6 @@ void tls_hs_ctx_free(struct tls_context *ctx)
 		tls_hs_session_free(ctx->hs_session);
 		ctx->hs_session = NULL;
 	}
-}
-
-/**
- * tls_hs_close_notify - tell the client that nothing more will be sent
- * @sk: a connection, locked
- * @ctx: its context
- *
- * Does nothing on connections whose handshake user space has done, as that is
- * user space's alert to send then.
- */
-void tls_hs_close_notify(struct sock *sk, struct tls_context *ctx)
-{
-	u8 alert[] = { TLS_ALERT_LEVEL_WARNING, TLS_ALERT_DESC_CLOSE_NOTIFY };
-
-	if (ctx->hs_session && ctx->tx_conf == TLS_SW &&
-	    (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT) &&
-	    !(sk->sk_shutdown & SEND_SHUTDOWN))
-		tls_sw_send_control(sk, TLS_RECORD_TYPE_ALERT, alert,
-				    sizeof(alert));
-}
-
-static void tls_hs_shutdown(struct sock *sk, int how)
-{
-	struct tls_context *ctx = tls_get_ctx(sk);
-
-	if (how & SEND_SHUTDOWN) {
-		/* Set already, and TCP would send nothing any more. */
-		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~SEND_SHUTDOWN);
-		tls_hs_close_notify(sk, ctx);
-		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
-	}
-	ctx->sk_proto->shutdown(sk, how);
-}
-
-/* For connections with keys in both directions. */
-void tls_hs_update_proto(struct proto *prot)
-{
-	prot->shutdown = tls_hs_shutdown;
 }
 
 /**

@@ -38,6 +38,23 @@ void tls_hs_tx_queue(struct tls_context *ctx)
 	queue_work(tls_hs_wq, &tls_sw_ctx_tx(ctx)->hs_work);
 }
 
+/**
+ * __tls_hs_tx_flush - let an open record be sent
+ * @ctx: the context of a connection
+ * @delay: jiffies; those of an earlier call count if they are not 0
+ *
+ * Context: any.
+ */
+void __tls_hs_tx_flush(struct tls_context *ctx, unsigned long delay)
+{
+	struct delayed_work *work = &tls_sw_ctx_tx(ctx)->hs_flush;
+
+	if (delay)
+		queue_delayed_work(tls_hs_wq, work, delay);
+	else
+		mod_delayed_work(tls_hs_wq, work, 0);
+}
+
 static void tls_hs_tx_want(struct tls_context *ctx, int bit)
 {
 	set_bit(bit, &ctx->hs_flags);
@@ -96,30 +113,127 @@ static void tls_hs_trace_alert(const struct sock *sk,
 				  description, sent);
 }
 
+/* Encrypt an alert.  With tx_lock and the socket lock held. */
+static int tls_hs_push_alert(struct sock *sk, u8 level, u8 description)
+{
+	const u8 alert[] = { level, description };
+	int err, rc;
+
+	/* TCP sends nothing with an error pending, be it ours. */
+	err = xchg(&sk->sk_err, 0);
+	rc = tls_sw_push_control(sk, TLS_RECORD_TYPE_ALERT, alert,
+				 sizeof(alert), 0);
+	if (err)
+		WRITE_ONCE(sk->sk_err, err);
+	return rc;
+}
+
+/* Nothing is sent after what TCP has got. */
+static void tls_hs_fin(struct sock *sk, struct tls_context *ctx)
+{
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+	ctx->sk_proto->shutdown(sk, SEND_SHUTDOWN);
+}
+
 /* With tx_lock and the socket lock held. */
 static void tls_hs_send_alert(struct sock *sk, struct tls_context *ctx)
 {
-	const u8 alert[] = { TLS_ALERT_LEVEL_FATAL, ctx->hs_alert };
-	int err;
-
 	if (!test_and_clear_bit(TLS_HS_TX_ALERT, &ctx->hs_flags))
 		return;
 	if (tls_hs_can_send(sk)) {
-		/* TCP sends nothing with an error pending, be it ours. */
-		err = xchg(&sk->sk_err, 0);
-		tls_sw_push_control(sk, TLS_RECORD_TYPE_ALERT, alert,
-				    sizeof(alert));
-		if (err)
-			WRITE_ONCE(sk->sk_err, err);
+		tls_hs_push_alert(sk, TLS_ALERT_LEVEL_FATAL, ctx->hs_alert);
 		tls_hs_count_alert(sock_net(sk), ctx->hs_alert);
 		tls_hs_trace_alert(sk, ctx, ctx->hs_alert, true);
+		/* A FIN behind a record that is stuck would cut that off. */
+		if (!tls_sw_push_all(sk))
+			tls_hs_fin(sk, ctx);
 	}
-	/* Behind a record that is stuck it would cut that off. */
-	if (tls_hs_can_send(sk) && list_empty(&tls_sw_ctx_tx(ctx)->tx_list)) {
-		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
-		ctx->sk_proto->shutdown(sk, SEND_SHUTDOWN);
-	}
+	clear_bit(TLS_HS_TX_END, &ctx->hs_flags);
 	tls_hs_drain(sk, ctx);
+}
+
+/* Send everything that has been taken, and close_notify as the last of it.  With
+ * tx_lock and the socket lock held.  -EAGAIN or -ENOMEM if it has to be tried once
+ * more.
+ */
+static int tls_hs_send_close_notify(struct sock *sk, struct tls_context *ctx)
+{
+	int rc;
+
+	if (test_bit(TLS_HS_BROKEN, &ctx->hs_flags))
+		return 0;
+	rc = tls_sw_push_all(sk);
+	if (rc || test_bit(TLS_HS_TX_CLOSED, &ctx->hs_flags))
+		return rc;
+	rc = tls_hs_push_alert(sk, TLS_ALERT_LEVEL_WARNING,
+			       TLS_ALERT_DESC_CLOSE_NOTIFY);
+	if (rc)
+		return rc == -ENOMEM ? rc : 0;
+	set_bit(TLS_HS_TX_CLOSED, &ctx->hs_flags);
+	return tls_sw_push_all(sk);
+}
+
+/* End what is sent: the alert that is due, or close_notify.  Then the FIN, now or
+ * when there is memory.  With tx_lock and the socket lock held.
+ */
+static void tls_hs_end_tx(struct sock *sk, struct tls_context *ctx)
+{
+	if (test_bit(TLS_HS_TX_ALERT, &ctx->hs_flags)) {
+		tls_hs_send_alert(sk, ctx);
+		return;
+	}
+	if (tls_hs_can_send(sk) && tls_hs_send_close_notify(sk, ctx)) {
+		set_bit(TLS_HS_TX_END, &ctx->hs_flags);
+		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+		set_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
+		return;
+	}
+	clear_bit(TLS_HS_TX_END, &ctx->hs_flags);
+	if (ctx->hs_sndbuf) {
+		WRITE_ONCE(sk->sk_sndbuf, ctx->hs_sndbuf);
+		ctx->hs_sndbuf = 0;
+	}
+	if (tls_hs_can_send(sk))
+		tls_hs_fin(sk, ctx);
+}
+
+/* With the socket lock, which comes after tx_lock.  A writer that sleeps with that
+ * one gets all the room that it needs to complete its record, and takes no more.
+ */
+static void tls_hs_shutdown(struct sock *sk, int how)
+{
+	struct tls_context *ctx = tls_get_ctx(sk);
+
+	if (!(how & SEND_SHUTDOWN)) {
+		ctx->sk_proto->shutdown(sk, how);
+		return;
+	}
+	/* Set already, and TCP would send nothing any more. */
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~SEND_SHUTDOWN);
+	if (!tls_hs_can_send(sk)) {
+		tls_hs_fin(sk, ctx);
+		return;
+	}
+	if (mutex_trylock(&ctx->tx_lock)) {
+		tls_hs_end_tx(sk, ctx);
+		mutex_unlock(&ctx->tx_lock);
+		return;
+	}
+	set_bit(TLS_HS_TX_END, &ctx->hs_flags);
+	if (!ctx->hs_sndbuf) {
+		ctx->hs_sndbuf = sk->sk_sndbuf;
+		WRITE_ONCE(sk->sk_sndbuf, INT_MAX);
+	}
+	tls_hs_tx_queue(ctx);
+}
+
+/**
+ * tls_hs_update_proto - take the calls that end a connection
+ * @prot: of connections with keys in both directions
+ */
+void tls_hs_update_proto(struct proto *prot)
+{
+	prot->shutdown = tls_hs_shutdown;
 }
 
 /* Go to the next generation of keys.  May sleep. */
@@ -132,6 +246,7 @@ static int tls_hs_rekey(struct sock *sk, struct tls_context *ctx, bool tx)
 	if (rc >= 0)
 		rc = tls_set_sw_offload(sk, tx, &info.info);
 	memzero_explicit(&info, sizeof(info));
+	tls_hs_forget_key(ctx, tx);
 	if (rc)
 		TLS_INC_STATS(sock_net(sk), tx ? LINUX_MIB_TLSTXREKEYERROR :
 						 LINUX_MIB_TLSRXREKEYERROR);
@@ -145,13 +260,13 @@ static int tls_hs_rekey(struct sock *sk, struct tls_context *ctx, bool tx)
  * nothing has happened; any other error is the end of the connection.
  */
 static int tls_hs_send_update(struct sock *sk, struct tls_context *ctx,
-			      u8 request)
+			      u8 request, int flags)
 {
 	const u8 message[] = { TLS_HANDSHAKE_KEYUPDATE, 0, 0, 1, request };
 	int rc;
 
 	rc = tls_sw_push_control(sk, TLS_RECORD_TYPE_HANDSHAKE, message,
-				 sizeof(message));
+				 sizeof(message), flags);
 	if (rc)
 		return rc;
 	rc = tls_hs_rekey(sk, ctx, true);
@@ -165,7 +280,8 @@ static int tls_hs_send_update(struct sock *sk, struct tls_context *ctx,
 /* Several requests need one answer only (RFC 9846, section 4.7.3), which must
  * not be a request itself.
  */
-static int tls_hs_send_updates(struct sock *sk, struct tls_context *ctx)
+static int tls_hs_send_updates(struct sock *sk, struct tls_context *ctx,
+			       int flags)
 {
 	unsigned long due = READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES;
 	int rc = 0;
@@ -176,13 +292,13 @@ static int tls_hs_send_updates(struct sock *sk, struct tls_context *ctx)
 		due = 0;
 
 	if (due & BIT(TLS_HS_TX_ANSWER) || due == BIT(TLS_HS_TX_UPDATE)) {
-		rc = tls_hs_send_update(sk, ctx, 0);
+		rc = tls_hs_send_update(sk, ctx, 0, flags);
 		if (rc)
 			return rc;
 		clear_bit(TLS_HS_TX_ANSWER, &ctx->hs_flags);
 	}
 	if (due & BIT(TLS_HS_TX_REQUEST)) {
-		rc = tls_hs_send_update(sk, ctx, 1);
+		rc = tls_hs_send_update(sk, ctx, 1, flags);
 		if (rc)
 			return rc;
 	}
@@ -208,7 +324,10 @@ int __tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
 		return -EPIPE;
 	if (tls_hs_key_is_old(ctx, &ctx->tx))
 		set_bit(TLS_HS_TX_UPDATE, &ctx->hs_flags);
-	rc = tls_hs_send_updates(sk, ctx);
+	/* In one segment with the record, which need not wait until the client has
+	 * acknowledged the update (Nagle).
+	 */
+	rc = tls_hs_send_updates(sk, ctx, MSG_MORE);
 	return rc == -ENOMEM ? 0 : rc;
 }
 
@@ -226,8 +345,9 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 {
 	struct tls_sw_context_tx *tx = tls_sw_ctx_tx(ctx);
 
-	if (test_bit(TLS_HS_TX_ALERT, &ctx->hs_flags)) {
-		tls_hs_send_alert(sk, ctx);
+	if (READ_ONCE(ctx->hs_flags) &
+	    (BIT(TLS_HS_TX_ALERT) | BIT(TLS_HS_TX_END))) {
+		tls_hs_end_tx(sk, ctx);
 		return;
 	}
 	if (!(READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES) || sk->sk_err)
@@ -240,7 +360,22 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 		set_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
 		return;
 	}
-	tls_hs_send_updates(sk, ctx);
+	tls_hs_send_updates(sk, ctx, 0);
+	/* What the server sends next need not wait until the client has
+	 * acknowledged the update (Nagle, Minshall).
+	 */
+	tcp_sk(sk)->snd_sml = tcp_sk(sk)->snd_una;
+}
+
+/* A record without data has come: is that enough of them?  Else a client could keep
+ * readers busy with what they never see.
+ */
+static int tls_hs_rx_useless(struct sock *sk, struct tls_context *ctx)
+{
+	if (++ctx->hs_useless <= TLS_HS_MAX_USELESS)
+		return 0;
+	tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_UNEXPECTED_MESSAGE, -EPROTO);
+	return -EPROTO;
 }
 
 /* Let the session look at a record, and do what it says.  close_notify is the end
@@ -258,7 +393,9 @@ static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
 
 	switch (received.event) {
 	case TLS_HS_EV_NONE:
-		return 0;
+		/* user_canceled, or a part of a message */
+		return type == TLS_RECORD_TYPE_DATA ? 0 :
+						      tls_hs_rx_useless(sk, ctx);
 	case TLS_HS_EV_REKEY:
 	case TLS_HS_EV_REKEY_ANSWER:
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSRXREKEYRECEIVED);
@@ -270,7 +407,7 @@ static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
 		clear_bit(TLS_HS_RX_ASKED, &ctx->hs_flags);
 		if (received.event == TLS_HS_EV_REKEY_ANSWER)
 			tls_hs_tx_want(ctx, TLS_HS_TX_ANSWER);
-		return 0;
+		return tls_hs_rx_useless(sk, ctx);
 	case TLS_HS_EV_CLOSED:
 		set_bit(TLS_HS_RX_END, &ctx->hs_flags);
 		tls_strp_stop(&tls_sw_ctx_rx(ctx)->strp);
@@ -299,6 +436,15 @@ static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
  */
 int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len)
 {
+	int rc;
+
+	if (!len) {
+		rc = tls_hs_rx_useless(sk, ctx);
+		if (rc)
+			return rc;
+	} else {
+		ctx->hs_useless = 0;
+	}
 	if (tls_hs_key_is_old(ctx, &ctx->rx) &&
 	    !test_and_set_bit(TLS_HS_RX_ASKED, &ctx->hs_flags))
 		tls_hs_tx_want(ctx, TLS_HS_TX_REQUEST);
@@ -394,26 +540,73 @@ void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err)
 }
 
 /**
- * tls_hs_finish - the last chance to send an alert, and to drop what is ignored
+ * tls_hs_rx_urgent - there is urgent data of TCP
+ * @sk: a connection
+ * @ctx: its context
+ *
+ * TLS has no use for it, and with a byte missing or one too many in the stream
+ * nothing behind it could be read.
+ *
+ * Context: softirq or process, with the socket lock held.
+ */
+void tls_hs_rx_urgent(struct sock *sk, struct tls_context *ctx)
+{
+	if (tls_hs_owns_keys(ctx) && !test_bit(TLS_HS_RX_END, &ctx->hs_flags))
+		tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_UNEXPECTED_MESSAGE,
+			     -EPROTO);
+}
+
+/**
+ * tls_hs_max_payload - the longest record that the client wants
+ * @ctx: the context of a connection
+ *
+ * Return: bytes of data.
+ */
+u16 tls_hs_max_payload(const struct tls_context *ctx)
+{
+	return tls_hs_session_max_payload(ctx->hs_session);
+}
+
+/* Closing resets the connection, with a FIN of ours or data of the client's lost. */
+static void tls_hs_reset_on_close(struct sock *sk)
+{
+	sock_set_flag(sk, SOCK_LINGER);
+	sk->sk_lingertime = 0;
+}
+
+/**
+ * tls_hs_finish - end a connection
  * @sk: a connection that is being closed
  * @ctx: its context
  *
- * Context: process, with the socket lock held; the work item is disabled.
+ * What TCP does with a connection of which something has not been read or could not
+ * be sent, it does with this one.
+ *
+ * Context: process, with the socket lock held; the work items are disabled.
  */
 void tls_hs_finish(struct sock *sk, struct tls_context *ctx)
 {
-	if (!tls_hs_owns_keys(ctx) ||
-	    !(READ_ONCE(ctx->hs_flags) &
-	      (BIT(TLS_HS_BROKEN) | BIT(TLS_HS_RX_END))) ||
-	    ctx->tx_conf != TLS_SW || ctx->rx_conf != TLS_SW)
+	bool unread;
+
+	if (!tls_hs_owns_keys(ctx) || ctx->tx_conf != TLS_SW ||
+	    ctx->rx_conf != TLS_SW)
 		return;
 
+	unread = tls_sw_has_unread(sk);
 	/* There are no writers any more. */
-	if (mutex_trylock(&ctx->tx_lock)) {
-		tls_hs_send_alert(sk, ctx);
+	if (!unread && mutex_trylock(&ctx->tx_lock)) {
+		if (test_bit(TLS_HS_TX_ALERT, &ctx->hs_flags))
+			tls_hs_send_alert(sk, ctx);
+		else if (tls_hs_can_send(sk) &&
+			 tls_hs_send_close_notify(sk, ctx))
+			tls_hs_reset_on_close(sk);
 		mutex_unlock(&ctx->tx_lock);
 	}
-	tls_hs_drain(sk, ctx);
+	if (unread)
+		tls_hs_reset_on_close(sk);
+	else if (READ_ONCE(ctx->hs_flags) &
+		 (BIT(TLS_HS_BROKEN) | BIT(TLS_HS_RX_END)))
+		tls_hs_drain(sk, ctx);
 }
 
 /**

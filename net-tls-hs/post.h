@@ -10,6 +10,7 @@
 #include <linux/net.h>
 #include <linux/sockptr.h>
 #include <linux/unaligned.h>
+#include <net/tcp.h>
 #include <net/tls.h>
 
 #include "../tls.h"
@@ -19,6 +20,14 @@
  */
 #define TLS_HS_MAX_RECORDS	0x1000000U
 
+/* Records without data that a client may send in a row.  BoringSSL has the same
+ * limit for empty records and for KeyUpdates, Go has 16 for all of them.
+ */
+#define TLS_HS_MAX_USELESS	32
+
+/* How long MSG_MORE lets data wait, as TCP does. */
+#define TLS_HS_TX_MORE_DELAY	TCP_RTO_MIN
+
 /* Bits of tls_context::hs_flags. */
 enum {
 	TLS_HS_TX_ANSWER,	/* the client wants a KeyUpdate */
@@ -26,6 +35,8 @@ enum {
 	TLS_HS_TX_REQUEST,	/* same, and the client shall update its own */
 	TLS_HS_TX_ALERT,	/* hs_alert is to be sent */
 	TLS_HS_TX_WAIT,		/* for room in the send buffer */
+	TLS_HS_TX_END,		/* nothing more is taken, close_notify is due */
+	TLS_HS_TX_CLOSED,	/* close_notify has been encrypted */
 	TLS_HS_RX_BUSY,		/* the session wants to know of data */
 	TLS_HS_RX_ASKED,	/* a KeyUpdate of the client was asked for */
 	TLS_HS_RX_END,		/* the client has sent close_notify */
@@ -35,18 +46,23 @@ enum {
 #define TLS_HS_TX_UPDATES	(BIT(TLS_HS_TX_ANSWER) | \
 				 BIT(TLS_HS_TX_UPDATE) | \
 				 BIT(TLS_HS_TX_REQUEST))
-#define TLS_HS_TX_DUE		(TLS_HS_TX_UPDATES | BIT(TLS_HS_TX_ALERT))
+#define TLS_HS_TX_DUE		(TLS_HS_TX_UPDATES | BIT(TLS_HS_TX_ALERT) | \
+				 BIT(TLS_HS_TX_END))
 
 #ifdef CONFIG_TLS_HANDSHAKE
 int __tls_hs_tx_record(struct sock *sk, struct tls_context *ctx);
 void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx);
 void tls_hs_tx_queue(struct tls_context *ctx);
+void __tls_hs_tx_flush(struct tls_context *ctx, unsigned long delay);
 int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len);
 int tls_hs_rx_control(struct sock *sk, struct tls_context *ctx,
 		      struct sk_buff *skb);
 void tls_hs_rx_failed(struct sock *sk, struct tls_context *ctx, int err,
 		      bool no_type);
 void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err);
+void tls_hs_rx_urgent(struct sock *sk, struct tls_context *ctx);
+void tls_hs_update_proto(struct proto *prot);
+u16 tls_hs_max_payload(const struct tls_context *ctx);
 void tls_hs_finish(struct sock *sk, struct tls_context *ctx);
 int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
 			  unsigned int optlen);
@@ -94,6 +110,27 @@ static inline void tls_hs_tx_unlocked(struct tls_context *ctx)
 		tls_hs_tx_queue(ctx);
 }
 
+/* Has an alert, of either side, ended the connection? */
+static inline bool tls_hs_is_broken(const struct tls_context *ctx)
+{
+	return tls_hs_owns_keys(ctx) &&
+	       unlikely(test_bit(TLS_HS_BROKEN, &ctx->hs_flags));
+}
+
+/* Has a user ended what is sent, though it is not all on its way yet? */
+static inline bool tls_hs_tx_ended(const struct tls_context *ctx)
+{
+	return tls_hs_owns_keys(ctx) &&
+	       unlikely(test_bit(TLS_HS_TX_END, &ctx->hs_flags));
+}
+
+/* A record is open: send it in @delay jiffies if nothing completes it. */
+static inline void tls_hs_tx_flush(struct tls_context *ctx, unsigned long delay)
+{
+	if (tls_hs_owns_keys(ctx))
+		__tls_hs_tx_flush(ctx, delay);
+}
+
 static inline void tls_hs_write_space(struct tls_context *ctx)
 {
 	if (tls_hs_owns_keys(ctx) &&
@@ -103,26 +140,19 @@ static inline void tls_hs_write_space(struct tls_context *ctx)
 	}
 }
 
-/* Can a reader be told of an alert, in a control message? */
-static inline bool tls_hs_rx_takes_alerts(const struct msghdr *msg)
-{
-	return msg && msg->msg_control;
-}
-
-/* Is a decrypted record not just something to be read? */
+/* Is a decrypted record not just something to be read?  Readers see data only,
+ * as on TCP.
+ */
 static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 				   struct sk_buff *skb)
 {
 	if (!tls_hs_owns_keys(ctx))
 		return false;
 
-	switch (tls_msg(skb)->control) {
-	case TLS_RECORD_TYPE_DATA:
-		return test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags) ||
-		       tls_hs_key_is_old(ctx, &ctx->rx);
-	default:
-		return true;
-	}
+	return tls_msg(skb)->control != TLS_RECORD_TYPE_DATA ||
+	       !strp_msg(skb)->full_len || ctx->hs_useless ||
+	       test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags) ||
+	       tls_hs_key_is_old(ctx, &ctx->rx);
 }
 
 /* Will nothing more be read?  Then @err is what to tell the reader. */
@@ -165,10 +195,23 @@ static inline int tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
 
 static inline void tls_hs_tx_unlocked(struct tls_context *ctx) {}
 static inline void tls_hs_write_space(struct tls_context *ctx) {}
+static inline void tls_hs_tx_flush(struct tls_context *ctx,
+				   unsigned long delay) {}
+static inline void tls_hs_update_proto(struct proto *prot) {}
 
-static inline bool tls_hs_rx_takes_alerts(const struct msghdr *msg)
+static inline bool tls_hs_is_broken(const struct tls_context *ctx)
 {
 	return false;
+}
+
+static inline bool tls_hs_tx_ended(const struct tls_context *ctx)
+{
+	return false;
+}
+
+static inline u16 tls_hs_max_payload(const struct tls_context *ctx)
+{
+	return TLS_MAX_PAYLOAD_SIZE;
 }
 
 static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
@@ -193,6 +236,8 @@ static inline void tls_hs_rx_failed(struct sock *sk, struct tls_context *ctx,
 				    int err, bool no_type) {}
 static inline void tls_hs_rx_bad_header(struct sock *sk,
 					struct tls_context *ctx, int err) {}
+static inline void tls_hs_rx_urgent(struct sock *sk,
+				    struct tls_context *ctx) {}
 
 static inline bool tls_hs_rx_ended(const struct tls_context *ctx, int *err)
 {
