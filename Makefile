@@ -7,6 +7,7 @@ help:
 	@echo 'make test-host     only those that need no kernel'
 	@echo 'make interop       every TLS client that can be had; writes tests/matrix/RESULTS.md'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
+	@echo 'make test-operations  each operation on TCP and on AF_TLS, the long form'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
 	@echo 'make constant-time look for branches on secrets, with Valgrind'
 	@echo 'make dudect        measure whether times depend on secrets (some minutes, a quiet machine)'
@@ -49,6 +50,12 @@ test-host:
 
 interop:
 	@scripts/interop
+
+test-operations:
+	@scripts/deps kernel tests
+	@scripts/build-kernel um fast
+	@tests/build >/dev/null
+	@scripts/guest --timeout=1800 -- tests/run-guest-tests --full operations
 
 test-patches:
 	@scripts/test-patches
@@ -108,7 +115,7 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-patches test-differential test-targets test-sanitizer \
+.PHONY: help demo test test-host test-operations test-patches test-differential test-targets test-sanitizer \
 	check constant-time dudect fuzz differential-hello interop tlsfuzzer scanners bench-crypto bench-handshake \
 	bench-bystander bench-memory \
 	patches kernel tree clean distclean

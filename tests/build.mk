@@ -4,7 +4,7 @@ CC ?= cc
 CFLAGS := -O2 -g -Wall -Wextra -I$(OUT)/include
 HEADER := $(OUT)/include/linux/tls.h
 
-all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes $(OUT)/flood
+all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes $(OUT)/flood $(OUT)/operations
 
 $(OUT)/tls_server: $(TOP)/demo/tls_server.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $<
@@ -20,3 +20,9 @@ $(OUT)/handshakes: $(TOP)/tests/bench/handshakes.c $(HEADER)
 
 $(OUT)/flood: $(TOP)/tests/listener/flood.c
 	$(CC) $(CFLAGS) -o $@ $<
+
+OPERATIONS := $(addprefix $(TOP)/tests/differential/, main.c connection.c reading.c writing.c \
+	ready.c options.c ends.c uring.c)
+$(OUT)/operations: $(OPERATIONS) $(TOP)/tests/differential/common.h \
+		$(TOP)/selftests/tls_handshake_keys.h $(HEADER)
+	$(CC) $(CFLAGS) -Wno-unused-parameter -o $@ $(OPERATIONS) -lssl -lcrypto -lpthread
