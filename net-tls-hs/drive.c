@@ -358,6 +358,9 @@ static u8 tls_hs_refusal(u8 reason)
 		return TLS_ALERT_DESC_PROTOCOL_VERSION;
 	case TLS_HS_FB_RESOURCES:
 		return TLS_ALERT_DESC_INTERNAL_ERROR;
+	case TLS_HS_FB_HELLO_SIZE:
+	case TLS_HS_FB_URGENT:
+		return TLS_ALERT_DESC_GENERAL_ERROR;
 	default:
 		return TLS_ALERT_DESC_HANDSHAKE_FAILURE;
 	}

@@ -1402,7 +1402,7 @@ def no_fallback(env):
         # Nothing behind it: what comes after the close would get a reset.
         client.sock.sendall(client.hello.record()[:50])
         client.sock.send(b"!", socket.MSG_OOB)
-        expect_end(client, ("handshake_failure",))
+        expect_end(client, ("general_error",))
         eq(tls_hs.readable(lsk, 0.05), False, "readable")
         client, conn = pair(lsk)
         ping(client, conn)

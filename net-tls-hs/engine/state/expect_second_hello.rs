@@ -47,6 +47,7 @@ impl ExpectSecondHello {
         self.answer::<C, I>(input, cx)
             .map_err(|failure| match failure {
                 // The first ClientHello is gone.
+                Failure::Fallback(Fallback::HelloSize) => Alert::GeneralError.into(),
                 Failure::Fallback(_) => Alert::HandshakeFailure.into(),
                 other => other,
             })

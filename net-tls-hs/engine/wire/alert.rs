@@ -30,6 +30,8 @@ pub enum Alert {
     MissingExtension = 109,
     /// No identity for the server name.
     UnrecognizedName = 112,
+    /// None of the others says what is wrong.
+    GeneralError = 117,
     /// No common application protocol (RFC 7301).
     NoApplicationProtocol = 120,
 }
