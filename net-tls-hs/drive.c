@@ -20,6 +20,7 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <net/proto_memory.h>
 #include <net/tcp.h>
 #include <net/tls_prot.h>
 #include <trace/events/sock.h>
@@ -115,7 +116,23 @@ static bool tls_hs_is_full(const struct sock *sk)
 	int rcvbuf = READ_ONCE(sk->sk_rcvbuf);
 
 	return atomic_read(&sk->sk_rmem_alloc) > rcvbuf - (rcvbuf >> 3) ||
-	       tcp_receive_window(tcp_sk(sk)) <= inet_csk(sk)->icsk_ack.rcv_mss;
+	       (tcp_receive_window(tcp_sk(sk)) <= inet_csk(sk)->icsk_ack.rcv_mss &&
+		tcp_space(sk) <= inet_csk(sk)->icsk_ack.rcv_mss);
+}
+
+/* Let a ClientHello that is not whole have a larger receive buffer, which it needs
+ * in small segments, or in small records since all of it stays in there.  TCP does
+ * so only for who reads.  Small segments take a multiple of their length.
+ */
+static bool tls_hs_make_room(struct sock *sk)
+{
+	int max = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_rmem[2]);
+
+	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK || sk->sk_rcvbuf >= max ||
+	    sk_under_memory_pressure(sk))
+		return false;
+	WRITE_ONCE(sk->sk_rcvbuf, min_t(s64, 2LL * sk->sk_rcvbuf, max));
+	return true;
 }
 
 /* Is there something for the engine to look at, or the end? */
@@ -294,14 +311,34 @@ static void tls_hs_consume(struct tls_hs *hs, u32 len)
 	tcp_read_done(hs->sk, len);
 }
 
-/* Copy what is unread to @buf.  -EOPNOTSUPP if it cannot be read. */
-static int tls_hs_peek(struct sock *sk, u8 *buf, u32 max)
+/* How much is unread, without the FIN. */
+static u32 tls_hs_unread(const struct sock *sk)
 {
-	u32 seq = tcp_sk(sk)->copied_seq;
+	const struct tcp_sock *tp = tcp_sk(sk);
+	u32 unread = tp->rcv_nxt - tp->copied_seq;
+
+	return unread - (unread && sock_flag(sk, SOCK_DONE));
+}
+
+/* The buffer with an unread byte.  What is new is at the end of the queue. */
+static struct sk_buff *tls_hs_find_skb(struct sock *sk, u32 seq)
+{
 	struct sk_buff *skb;
+
+	skb_queue_reverse_walk(&sk->sk_receive_queue, skb)
+		if (!after(TCP_SKB_CB(skb)->seq, seq))
+			break;
+	return skb;
+}
+
+/* Copy what is unread behind @offset to @buf.  -EOPNOTSUPP if it cannot be read. */
+static int tls_hs_peek(struct sock *sk, u32 offset, u8 *buf, u32 max)
+{
+	u32 seq = tcp_sk(sk)->copied_seq + offset;
+	struct sk_buff *skb = tls_hs_find_skb(sk, seq);
 	u32 len = 0;
 
-	skb_queue_walk(&sk->sk_receive_queue, skb) {
+	skb_queue_walk_from(&sk->sk_receive_queue, skb) {
 		u32 offset = seq - TCP_SKB_CB(skb)->seq;
 		u32 n;
 
@@ -418,8 +455,60 @@ static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	tls_hs_end(hs, TLS_HS_END_FALLBACK, 0);
 }
 
-/* Look up the settings for the name that a ClientHello asks for, in @buffers->in
- * and destroyed by that.  False if it is not complete.
+/* Put a ClientHello of @len bytes in records into @buffers->in, as one record. */
+static int tls_hs_gather(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+			 u32 len)
+{
+	size_t end = 0;
+	u32 pos = 0;
+	int n;
+
+	while (pos < len) {
+		n = tls_hs_peek(hs->sk, pos, buffers->out,
+				min_t(u32, len - pos, TLS_HS_OUT_MAX));
+		if (n > 0)
+			n = tls_hs_hello_gather(buffers->out, n, buffers->in,
+						TLS_HS_IN_MAX, &end);
+		if (n <= 0)
+			return -EOPNOTSUPP;
+		pos += n;
+	}
+	return end;
+}
+
+/* Put a ClientHello into @buffers->in when it is whole.  What has been looked at
+ * before is not looked at again until then.  Returns its length, or an error; or
+ * 0, and @step says what to do.  @len is how many bytes it has in the queue if it
+ * is not in there as it came.
+ */
+static int tls_hs_load_hello(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+			     u32 *len, struct tls_hs_step *step)
+{
+	u32 seen = tls_hs_session_seen(hs->session);
+	struct sock *sk = hs->sk;
+	int have;
+	u8 type;
+
+	*len = 0;
+	/* What may come before a second one is for the session to skip. */
+	if (hs->consumed && (tls_hs_peek(sk, 0, &type, 1) != 1 ||
+			     type != TLS_RECORD_TYPE_HANDSHAKE))
+		return tls_hs_peek(sk, 0, buffers->in, TLS_HS_IN_MAX);
+
+	have = tls_hs_peek(sk, seen, buffers->in, TLS_HS_IN_MAX);
+	if (have < 0)
+		return have;
+	if (!tls_hs_session_scan(hs->session, buffers->in, have, buffers->out,
+				 TLS_HS_OUT_MAX, step))
+		return 0;
+	if (!seen)
+		return have;
+	*len = tls_hs_session_seen(hs->session);
+	return tls_hs_gather(hs, buffers, *len);
+}
+
+/* Look up the settings for the name that a ClientHello asks for.  If it is in
+ * several records, @hello is destroyed by that.  False if it is malformed.
  */
 static bool tls_hs_find_name(struct tls_hs_names *names, u8 *hello, u32 have,
 			     u8 *name, struct tls_hs_conf **conf)
@@ -450,24 +539,30 @@ static bool tls_hs_find_name(struct tls_hs_names *names, u8 *hello, u32 have,
 bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
 			  struct tls_hs_names *names)
 {
+	struct tls_hs_buffers buffers = {};
+	struct tls_hs_step step = {};
 	struct tls_hs_conf *name_conf;
 	bool known = false;
-	u8 *hello;
 	int have;
+	u32 len;
 
 	if (!names || !tls_hs_names_forbid(names))
 		return !tls_hs_forbids_fallback(conf);
 
-	hello = kvmalloc(TLS_HS_IN_MAX + TLS_HS_MAX_NAME, GFP_KERNEL);
-	if (!hello)
-		return false;
-	have = tls_hs_peek(hs->sk, hello, TLS_HS_IN_MAX);
-	if (have > 0)
-		known = tls_hs_find_name(names, hello, have,
-					 hello + TLS_HS_IN_MAX, &name_conf);
+	if (!hs->session)
+		hs->session = tls_hs_session_new();
+	buffers.in = kvzalloc(TLS_HS_IN_MAX, GFP_KERNEL);
+	buffers.out = kvzalloc(TLS_HS_OUT_MAX, GFP_KERNEL);
+	if (hs->session && buffers.in && buffers.out) {
+		have = tls_hs_load_hello(hs, &buffers, &len, &step);
+		if (have > 0)
+			known = tls_hs_find_name(names, buffers.in, have,
+						 buffers.out, &name_conf);
+	}
 	if (known)
 		known = !tls_hs_forbids_fallback(name_conf ?: conf);
-	kvfree(hello);
+	kvfree(buffers.out);
+	kvfree(buffers.in);
 	return known;
 }
 
@@ -634,23 +729,30 @@ static bool tls_hs_is_readable(const struct sock *sk)
 	       sk->sk_shutdown & RCV_SHUTDOWN;
 }
 
+/* There is something that cannot be read. */
+static void tls_hs_unreadable(struct tls_hs *hs, struct tls_hs_buffers *buffers)
+{
+	/* Something must be there for the first read to return. */
+	if (tls_hs_is_readable(hs->sk) || hs->consumed)
+		tls_hs_fallback(hs, buffers, TLS_HS_FB_URGENT);
+}
+
 /* Are there not enough bytes for the engine to get further? */
-static bool tls_hs_must_wait(struct tls_hs *hs, struct tls_hs_buffers *buffers,
-			     int have)
+static bool tls_hs_must_wait(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 {
 	struct sock *sk = hs->sk;
+	u32 unread = tls_hs_unread(sk);
 
-	if (have < 0 || tcp_sk(sk)->urg_data) {
-		/* Something must be there for the first read to return. */
-		if (tls_hs_is_readable(sk) || hs->consumed)
-			tls_hs_fallback(hs, buffers, TLS_HS_FB_URGENT);
+	if (tcp_sk(sk)->urg_data) {
+		tls_hs_unreadable(hs, buffers);
 		return true;
 	}
-	if (have >= hs->need)
+	if (unread >= hs->need)
 		return false;
 	if (sk->sk_shutdown & RCV_SHUTDOWN)
 		tls_hs_reset(hs);
-	else if (have >= TLS_HS_IN_MAX || (have && tls_hs_is_full(sk)))
+	else if (unread && tls_hs_is_full(sk) &&
+		 (hs->answered || !tls_hs_make_room(sk)))
 		tls_hs_fallback(hs, buffers, TLS_HS_FB_HELLO_SIZE);
 	return true;
 }
@@ -674,17 +776,34 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 	struct tls_hs_step step = {};
 	struct sock *sk = hs->sk;
 	struct tls_hs_conf *conf;
+	u32 len = 0;
 	int have;
 
-	have = tls_hs_peek(sk, buffers->in, TLS_HS_IN_MAX);
-	if (tls_hs_must_wait(hs, buffers, have))
+	if (tls_hs_must_wait(hs, buffers))
 		return false;
+	if (!tls_hs_has_session(hs)) {
+		tls_hs_fallback(hs, buffers, TLS_HS_FB_RESOURCES);
+		return false;
+	}
+
+	if (hs->answered)
+		have = tls_hs_peek(sk, 0, buffers->in, TLS_HS_IN_MAX);
+	else
+		have = tls_hs_load_hello(hs, buffers, &len, &step);
+	if (have < 0) {
+		tls_hs_unreadable(hs, buffers);
+		return false;
+	}
+	/* After the client's Finished nothing is needed. */
+	if (!have && !hs->answered)
+		goto act;
 
 	if (hs->names && !hs->named) {
 		hs->named = tls_hs_find_name(hs->names, buffers->in, have,
 					     buffers->out, &hs->name_conf);
 		/* What it has changed. */
-		have = tls_hs_peek(sk, buffers->in, TLS_HS_IN_MAX);
+		if (!len)
+			have = tls_hs_peek(sk, 0, buffers->in, TLS_HS_IN_MAX);
 	}
 	conf = hs->name_conf ?: hs->conf;
 	if (!hs->answered && !tls_hs_conf_is_fresh(conf, &hs->look)) {
@@ -692,18 +811,23 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 		tls_hs_wake_after(hs, 1);
 		return false;
 	}
-	if (!tls_hs_has_session(hs)) {
-		tls_hs_fallback(hs, buffers, TLS_HS_FB_RESOURCES);
-		return false;
-	}
 
 	tls_hs_call(hs, conf, buffers, have, &step);
+	if (len && step.consumed)
+		step.consumed = len;
+act:
 	switch (step.action) {
 	case TLS_HS_MORE:
 		tls_hs_consume(hs, step.consumed);
 		hs->need = max(step.need, 1U);
 		/* Keys may change until it is here. */
 		hs->look = (struct tls_hs_look) {};
+		/* Before the window gets small, which the client would have to
+		 * probe.
+		 */
+		if (!hs->answered &&
+		    atomic_read(&sk->sk_rmem_alloc) > sk->sk_rcvbuf / 4)
+			tls_hs_make_room(sk);
 		/* Look at the queue once more: at its end, or at its limit. */
 		return tls_hs_has_news(hs);
 	case TLS_HS_SEND:

@@ -10,7 +10,9 @@
 #include <linux/types.h>
 #include <uapi/linux/tls.h>
 
-/* Most bytes of the receive queue that one call looks at. */
+/* Most bytes of the receive queue that one call looks at: a ClientHello in one
+ * record, or the longest record of a client.
+ */
 #define TLS_HS_IN_MAX		(20 * 1024)
 /* Longest flight: ServerHello to Finished with the longest chain, in records of
  * 64 bytes, the least that a client may ask for.
@@ -209,7 +211,27 @@ void tls_hs_identity_set_free(struct tls_hs_identity_set *set);
  */
 struct tls_hs_session *tls_hs_session_new(void);
 void tls_hs_session_free(struct tls_hs_session *s);
-/* Does what can be done with the bytes that are unread.  @step is zeroed before. */
+/*
+ * Looks at the unread bytes of a ClientHello that are behind the first _seen()
+ * ones.  True if it is whole, and then _seen() is how many bytes its records
+ * have; else @step, zeroed before, is what to do.  Neither small records nor
+ * small segments make that expensive: each byte is looked at once.
+ */
+size_t tls_hs_session_seen(const struct tls_hs_session *s);
+bool tls_hs_session_scan(struct tls_hs_session *s, const u8 *in, size_t in_len,
+			 u8 *out, size_t out_len, struct tls_hs_step *step);
+/*
+ * Makes one record, from @record to *@end, of those of a ClientHello, which has
+ * been found by _scan().  *@end is 0 before the first call.  Returns how much of
+ * @in has been taken, whole records, or 0 if that is impossible.
+ */
+size_t tls_hs_hello_gather(const u8 *in, size_t in_len, u8 *record,
+			   size_t record_len, size_t *end);
+/*
+ * Does what can be done with the bytes that are unread, or with a ClientHello of
+ * tls_hs_hello_gather(); _consumed is of what it is given.  @step is zeroed
+ * before.
+ */
 void tls_hs_session_advance(struct tls_hs_session *s,
 			    const struct tls_hs_call *call,
 			    struct tls_hs_step *step);

@@ -181,7 +181,13 @@ unsafe fn advance(
     };
     // It has been checked when it was set.
     let config = config(settings, Protocols::new(alpn).unwrap_or_default(), tickets);
-    match session.advance::<LibCrypto>(&config, &identities, input, out, scratch) {
+    let step = session.advance::<LibCrypto>(&config, &identities, input, out, scratch);
+    tell(session, step, result);
+}
+
+/// Writes a step as the C side has it.
+fn tell(session: &Session, step: Step, result: &mut bindings::tls_hs_step) {
+    match step {
         Step::More { consumed, need } => {
             result.action = bindings::tls_hs_action_TLS_HS_MORE as u8;
             result.consumed = consumed as u32;

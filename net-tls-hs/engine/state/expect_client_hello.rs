@@ -14,7 +14,7 @@ use crate::engine::state::skip::Skip;
 use crate::engine::state::states::{ExpectClientHello, ExpectSecondHello, State, Transition};
 use crate::engine::state::step::Step;
 use crate::engine::wire::client_hello::ClientHello;
-use crate::engine::wire::framing::{frame_hello, Framing};
+use crate::engine::wire::framing::{Framing, HelloScan};
 
 impl ExpectClientHello {
     /// Answers a complete ClientHello with the server's flight, or with a HelloRetryRequest.
@@ -24,7 +24,7 @@ impl ExpectClientHello {
         input: &mut [u8],
         cx: &mut Context<'_, C, I>,
     ) -> Result<Transition, Failure> {
-        let (message, consumed) = match frame_hello(input)? {
+        let (message, consumed) = match cx.work.memory.hello.frame(input)? {
             Framing::More { need } => return Ok(self.stay(Step::More { consumed: 0, need })),
             Framing::Hello { message, consumed } => (message, consumed),
         };
@@ -62,6 +62,7 @@ impl ExpectClientHello {
             let memory = &mut *cx.work.memory;
             memory.negotiated.record_first(hello, choice);
             memory.negotiated.retried = true;
+            memory.hello = HelloScan::new();
             remember::<C>(choice.suite, &message, &mut memory.first_hello)?;
             write_retry(hello, choice, &mut cx.work.out)?;
             State::SecondHello(ExpectSecondHello {

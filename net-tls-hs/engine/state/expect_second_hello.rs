@@ -8,7 +8,7 @@
 
 use crate::engine::crypto::{Crypto, HashAlg};
 use crate::engine::policy::choice::choose;
-use crate::engine::policy::fallback::Failure;
+use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::settings::Identities;
 use crate::engine::state::answer::{write_flight, Flight};
 use crate::engine::state::memory::{Context, FirstHello};
@@ -19,7 +19,7 @@ use crate::engine::state::step::Step;
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::client_hello::{self, ClientHello};
 use crate::engine::wire::codec::Writer;
-use crate::engine::wire::framing::{frame_hello, Framing, HelloMessage};
+use crate::engine::wire::framing::{Framing, HelloMessage};
 use crate::engine::wire::names::{content_type, handshake_type, CipherSuite, Group};
 use crate::engine::wire::record::{Header, HEADER_LEN};
 use crate::engine::wire::server_flight as flight;
@@ -61,9 +61,10 @@ impl ExpectSecondHello {
     ) -> Result<Transition, Failure> {
         let skipped = self.skip(input)?;
         let start = skipped.consumed;
+        let hello = &mut cx.work.memory.hello;
         let framing = match skipped.need {
             Some(need) => Framing::More { need },
-            None => frame_hello(input.get_mut(start..).unwrap_or(&mut []))?,
+            None => hello.frame(input.get_mut(start..).unwrap_or(&mut []))?,
         };
         let (message, consumed) = match framing {
             Framing::More { need } => {

@@ -13,7 +13,7 @@ use crate::engine::scratch::Scratch;
 use crate::engine::state::states::AlertKeys;
 use crate::engine::wire::alert::{self, Alert};
 use crate::engine::wire::client_hello::ClientHello;
-use crate::engine::wire::framing::MESSAGE_HEADER_LEN;
+use crate::engine::wire::framing::{HelloScan, MESSAGE_HEADER_LEN};
 use crate::engine::wire::names::{content_type, CipherSuite, Group, Scheme};
 use crate::engine::wire::record::{RecordBuf, MAX_PLAINTEXT};
 
@@ -189,6 +189,8 @@ impl ApplicationSecrets {
 /// The memory of a session. Secrets are zero until they are made, and again when they are not
 /// needed any more.
 pub struct Memory {
+    /// How far the records of a ClientHello have been looked at.
+    pub hello: HelloScan,
     /// What has been agreed on.
     pub negotiated: Negotiated,
     /// Of the first ClientHello, if it was answered with a HelloRetryRequest.
@@ -203,6 +205,7 @@ impl Memory {
     /// Nothing yet.
     pub const fn new() -> Self {
         Memory {
+            hello: HelloScan::new(),
             negotiated: Negotiated::none(),
             first_hello: FirstHello {
                 hash: [0; MAX_HASH_LEN],

@@ -48,6 +48,7 @@ use crate::engine::state::states::{AlertKeys, ExpectClientHello, State, Transiti
 pub use crate::engine::state::step::Step;
 use crate::engine::state::traffic::Connection;
 use crate::engine::wire::alert::Alert;
+use crate::engine::wire::framing::FramingError;
 use crate::engine::wire::record::RecordBuf;
 use core::mem;
 
@@ -64,6 +65,30 @@ impl Session {
             state: State::ClientHello(ExpectClientHello),
             memory: Memory::new(),
         }
+    }
+
+    /// How many of the bytes that are unread need not be shown to [`scan`](Self::scan) again; once it
+    /// has found the ClientHello, how many its records have.
+    pub fn seen(&self) -> usize {
+        self.memory.hello.seen()
+    }
+
+    /// Looks at the bytes behind the first [`seen`](Self::seen) ones that are unread, the first one
+    /// being that of a record of type handshake. `None` if the ClientHello is whole: then
+    /// [`advance`](Self::advance) is to be called, with the ClientHello in one record or as many as
+    /// it has come in.
+    ///
+    /// Who calls this before `advance` copies each byte of a ClientHello as often as it arrives, not
+    /// for each piece of it.
+    pub fn scan<C: Crypto>(&mut self, new: &[u8], out: &mut [u8]) -> Option<Step> {
+        let failure = match self.memory.hello.scan(new) {
+            Ok(need) => return need.map(|need| Step::More { consumed: 0, need }),
+            Err(FramingError::TooLong) if self.awaits_second_hello() => Alert::GeneralError.into(),
+            Err(error) => error.into(),
+        };
+        let step = self.fail::<C>(failure, self.state.alert_keys(), out);
+        self.state = State::Ended;
+        Some(step)
     }
 
     /// Does what can be done with the bytes that are unread.
