@@ -67,6 +67,22 @@ mod tests {
         for other in [&b"\x03h2c"[..], b"\x01h", b"\x02H2", b"\x08http/1.0"] {
             assert!(choose(SERVER, other) == Err(Alert::NoApplicationProtocol));
         }
+        // A long list of the server's: each name, the last ones of one byte.
+        const LONG: &[u8] = &{
+            let mut list = [1; 254];
+            let mut i = 0;
+            while i < 127 {
+                list[2 * i + 1] = i as u8;
+                i += 1;
+            }
+            list
+        };
+        for i in [0, 1, 63, 125, 126] {
+            let at = 2 * i as usize;
+            assert!(choose(LONG, &LONG[at..at + 2]) == Ok(Some(&[i][..])));
+            assert!(choose(LONG, &LONG[at..]) == Ok(Some(&[i][..])));
+        }
+        assert!(choose(LONG, b"\x01\xff") == Err(Alert::NoApplicationProtocol));
         assert!(choose(b"", b"\x02h2") == Ok(None));
         let server = Protocols::new(SERVER).unwrap_or_default();
         assert!(server.choose(None) == Ok(None));

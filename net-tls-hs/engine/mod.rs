@@ -12,6 +12,7 @@
 //! * [`state`]: the state machine.
 //! * [`ct`], [`scratch`]: memory for secrets, which is lib/crypto's, and for what is too large for a
 //!   stack.
+//! * [`u16_set`]: a set of numbers, for what a ClientHello lists.
 
 pub use crate::ct;
 
@@ -20,4 +21,5 @@ pub mod keys;
 pub mod policy;
 pub mod scratch;
 pub mod state;
+pub mod u16_set;
 pub mod wire;

@@ -3,6 +3,7 @@
 //! Memory that a handshake computes in and that is too large for a kernel stack.
 
 use crate::engine::crypto::Crypto;
+use crate::engine::u16_set::U16Set;
 
 /// Working memory of the engine; the kernel has one per CPU. All zeroes is a valid value.
 ///
@@ -14,4 +15,6 @@ pub struct Scratch<C: Crypto> {
     pub mlkem: C::MlKemWorkspace,
     /// For the signature.
     pub rsa: C::RsaWorkspace,
+    /// For what a ClientHello lists.
+    pub set: U16Set,
 }

@@ -7,6 +7,7 @@ use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::settings::{
     flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted,
 };
+use crate::engine::u16_set::U16Set;
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::client_hello::{ClientHello, KeyShares};
 use crate::engine::wire::codec::U16List;
@@ -34,7 +35,11 @@ pub struct Choice<'a> {
 }
 
 /// Whether the client has what TLS 1.3 needs, or where else it is to go.
-fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Failure> {
+fn check_version(
+    hello: &ClientHello<'_>,
+    config: &Config<'_>,
+    set: &mut U16Set,
+) -> Result<(), Failure> {
     // Appendix E.5: SSL 3.0 is refused even if it is only in legacy_version.
     if hello.legacy_version <= SSL_3_0 {
         return Err(Alert::ProtocolVersion.into());
@@ -60,7 +65,8 @@ fn check_version(hello: &ClientHello<'_>, config: &Config<'_>) -> Result<(), Fai
         return Err(Alert::InappropriateFallback.into());
     }
     let served = config.tls12_suites();
-    if !served.is_empty() && !served.iter().any(|s| hello.cipher_suites.contains(*s)) {
+    set.assign(hello.cipher_suites.iter());
+    if !served.is_empty() && !served.iter().any(|s| set.contains(*s)) {
         return Err(Alert::HandshakeFailure.into());
     }
     Err(Failure::Fallback(Fallback::Version))
@@ -88,17 +94,31 @@ fn check_extensions<'a>(hello: &ClientHello<'a>) -> Result<(U16List<'a>, KeyShar
     }
 }
 
-/// Chooses all parameters of the handshake.
+/// Chooses all parameters of the handshake. What this costs grows with the length of the
+/// ClientHello; `set` is memory for it.
 #[inline(never)]
 pub fn choose<'a>(
     hello: &ClientHello<'a>,
     config: &Config<'a>,
     identities: &'a impl Identities,
+    set: &mut U16Set,
 ) -> Result<Choice<'a>, Failure> {
-    check_version(hello, config)?;
+    hello.check_unique(set)?;
+    check_version(hello, config, set)?;
     let (groups, shares) = check_extensions(hello)?;
     let record_limit = RecordLimit::new(hello.record_size_limit, hello.max_fragment_length)?;
-    shares.check(&groups)?;
+    let mut ranked = [None; Group::ALL.len()];
+    for (slot, group) in ranked.iter_mut().zip(config.groups()) {
+        *slot = Some(group);
+    }
+    let rank = |code| {
+        ranked
+            .iter()
+            .position(|g| g.is_some_and(|g: Group| g.code() == code))
+    };
+    set.assign(groups.iter());
+    let shared = shares.choose(set, rank)?;
+    let shared = shared.and_then(|(rank, peer)| Some((*ranked.get(rank)?.as_ref()?, peer)));
     if config.flags & flag_bits::CLIENT_CERT != 0 {
         return Err(Failure::Fallback(Fallback::ClientCertificate));
     }
@@ -108,14 +128,11 @@ pub fn choose<'a>(
         .find(|s| hello.cipher_suites.contains(s.code()))
         .ok_or(Failure::Fallback(Fallback::Suite))?;
     // A group with a share saves a round trip.
-    let shared = config
-        .groups()
-        .find_map(|g| Some((g, shares.get(g.code())?)));
     let (group, peer) = match shared {
         Some((group, peer)) => (group, Some(peer)),
         None => config
             .groups()
-            .find(|g| groups.contains(g.code()))
+            .find(|g| set.contains(g.code()))
             .map(|g| (g, None))
             .ok_or(Failure::Fallback(Fallback::Group))?,
     };

@@ -31,7 +31,7 @@ impl ExpectClientHello {
         // Not moved out of their results, which would take twice the stack.
         let hello = &ClientHello::parse(message.body());
         let hello = hello.as_ref().map_err(|alert| *alert)?;
-        let choice = &choose(hello, cx.config, cx.identities);
+        let choice = &choose(hello, cx.config, cx.identities, &mut cx.work.scratch.set);
         let choice = choice.as_ref().map_err(|failure| *failure)?;
         let mut transcript = C::hash_init(choice.suite.hash());
         // After a HelloRetryRequest there is no way back for a client that needs a ticket.

@@ -76,7 +76,7 @@ impl ExpectSecondHello {
         // Not moved out of their results, which would take twice the stack.
         let hello = &ClientHello::parse(message.body());
         let hello = hello.as_ref().map_err(|alert| *alert)?;
-        let choice = &choose(hello, cx.config, cx.identities);
+        let choice = &choose(hello, cx.config, cx.identities, &mut cx.work.scratch.set);
         let choice = choice.as_ref().map_err(|failure| *failure)?;
         let memory = &mut *cx.work.memory;
         let (suite, group) = (memory.negotiated.suite, memory.negotiated.group);

@@ -44,13 +44,74 @@ impl<'a> Protocols<'a> {
 
     /// Chooses the first protocol of this list, the server's, that the client has as well
     /// (section 3.2). None if either has no list.
+    ///
+    /// What this costs grows with the length of the client's list, whatever names are in it.
+    #[inline(never)]
     pub fn choose(&self, client: Option<Protocols<'_>>) -> Result<Option<&'a [u8]>, Alert> {
         let Some(client) = client.filter(|_| !self.0.is_empty()) else {
             return Ok(None);
         };
-        self.iter()
-            .find(|name| client.iter().any(|theirs| theirs == *name))
-            .map(Some)
+        let table = Table::new(*self);
+        let first = client.iter().filter_map(|name| table.find(name)).min();
+        first
+            .map(|at| Some(self.at(at)))
             .ok_or(Alert::NoApplicationProtocol)
+    }
+
+    /// The name that begins with its length at `at`.
+    fn at(&self, at: u8) -> &'a [u8] {
+        let mut rest = Reader::new(self.0.get(usize::from(at)..).unwrap_or(&[]));
+        rest.vec8(1, 255).map_or(&[], |name| name.rest())
+    }
+}
+
+/// Places of a [`Table`]: twice as many as a list of 255 bytes can have names.
+const PLACES: usize = 256;
+
+/// The names of a list of up to 255 bytes, to be found by their hash. The list is the server's, so
+/// no client can make its names collide.
+struct Table<'a> {
+    list: Protocols<'a>,
+    /// Where a name begins in the list, and 1: at the place of its hash, or in the next free one.
+    places: [u8; PLACES],
+}
+
+impl<'a> Table<'a> {
+    fn new(list: Protocols<'a>) -> Self {
+        let mut table = Table {
+            list,
+            places: [0; PLACES],
+        };
+        let mut at = 0u8;
+        for name in list.iter() {
+            let free = table.probe(name).find(|(_, place)| *place == 0);
+            let next = usize::from(at) + 1 + name.len();
+            if let Some(place) = free.and_then(|(i, _)| table.places.get_mut(i)) {
+                *place = at + 1;
+            }
+            match u8::try_from(next) {
+                Ok(next) if next < u8::MAX => at = next,
+                _ => break,
+            }
+        }
+        table
+    }
+
+    /// Places where a name may be, in order, and what is there.
+    fn probe(&self, name: &[u8]) -> impl Iterator<Item = (usize, u8)> + '_ {
+        let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        let hash = name.iter().fold(0x811c_9dc5, mix);
+        let first = (hash ^ hash >> 16) as usize;
+        (0..PLACES).map(move |i| {
+            let at = first.wrapping_add(i) % PLACES;
+            (at, self.places.get(at).copied().unwrap_or(0))
+        })
+    }
+
+    /// Where a name begins in the list.
+    fn find(&self, name: &[u8]) -> Option<u8> {
+        self.probe(name)
+            .map_while(|(_, place)| place.checked_sub(1))
+            .find(|at| self.list.at(*at) == name)
     }
 }

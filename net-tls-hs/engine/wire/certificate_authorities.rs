@@ -5,6 +5,10 @@
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::Reader;
 
+/// How many names count. They are a wish, which is looked up for each certificate of each identity
+/// that could be chosen, and 256 are more than the roots of a browser.
+pub const MAX_LOOKED_AT: usize = 256;
+
 /// The distinguished names of certificate_authorities; none if the client has no wish.
 #[derive(Clone, Copy, Default)]
 pub struct Authorities<'a>(&'a [u8]);
@@ -26,14 +30,10 @@ impl<'a> Authorities<'a> {
         self.0.is_empty()
     }
 
-    /// Whether a distinguished name, as DER, is among them.
+    /// Whether a distinguished name, as DER, is among the first [`MAX_LOOKED_AT`].
     pub fn contains(&self, name: &[u8]) -> bool {
         let mut rest = Reader::new(self.0);
-        while let Ok(authority) = rest.vec16(1, 0xffff) {
-            if authority.rest() == name {
-                return true;
-            }
-        }
-        false
+        let mut names = core::iter::from_fn(|| Some(rest.vec16(1, 0xffff).ok()?.rest()));
+        names.by_ref().take(MAX_LOOKED_AT).any(|n| n == name)
     }
 }

@@ -7,6 +7,7 @@
 //! [`extension_type`](crate::engine::wire::names::extension_type) are skipped, whatever they hold,
 //! GREASE (RFC 8701) among them.
 
+use crate::engine::u16_set::U16Set;
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::alpn::Protocols;
 use crate::engine::wire::certificate::STATUS_TYPE_OCSP;
@@ -14,9 +15,6 @@ use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::codec::{Reader, U16List};
 use crate::engine::wire::names::{extension_type as ext, PSK_DHE_KE};
 use crate::engine::wire::pre_shared_key::OfferedPsks;
-
-/// Unknown extensions that are remembered to find duplicates. Real clients send about twenty.
-const MAX_TRACKED: usize = 64;
 
 /// A ClientHello, borrowing from the message.
 pub struct ClientHello<'a> {
@@ -62,6 +60,8 @@ pub struct ClientHello<'a> {
     pub early_data: bool,
     /// cookie is there.
     pub cookie: bool,
+    /// All extensions.
+    extensions: Reader<'a>,
 }
 
 /// The entries of key_share (RFC 9846, section 4.3.8), known to be well formed.
@@ -98,23 +98,26 @@ impl<'a> KeyShares<'a> {
         })
     }
 
-    /// The public key for a group.
-    pub fn get(&self, group: u16) -> Option<&'a [u8]> {
-        self.iter().find(|(g, _)| *g == group).map(|(_, key)| key)
-    }
-
-    /// Checks that each entry is for another group, and one that the client supports. Section 4.3.8
-    /// leaves it to the server; only the first `MAX_TRACKED` are looked at, which bounds the work.
-    pub fn check(&self, supported: &U16List<'_>) -> Result<(), Alert> {
-        let mut seen = [0u16; MAX_TRACKED];
-        for (i, (group, _)) in self.iter().take(MAX_TRACKED).enumerate() {
-            let (before, rest) = seen.split_at_mut_checked(i).ok_or(Alert::InternalError)?;
-            if before.contains(&group) || !supported.contains(group) {
+    /// Checks that each entry is for another group, and one that the client supports: section 4.3.8
+    /// lets a server do so. Returns the entry with the lowest rank, which is what `rank` says of its
+    /// group, and its public key. Of `supported`, the groups without an entry are left.
+    pub fn choose(
+        &self,
+        supported: &mut U16Set,
+        rank: impl Fn(u16) -> Option<usize>,
+    ) -> Result<Option<(usize, &'a [u8])>, Alert> {
+        let mut best: Option<(usize, &[u8])> = None;
+        for (group, key) in self.iter() {
+            if !supported.remove(group) {
                 return Err(Alert::IllegalParameter);
             }
-            *rest.first_mut().ok_or(Alert::InternalError)? = group;
+            if let Some(rank) = rank(group) {
+                if best.is_none_or(|(lowest, _)| rank < lowest) {
+                    best = Some((rank, key));
+                }
+            }
         }
-        Ok(())
+        Ok(best)
     }
 }
 
@@ -198,19 +201,18 @@ impl<'a> ClientHello<'a> {
             pre_shared_key: None,
             early_data: false,
             cookie: false,
+            extensions: Reader::new(&[]),
         };
         // Clients before TLS 1.2 may have no extensions at all.
         if !r.is_empty() {
-            let extensions = r.vec16(0, 0xffff)?;
+            hello.extensions = r.vec16(0, 0xffff)?;
             r.finish()?;
-            hello.parse_extensions(extensions)?;
+            hello.parse_extensions(hello.extensions)?;
         }
         Ok(hello)
     }
 
     fn parse_extensions(&mut self, mut list: Reader<'a>) -> Result<(), Alert> {
-        let mut unknown = [0u16; MAX_TRACKED];
-        let mut count = 0;
         while !list.is_empty() {
             let extension_type = list.u16()?;
             let body = list.vec16(0, 0xffff)?;
@@ -221,17 +223,22 @@ impl<'a> ClientHello<'a> {
             match self.has(extension_type) {
                 Some(true) => return Err(Alert::IllegalParameter),
                 Some(false) => self.parse_extension(extension_type, body)?,
-                None => {
-                    let (seen, free) = unknown.split_at_mut_checked(count).unwrap_or_default();
-                    if seen.contains(&extension_type) {
-                        return Err(Alert::IllegalParameter);
-                    }
-                    if let Some(slot) = free.first_mut() {
-                        *slot = extension_type;
-                        count += 1;
-                    }
-                }
+                // See `check_unique`.
+                None => (),
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that no extension is there twice (section 4.3), be it known here or not.
+    pub fn check_unique(&self, set: &mut U16Set) -> Result<(), Alert> {
+        let mut list = self.extensions;
+        set.clear();
+        while !list.is_empty() {
+            if !set.insert(list.u16()?) {
+                return Err(Alert::IllegalParameter);
+            }
+            list.vec16(0, 0xffff)?;
         }
         Ok(())
     }
