@@ -129,15 +129,62 @@ mod tests {
     fn names() {
         let normal = |name: &[u8]| Name::new(name);
         assert!(normal(b"WWW.Example.ORG.").is_some_and(|n| n.as_bytes() == b"www.example.org"));
-        assert!(normal(b"").is_none() && normal(b".").is_none());
-        assert!(normal(&[b'a'; 253]).is_some() && normal(&[b'a'; 254]).is_none());
+        // 63 bytes are the most in a label, 253 in a name, but for a dot at its end.
+        assert!(normal(&[b'a'; 63]).is_some() && normal(&[b'a'; 64]).is_none());
+        let mut long = [b'a'; 255];
+        for dot in [63, 127, 191, 253] {
+            long[dot] = b'.';
+        }
+        assert!(normal(&long[..253]).is_some() && normal(&long[..254]).is_some());
+        assert!(normal(&long).is_none());
+        assert!(normal(b"a_b-1.xn--bcher-kva.example").is_some());
+        assert!(normal(b"1.2.3.4.example").is_some() && normal(b"4com").is_some());
+        for bad in [
+            &b""[..],
+            b".",
+            b"a..b",
+            b".a",
+            b"a..",
+            b"a b",
+            b"a\0.b",
+            b"a\n",
+            b"a/b",
+            b"a:443",
+            b"b\xc3\xbccher.test",
+            b"B\xc3\x9cCHER.test",
+            b"127.0.0.1",
+            b"127.0.0.1.",
+            b"2130706433",
+            b"::1",
+            b"[::1]",
+            b"*",
+            b"*.test",
+            b"a.*",
+        ] {
+            assert!(normal(bad).is_none());
+        }
+        // Of settings and certificates, a wildcard for one label.
+        let pattern = |name: &[u8]| Name::pattern(name);
+        assert!(pattern(b"*.Test.").is_some_and(|n| n.as_bytes() == b"*.test"));
+        assert!(pattern(b"a.test").is_some_and(|n| n.as_bytes() == b"a.test"));
+        for bad in [
+            &b"*"[..],
+            b"*.",
+            b"*.1",
+            b"a.*.test",
+            b"*a.test",
+            b"*.*.test",
+            b"a*.test",
+        ] {
+            assert!(pattern(bad).is_none());
+        }
         let wildcard = |name: &[u8]| {
             let mut name = Name::new(name)?;
             name.make_wildcard().then_some(name)
         };
         assert!(wildcard(b"www.example.org").is_some_and(|n| n.as_bytes() == b"*.example.org"));
         assert!(wildcard(b"a.b").is_some_and(|n| n.as_bytes() == b"*.b"));
-        assert!(wildcard(b"localhost").is_none() && wildcard(b".org").is_none());
+        assert!(wildcard(b"localhost").is_none() && wildcard(b"a.b.c").is_some());
     }
 
     /// A certificate of OpenSSL for CN=B, issued by CN=A with ecdsa-with-SHA384.

@@ -361,9 +361,20 @@ mod tests {
         assert!(answered(step(&strict, &HELLO.with(4, A))));
         assert!(answered(step(&CONFIG, &HELLO.with(4, B))));
         assert!(alert(step(&strict, &HELLO.with(4, B))) == Some(Alert::UnrecognizedName));
-        // A name with a zero in it.
-        let bad: &[u8] = &[0, 0, 0, 8, 0, 6, 0, 0, 3, b'a', 0, b'b'];
-        assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::IllegalParameter));
+        // Bytes that are no text: a zero, a line feed, a space, UTF-8.
+        let bad: [&[u8]; 4] = [
+            &[0, 0, 0, 8, 0, 6, 0, 0, 3, b'a', 0, b'b'],
+            &[0, 0, 0, 8, 0, 6, 0, 0, 3, b'a', b'\n', b'b'],
+            &[0, 0, 0, 8, 0, 6, 0, 0, 3, b'a', b' ', b'b'],
+            &[0, 0, 0, 8, 0, 6, 0, 0, 3, b'a', 0xc3, 0xbc],
+        ];
+        for bad in bad {
+            assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::IllegalParameter));
+        }
+        // An address is a name that nobody has.
+        let address: &[u8] = &[0, 0, 0, 8, 0, 6, 0, 0, 3, b':', b':', b'1'];
+        assert!(answered(step(&CONFIG, &HELLO.with(4, address))));
+        assert!(alert(step(&strict, &HELLO.with(4, address))) == Some(Alert::UnrecognizedName));
         // Two host names, an empty one, an empty list.
         let bad: &[u8] = &[0, 0, 0, 10, 0, 8, 0, 0, 1, b'a', 0, 0, 1, b'b'];
         assert!(alert(step(&CONFIG, &HELLO.with(4, bad))) == Some(Alert::IllegalParameter));

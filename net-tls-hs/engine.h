@@ -206,6 +206,12 @@ tls_hs_identity_set_new(struct tls_hs_identity *const *ids, size_t nr);
 void tls_hs_identity_set_free(struct tls_hs_identity_set *set);
 
 /*
+ * Normalizes a server name of settings, or a wildcard, as those of clients and of
+ * certificates are: returns its length, or -EINVAL.
+ */
+int tls_hs_name_normalize(u8 *name, size_t len);
+
+/*
  * Sessions.  Any context that may take long enough; _new() and _free() do not
  * sleep.  The caller sees to it that nobody else uses the session.
  */

@@ -221,6 +221,100 @@ fn tell(session: &Session, step: Step, result: &mut bindings::tls_hs_step) {
     }
 }
 
+/// How many unread bytes need not be shown to [`tls_hs_session_scan`] again; once it has found the
+/// ClientHello, how many its records have.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_seen(s: *const bindings::tls_hs_session) -> usize {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { &*s.cast::<Session>() }.seen()
+}
+
+/// Looks at the bytes behind those. True if the ClientHello is whole, else `step` says what to do.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody else uses now, `input` valid for reads of `in_len` bytes, `out`
+/// for reads and writes of `out_len` bytes, initialised once with zeroes by the caller, `step` valid
+/// for writes.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_scan(
+    s: *mut bindings::tls_hs_session,
+    input: *const u8,
+    in_len: usize,
+    out: *mut u8,
+    out_len: usize,
+    step: *mut bindings::tls_hs_step,
+) -> bool {
+    // SAFETY: By the safety requirements of this function.
+    let (session, input, out, result) = unsafe {
+        (
+            &mut *s.cast::<Session>(),
+            core::slice::from_raw_parts(input, in_len),
+            core::slice::from_raw_parts_mut(out, out_len),
+            &mut *step,
+        )
+    };
+    match session.scan::<LibCrypto>(input, out) {
+        Some(step) => tell(session, step, result),
+        None => return true,
+    }
+    false
+}
+
+/// Makes one record of several, see [`framing::gather`]. Returns how much of `input` is in there, 0
+/// if it does not fit.
+///
+/// # Safety
+///
+/// `input` must be valid for reads of `in_len` bytes, `record` for reads and writes of `record_len`
+/// bytes, initialised once with zeroes by the caller, `end` for reads and writes; none of them may
+/// overlap.
+#[export]
+pub unsafe extern "C" fn tls_hs_hello_gather(
+    input: *const u8,
+    in_len: usize,
+    record: *mut u8,
+    record_len: usize,
+    end: *mut usize,
+) -> usize {
+    // SAFETY: By the safety requirements of this function.
+    let (input, record, end) = unsafe {
+        (
+            core::slice::from_raw_parts(input, in_len),
+            core::slice::from_raw_parts_mut(record, record_len),
+            &mut *end,
+        )
+    };
+    let Some((consumed, length)) = framing::gather(input, record, *end) else {
+        return 0;
+    };
+    *end = length;
+    consumed
+}
+
+/// Normalizes a name of settings, or a wildcard, where it is. Returns its length or -EINVAL.
+///
+/// # Safety
+///
+/// `name` must be valid for reads and writes of `len` bytes.
+#[export]
+pub unsafe extern "C" fn tls_hs_name_normalize(name: *mut u8, len: usize) -> c_int {
+    // SAFETY: By the safety requirements of this function.
+    let name = unsafe { core::slice::from_raw_parts_mut(name, len) };
+    let Some(normal) = identity::Name::pattern(name) else {
+        return EINVAL.to_errno();
+    };
+    let normal = normal.as_bytes();
+    for (to, from) in name.iter_mut().zip(normal) {
+        *to = *from;
+    }
+    normal.len() as c_int
+}
+
 /// Finds the server name of a ClientHello. Returns its length, or -EAGAIN.
 ///
 /// # Safety

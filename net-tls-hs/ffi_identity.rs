@@ -127,7 +127,7 @@ impl OwnedIdentity {
 #[inline(never)]
 fn names_of(payload: &Payload<'_>) -> Result<KVec<u8>, AllocError> {
     let mut names = KVec::new();
-    for name in payload.dns_names().filter_map(identity::Name::new) {
+    for name in payload.dns_names().filter_map(identity::Name::pattern) {
         let name = name.as_bytes();
         names.push(name.len() as u8, GFP_KERNEL)?;
         names.extend_from_slice(name, GFP_KERNEL)?;

@@ -366,7 +366,6 @@ bool tls_hs_names_forbid(const struct tls_hs_names *names);
 void tls_hs_names_put(struct tls_hs_names *names);
 struct tls_hs_conf *tls_hs_names_find(struct tls_hs_names *names, u8 *name,
 				      size_t len);
-int tls_hs_normalize_name(u8 *name, size_t size);
 int tls_hs_names_set(struct tls_hs_names __rcu **names, struct sock *sk,
 		     const u8 *name, size_t len, struct tls_hs_conf *conf);
 

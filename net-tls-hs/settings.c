@@ -350,7 +350,9 @@ int tls_hs_set_sni(struct tls_hs_listener *lsn, struct sock *sk,
 	rc = copy_struct_from_sockptr(sni, sizeof(*sni), optval, optlen);
 	if (rc)
 		goto out;
-	rc = tls_hs_normalize_name(sni->server_name, sizeof(sni->server_name));
+	rc = tls_hs_name_normalize(sni->server_name,
+				   strnlen(sni->server_name,
+					   sizeof(sni->server_name)));
 	if (rc < 0)
 		goto out;
 	len = rc;

@@ -6,7 +6,6 @@
  * child has a reference to the table that was there when it was made.
  */
 
-#include <linux/ctype.h>
 #include <linux/jhash.h>
 #include <linux/slab.h>
 
@@ -162,30 +161,6 @@ static struct tls_hs_names *tls_hs_names_copy(const struct tls_hs_names *old,
 	if (conf)
 		tls_hs_names_add(names, conf);
 	return names;
-}
-
-/**
- * tls_hs_normalize_name - check a name of TLS_HS_SNI
- * @name: NUL-terminated; becomes lower case without a dot at its end
- * @size: room that it has
- *
- * Return: its length or -EINVAL.
- */
-int tls_hs_normalize_name(u8 *name, size_t size)
-{
-	size_t len = strnlen(name, size), i;
-
-	if (len && len < size && name[len - 1] == '.')
-		len--;
-	if (!len || len > TLS_HS_MAX_NAME)
-		return -EINVAL;
-	for (i = 0; i < len; i++) {
-		/* Nothing but a first label can be a wildcard. */
-		if (name[i] == '*' && (i || len < 3 || name[1] != '.'))
-			return -EINVAL;
-		name[i] = tolower(name[i]);
-	}
-	return len;
 }
 
 /**

@@ -999,6 +999,10 @@ def sni_settings(env):
         eq(served(lsk, "n1000.test"), P256_LEAF, "not among a thousand")
         for name, ring, want in (("", p256, errno.EINVAL), ("*", p256, errno.EINVAL),
                                  ("a.*.test", p256, errno.EINVAL), ("x" * 256, p256, errno.EINVAL),
+                                 ("b\u00fccher.test", p256, errno.EINVAL),
+                                 ("a b.test", p256, errno.EINVAL), ("a\n.test", p256, errno.EINVAL),
+                                 ("127.0.0.1", p256, errno.EINVAL), ("::1", p256, errno.EINVAL),
+                                 ("a..test", p256, errno.EINVAL), ("*.*.test", p256, errno.EINVAL),
                                  ("unknown.test", 0, errno.ENOENT), ("a.test", 1, errno.ENOKEY)):
             try:
                 tls_hs.set_sni(lsk, name, ring)
@@ -1006,6 +1010,48 @@ def sni_settings(env):
                 eq(err.errno, want, name)
             else:
                 raise AssertionError(f"{name!r} was accepted")
+
+
+@test
+def names(env):
+    """What is a name is the same in settings, identities, tickets and TLS_HS_STATUS."""
+    p256, rsa = tls_hs.new_keyring(tls_hs.P256_IDENTITY), tls_hs.new_keyring(tls_hs.RSA_IDENTITY)
+    with env.listen(ring=p256) as lsk:
+        tls_hs.set_sni(lsk, "Www.Example.TEST.", rsa)
+        tls_hs.set_sni(lsk, "*.wild.TEST", rsa)
+
+        def visit(name, ticket=None):
+            client = connect(lsk, name=None)
+            raw = name if isinstance(name, bytes) else name.encode()
+            client.hello.exts.insert(0, (tls13.SERVER_NAME, tls13.vec(2, b"\0" + tls13.vec(2, raw))))
+            client.hello.offer(ticket)
+            client.handshake()
+            conn, family = tls_hs.accept(lsk)
+            eq(family, AF_TLS, "family")
+            conn.sendall(b"x")
+            tickets = client.tickets(b"x")
+            shown = tls_hs.status(conn)["name"]
+            conn.close()
+            return client.resumed or client.server["cert"] == RSA_LEAF, shown, tickets
+
+        ticket = visit("www.example.test")[2][0]
+        for name in ("www.example.test", "WWW.EXAMPLE.test", "www.example.test."):
+            chosen, shown, _ = visit(name)
+            eq((chosen, shown), (True, "www.example.test"), name)
+            chosen, shown, tickets = visit(name, ticket)
+            eq((chosen, shown, len(tickets)), (True, "www.example.test", 1), f"{name}, resumed")
+            ticket = tickets[0]
+        for name, want in (("A.Wild.Test.", True), ("a.b.wild.test", False), ("a..wild.test", False),
+                           (".wild.test", False), ("127.0.0.1", False), ("*.wild.test", False),
+                           ("www.example.test..", False), ("x" * 64 + ".wild.test", False)):
+            chosen, shown, _ = visit(name)
+            eq(chosen, want, name)
+            eq(shown, name.lower().rstrip(".") if want or name == "a.b.wild.test" else "", name)
+        for name in ("b\u00fccher.test".encode(), b"a\n.wild.test", b"a\0.wild.test", b"a wild.test"):
+            client = connect(lsk, name=None)
+            client.hello.exts.insert(0, (tls13.SERVER_NAME, tls13.vec(2, b"\0" + tls13.vec(2, name))))
+            client.send_hello()
+            expect_end(client, ("illegal_parameter",))
 
 
 class Counters:

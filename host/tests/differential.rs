@@ -614,9 +614,10 @@ fn findings(body: &[u8]) -> Vec<Finding> {
             );
         }
         let names = || hosts.iter().filter(|h| h.0 == 0);
-        if names().any(|h| h.1.contains(&0)) || names().count() > 1 {
+        let is_text = |name: &[u8]| name.iter().all(u8::is_ascii_graphic);
+        if names().any(|h| !is_text(h.1)) || names().count() > 1 {
             found(
-                "a name with a zero, or two host names",
+                "a name that is not ASCII, or two host names",
                 "RFC 6066, 3",
                 &[ILLEGAL],
                 &["unrecognized_name", DECODE, GO, TLS12, FAILURE, VERSION],

@@ -337,21 +337,57 @@ fn parse_private_key(content: &[u8]) -> Result<PrivateKey<'_>, IdentityError> {
     }
 }
 
+/// Whether bytes are a DNS name, see [`Name`].
+fn is_name(bytes: &[u8]) -> bool {
+    let is_label = |label: &[u8]| {
+        matches!(label.len(), 1..=63)
+            && label
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let is_number = |label: &[u8]| label.iter().all(u8::is_ascii_digit);
+    bytes.len() <= MAX_NAME
+        && bytes.split(|b| *b == b'.').all(is_label)
+        && !bytes.rsplit(|b| *b == b'.').next().is_none_or(is_number)
+}
+
 /// A DNS name in the form in which names are compared: lower case, no dot at the end.
+///
+/// This is the one rule for names: those that clients send, and those of settings, certificates,
+/// tickets and TLS_HS_STATUS. A name has 253 bytes at most, without the dot that may be at its end,
+/// in labels of 1 to 63 letters, digits, hyphens and underscores. The last label is not a number,
+/// as an IPv4 address would be (RFC 6066, section 3: no literal addresses). Names in other scripts
+/// are A-labels (RFC 5890).
+///
+/// Whatever else is in the place of a name is none: it has no settings and no identity, cannot
+/// match a wildcard, and is not shown to anybody.
 pub struct Name {
     bytes: [u8; MAX_NAME],
     len: usize,
 }
 
 impl Name {
-    /// Normalizes a name; `None` if it is too long or empty.
+    /// Normalizes a name; `None` if it is none.
     pub fn new(name: &[u8]) -> Option<Self> {
         let name = name.strip_suffix(b".").unwrap_or(name);
+        is_name(name).then_some(())?;
+        Self::lower(name)
+    }
+
+    /// Normalizes a name of a certificate or of settings, whose first label may be the wildcard `*`
+    /// (RFC 9525, section 6.3).
+    pub fn pattern(name: &[u8]) -> Option<Self> {
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        is_name(name.strip_prefix(b"*.").unwrap_or(name)).then_some(())?;
+        Self::lower(name)
+    }
+
+    fn lower(name: &[u8]) -> Option<Self> {
         let mut bytes = [0; MAX_NAME];
         let to = bytes.get_mut(..name.len())?;
         to.copy_from_slice(name);
         to.make_ascii_lowercase();
-        (!name.is_empty()).then_some(Name {
+        Some(Name {
             bytes,
             len: name.len(),
         })

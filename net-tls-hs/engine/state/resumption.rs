@@ -9,6 +9,7 @@ use crate::engine::keys::schedule::{hash_so_far, MainSecret, TrafficSecret};
 use crate::engine::keys::ticket::{self, Tickets};
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::fallback::{Failure, Fallback};
+use crate::engine::policy::identity::Name;
 use crate::engine::policy::settings::{Config, Identities};
 use crate::engine::state::memory::{Memory, Resumption, Workspace};
 use crate::engine::wire::alert::Alert;
@@ -75,9 +76,10 @@ fn find_ticket<C: Crypto>(
         return Ok(None);
     }
     let alg = choice.suite.hash();
+    let name = hello.server_name.and_then(Name::new);
     let context = ticket::context::<C>(
         alg,
-        hello.server_name.unwrap_or(&[]),
+        name.as_ref().map_or(&[], |name| name.as_bytes()),
         choice.protocol.unwrap_or(&[]),
         choice.identity.digest,
     );

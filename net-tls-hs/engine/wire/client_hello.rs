@@ -28,7 +28,8 @@ pub struct ClientHello<'a> {
     pub compression_methods: &'a [u8],
     /// supported_versions.
     pub supported_versions: Option<U16List<'a>>,
-    /// The host name of server_name; empty if the extension lists other kinds of names only.
+    /// The host name of server_name, as it was sent; empty if the extension lists other kinds of
+    /// names only.
     pub server_name: Option<&'a [u8]>,
     /// supported_groups.
     pub supported_groups: Option<U16List<'a>>,
@@ -133,9 +134,8 @@ fn parse_server_name(mut body: Reader<'_>) -> Result<&[u8], Alert> {
         if name_type != HOST_NAME {
             continue;
         }
-        // What is no name must not look like another one where strings end with a zero; and there
-        // must not be more than one of a type.
-        if name.rest().contains(&0) || host.replace(name.rest()).is_some() {
+        // A HostName is ASCII. There must not be more than one of a type.
+        if !name.rest().iter().all(u8::is_ascii_graphic) || host.replace(name.rest()).is_some() {
             return Err(Alert::IllegalParameter);
         }
     }
