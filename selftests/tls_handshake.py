@@ -1148,6 +1148,54 @@ def counters_fallback(env):
 
 
 @test
+def hello_in_small_records(env):
+    """A ClientHello of up to 16 KiB is served in records of any size and segments of any size.
+
+    The limit counts bytes of the message, not of its records.
+    """
+    def filled(client, total):
+        client.hello.set(0xff00, b"")
+        room = total - len(client.hello.message())
+        client.hello.set(0xff00, bytes(room))
+        eq(len(client.hello.message()), total, "length")
+        return client.hello.message()
+
+    with env.listen() as lsk:
+        tls_hs.set_sni(lsk, "named.test", tls_hs.new_keyring(tls_hs.P256_IDENTITY))
+        for total, record, segment, kwargs in (
+                (16384, 16384, 0, {}), (16384, 1, 0, {}), (16384, 1, 1448, {}), (16384, 2, 7, {}),
+                (16384, 100, 100, {}), (600, 1, 1, {}), (600, 600, 1, {}), (3000, 1, 3, {}),
+                (16384, 1, 0, {"name": "named.test"}), (600, 3, 1, {"name": "named.test"}),
+                (16384, 1, 1448, {"groups": (tls13.SECP256R1, tls13.X25519), "shares": ()})):
+            client = connect(lsk, **kwargs)
+            what = f"{total} bytes in records of {record}, segments of {segment}, {kwargs}"
+            for _ in range(2 if kwargs.get("shares") == () else 1):
+                message = filled(client, total)
+                client.transcript += message
+                tls13.send_chunks(client.sock, tls13.records(tls13.HANDSHAKE, message, record),
+                                  segment)
+                try:
+                    client.server_hello(auto_retry=False)
+                    if client.retried and not client.rx:
+                        client.retry_hello(tls13.X25519)
+                except tls13.Closed as err:
+                    raise AssertionError(what) from err
+            client.server_flight()
+            client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
+            client.switch()
+            conn, family = tls_hs.accept(lsk)
+            eq(family, AF_TLS, what)
+            ping(client, conn)
+            conn.close()
+    for record in (1, 16384):
+        with env.listen() as lsk, Counters(Fallback=1, FbHelloSize=1):
+            client = connect(lsk)
+            message = filled(client, 16385)
+            client.sock.sendall(tls13.records(tls13.HANDSHAKE, message, record))
+            eq(tls_hs.accept(lsk)[1], socket.AF_INET, "one byte more")
+
+
+@test
 def counters_alerts(env):
     """/proc/net/tls_stat: alerts by description."""
     def refused(alert, change=lambda h: None, bytes_=None, flight=None, **kwargs):
@@ -1218,54 +1266,6 @@ class Trace:
             found = [re.sub(r"sk=\S+ sport=\d+ dport=\d+ ?", "",
                             line[line.index("tls_handshake_"):]).strip() for line in lines]
         return found
-
-
-@test
-def hello_in_small_records(env):
-    """A ClientHello of up to 16 KiB is served in records of any size and segments of any size.
-
-    The limit counts bytes of the message, not of its records.
-    """
-    def filled(client, total):
-        client.hello.set(0xff00, b"")
-        room = total - len(client.hello.message())
-        client.hello.set(0xff00, bytes(room))
-        eq(len(client.hello.message()), total, "length")
-        return client.hello.message()
-
-    with env.listen() as lsk:
-        tls_hs.set_sni(lsk, "named.test", tls_hs.new_keyring(tls_hs.P256_IDENTITY))
-        for total, record, segment, kwargs in (
-                (16384, 16384, 0, {}), (16384, 1, 0, {}), (16384, 1, 1448, {}), (16384, 2, 7, {}),
-                (16384, 100, 100, {}), (600, 1, 1, {}), (600, 600, 1, {}), (3000, 1, 3, {}),
-                (16384, 1, 0, {"name": "named.test"}), (600, 3, 1, {"name": "named.test"}),
-                (16384, 1, 1448, {"groups": (tls13.SECP256R1, tls13.X25519), "shares": ()})):
-            client = connect(lsk, **kwargs)
-            what = f"{total} bytes in records of {record}, segments of {segment}, {kwargs}"
-            for _ in range(2 if kwargs.get("shares") == () else 1):
-                message = filled(client, total)
-                client.transcript += message
-                tls13.send_chunks(client.sock, tls13.records(tls13.HANDSHAKE, message, record),
-                                  segment)
-                try:
-                    client.server_hello(auto_retry=False)
-                    if client.retried and not client.rx:
-                        client.retry_hello(tls13.X25519)
-                except tls13.Closed as err:
-                    raise AssertionError(what) from err
-            client.server_flight()
-            client.sock.sendall(client.tx.seal(tls13.HANDSHAKE, client.finished()))
-            client.switch()
-            conn, family = tls_hs.accept(lsk)
-            eq(family, AF_TLS, what)
-            ping(client, conn)
-            conn.close()
-    for record in (1, 16384):
-        with env.listen() as lsk, Counters(Fallback=1, FbHelloSize=1):
-            client = connect(lsk)
-            message = filled(client, 16385)
-            client.sock.sendall(tls13.records(tls13.HANDSHAKE, message, record))
-            eq(tls_hs.accept(lsk)[1], socket.AF_INET, "one byte more")
 
 
 @test
