@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 use tls_handshake_host::count::{counted, so_far};
+use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::settings::{
     Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
@@ -13,7 +14,6 @@ use tls_handshake_host::engine::wire::alpn::Protocols;
 use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::engine::wire::framing::gather;
 use tls_handshake_host::host_crypto::HostCrypto;
-use tls_handshake_host::p256;
 
 /// Instructions for a ClientHello of any shape, and for each byte of its records.
 pub const BOUND: u64 = 20_000;
@@ -27,7 +27,7 @@ pub fn bound_of(bytes: usize, pieces: usize) -> u64 {
 }
 
 /// An identity that may not be used yet, so that nothing is signed.
-struct Busy(p256::PrivateKey);
+struct Busy(P256Key);
 
 impl Identities for Busy {
     fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
@@ -255,9 +255,9 @@ impl Case {
     /// What the kernel does: a look at what is new when there is as much as was needed, and when
     /// the message is whole, the rest. `count` runs something and says what it has cost.
     pub fn run(&self, count: impl Fn(&mut dyn FnMut()) -> u64) -> Cost {
-        let busy = Busy(p256::PrivateKey::from_be_bytes(&[7]).unwrap());
+        let busy = Busy(P256Key::new(&[7]).unwrap());
         // SAFETY: Zeroes are a valid value.
-        let mut scratch: Box<Scratch> = unsafe { tls_handshake_host::zeroed() };
+        let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };
         let config = Config {
             versions: 3,
             flags: 0,
