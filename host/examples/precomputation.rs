@@ -16,6 +16,10 @@ use tls_handshake_host::host_platform::{self, HostCrypto};
 use tls_handshake_host::{ct, zeroed};
 
 // With what is private to the kernel's crate.
+#[path = "../../lib-crypto/lib/crypto/divsteps.rs"]
+mod divsteps;
+#[path = "../../lib-crypto/lib/crypto/limbs.rs"]
+mod limbs;
 #[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
 #[path = "../src/platform/p256.rs"]
@@ -103,7 +107,7 @@ fn invert_all<B: Backend>(values: &mut [Fe<B>; BATCH]) {
 
 fn inverse_scalar(number: &Limbs) -> Scalar {
     let mut inverse = Scalar::new(number);
-    inverse.invert(best());
+    inverse.invert();
     inverse
 }
 

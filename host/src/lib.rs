@@ -10,6 +10,10 @@ pub mod engine;
 // Of lib/crypto.
 #[path = "../../lib-crypto/lib/crypto/ct.rs"]
 pub mod ct;
+#[path = "../../lib-crypto/lib/crypto/divsteps.rs"]
+pub mod divsteps;
+#[path = "../../lib-crypto/lib/crypto/limbs.rs"]
+pub mod limbs;
 #[path = "../../lib-crypto/lib/crypto/mlkem/mod.rs"]
 pub mod mlkem;
 #[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]

@@ -12,6 +12,10 @@ mod ct;
 mod host_platform;
 #[path = "../src/memcheck.rs"]
 mod memcheck;
+#[path = "../../lib-crypto/lib/crypto/divsteps.rs"]
+mod divsteps;
+#[path = "../../lib-crypto/lib/crypto/limbs.rs"]
+mod limbs;
 #[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
 #[path = "../src/platform/p256.rs"]

@@ -9,6 +9,8 @@
 //! C header: [`include/crypto/p256.h`](srctree/include/crypto/p256.h)
 
 pub mod ct;
+pub mod divsteps;
+pub mod limbs;
 #[path = "p256/mod.rs"]
 pub mod p256;
 

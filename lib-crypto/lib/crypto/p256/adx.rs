@@ -5,7 +5,6 @@
 //! Only general-purpose registers are used, so this runs in any context.
 
 use super::field::{Backend, C};
-use super::invert::Divsteps;
 use super::mont::Limbs;
 use super::Platform;
 use core::arch::asm;
@@ -456,42 +455,5 @@ impl Backend for Adx {
             );
         }
         [x, y]
-    }
-
-    #[inline(always)]
-    fn divsteps<const COUNT: u32>(self, state: &mut Divsteps) {
-        // SAFETY: Nothing else than the operands is changed.
-        unsafe {
-            asm!(
-                ".rept {count}",
-                // What becomes of g if it is odd: the difference if delta is above 0, or the sum.
-                "lea {next}, [{g} + {f}]",
-                "mov {t}, {g}",
-                "sub {t}, {f}",
-                "test {zeta}, {zeta}",
-                "cmovs {next}, {t}",
-                "mov {swap}, {zeta}",
-                "test {g:l}, 1",
-                "cmovz {next}, {g}",
-                "cmovz {swap}, {zero}",
-                // If both, g takes the place of f.
-                "sar {swap}, 63",
-                "cmovs {f}, {g}",
-                "xor {zeta}, {swap}",
-                "dec {zeta}",
-                "sar {next}, 1",
-                "mov {g}, {next}",
-                ".endr",
-                count = const COUNT,
-                zero = in(reg) 0u64,
-                f = inout(reg) state.f,
-                g = inout(reg) state.g,
-                zeta = inout(reg) state.zeta,
-                swap = out(reg) _,
-                next = out(reg) _,
-                t = out(reg) _,
-                options(pure, nomem, nostack),
-            );
-        }
     }
 }

@@ -4,10 +4,10 @@
 //!
 //! Who does the arithmetic is a type parameter, so that it is chosen once per operation.
 
-use super::invert::{invert, Divsteps};
 use super::mont::{adc, add_limbs, and_limbs, mac, reduce_once, sub_limbs};
-use super::mont::{is_zero, select, Limbs, Modulus, P};
+use super::mont::{is_zero, select, Limbs, Modulus, Prime, P};
 use crate::ct::{Mask, Secret, Zeroable};
+use crate::divsteps::invert;
 use core::mem::size_of;
 
 /// The arithmetic modulo p that takes most of the time. A value, which has no bytes, is the proof
@@ -32,8 +32,6 @@ pub(crate) trait Backend: Copy {
     /// Entry number `index` of a table, without telling which. There must be such an entry, and
     /// the number of entries must be a multiple of 4.
     fn lookup<const ENTRIES: usize>(self, table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2];
-    /// So many divsteps.
-    fn divsteps<const COUNT: u32>(self, state: &mut Divsteps);
 }
 
 /// An element of the field, in Montgomery form, and who does arithmetic with it.
@@ -158,7 +156,7 @@ impl<B: Backend> Fe<B> {
     pub(crate) fn invert(&self) -> Self {
         let b = self.1;
         let mut inverse = Secret::new(*self);
-        let negative = invert::<P, B>(b, &mut inverse.0);
+        let negative = invert::<P>(&mut inverse.0);
         *inverse = Self::raw(b, b.mul(&P::INVERT, &inverse.0));
         let negated = Secret::new(inverse.neg());
         Self::select(negative, &negated, &inverse)
@@ -240,13 +238,6 @@ impl Backend for Portable {
             }
         }
         found
-    }
-
-    #[inline(always)]
-    fn divsteps<const COUNT: u32>(self, state: &mut Divsteps) {
-        for _ in 0..COUNT {
-            state.step();
-        }
     }
 }
 

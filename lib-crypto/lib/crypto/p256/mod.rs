@@ -5,7 +5,6 @@
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod adx;
 pub(crate) mod field;
-mod invert;
 pub(crate) mod mont;
 pub(crate) mod point;
 mod table;
@@ -219,7 +218,7 @@ fn respond(key: &PrivateKey, z: &Limbs, x: &Limbs, inverse: &Scalar) -> Option<(
 /// The x coordinate of a nonce times the base point. Inverts the nonce as a residue.
 #[inline(never)]
 fn commit<B: Backend>(b: B, k: &Limbs, residue: &mut Scalar) -> Limbs {
-    residue.invert(b);
+    residue.invert();
     Secret::new(Point::mul_base(b, k)).x_coordinate()
 }
 

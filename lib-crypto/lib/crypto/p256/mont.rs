@@ -5,21 +5,17 @@
 //! What is here serves both moduli of P-256. The field has arithmetic of its own in
 //! [`super::field`], since it is most of the work.
 
-use super::field::Backend;
 use crate::ct::{Mask, Secret, Zeroable};
-
-/// Four 64-bit limbs, least significant first.
-pub(crate) type Limbs = [u64; 4];
+use crate::divsteps::invert;
+pub(crate) use crate::divsteps::Modulus;
+pub(super) use crate::limbs::{adc, and_limbs, mac, sbb};
+pub(crate) use crate::limbs::{add_limbs, is_zero, select, sub_limbs, Limbs};
 
 /// A prime modulus with its constants. `R` is 2^256.
-pub(crate) trait Modulus: Copy {
-    /// The modulus.
-    const M: Limbs;
-    /// -M^-1 mod 2^64.
-    const N0: u64;
+pub(crate) trait Prime: Modulus {
     /// R^2 mod M.
     const RR: Limbs;
-    /// 2^50 R^3 mod M, for [`super::invert`].
+    /// 2^50 R^3 mod M, for [`crate::divsteps`].
     const INVERT: Limbs;
 }
 
@@ -35,6 +31,9 @@ impl Modulus for P {
         0xffff_ffff_0000_0001,
     ];
     const N0: u64 = 1;
+}
+
+impl Prime for P {
     const RR: Limbs = [
         3,
         0xffff_fffb_ffff_ffff,
@@ -61,6 +60,9 @@ impl Modulus for N {
         0xffff_ffff_0000_0000,
     ];
     const N0: u64 = 0xccd1_c8aa_ee00_bc4f;
+}
+
+impl Prime for N {
     const RR: Limbs = [
         0x8324_4c95_be79_eea2,
         0x4699_799c_49bd_6fa6,
@@ -75,83 +77,16 @@ impl Modulus for N {
     ];
 }
 
-/// a + b * c + carry as (low, high).
-#[inline(always)]
-pub(super) const fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
-    let t = (a as u128).wrapping_add((b as u128).wrapping_mul(c as u128));
-    let t = t.wrapping_add(carry as u128);
-    (t as u64, (t >> 64) as u64)
-}
-
-/// a + b + carry as (low, carry).
-#[inline(always)]
-pub(super) const fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
-    let (t, c) = a.overflowing_add(b);
-    let (t, d) = t.overflowing_add(carry);
-    (t, (c | d) as u64)
-}
-
-/// a - b - borrow as (low, borrow).
-#[inline(always)]
-pub(super) const fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
-    let (t, c) = a.overflowing_sub(b);
-    let (t, d) = t.overflowing_sub(borrow);
-    (t, (c | d) as u64)
-}
-
-/// `a + b` and the carry.
-#[inline(always)]
-pub(crate) const fn add_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
-    let (r0, c) = adc(a[0], b[0], 0);
-    let (r1, c) = adc(a[1], b[1], c);
-    let (r2, c) = adc(a[2], b[2], c);
-    let (r3, c) = adc(a[3], b[3], c);
-    ([r0, r1, r2, r3], c)
-}
-
-/// `a - b` and the borrow.
-#[inline(always)]
-pub(crate) const fn sub_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
-    let (r0, c) = sbb(a[0], b[0], 0);
-    let (r1, c) = sbb(a[1], b[1], c);
-    let (r2, c) = sbb(a[2], b[2], c);
-    let (r3, c) = sbb(a[3], b[3], c);
-    ([r0, r1, r2, r3], c)
-}
-
-/// `a` and every limb of it with the bits of a mask.
-#[inline(always)]
-pub(super) const fn and_limbs(a: &Limbs, mask: u64) -> Limbs {
-    [a[0] & mask, a[1] & mask, a[2] & mask, a[3] & mask]
-}
-
 /// Subtracts the modulus from `carry * 2^256 + a` if that is not below it.
 #[inline(always)]
-pub(super) fn reduce_once<T: Modulus>(a: &Limbs, carry: u64) -> Limbs {
+pub(super) fn reduce_once<T: Prime>(a: &Limbs, carry: u64) -> Limbs {
     let (r, borrow) = sub_limbs(a, &T::M);
     let (_, borrow) = sbb(carry, 0, borrow);
     add_limbs(&r, &and_limbs(&T::M, Mask::from_bit(borrow).bits())).0
 }
 
-/// `a` where the mask is ones, else `b`.
-#[inline(always)]
-pub(crate) fn select(mask: Mask, a: &Limbs, b: &Limbs) -> Limbs {
-    [
-        mask.select(a[0], b[0]),
-        mask.select(a[1], b[1]),
-        mask.select(a[2], b[2]),
-        mask.select(a[3], b[3]),
-    ]
-}
-
-/// Whether all limbs are zero.
-#[inline(always)]
-pub(crate) fn is_zero(a: &Limbs) -> Mask {
-    Mask::is_zero(a[0] | a[1] | a[2] | a[3])
-}
-
 /// Whether a number is less than the modulus.
-pub(super) fn is_reduced<T: Modulus>(a: &Limbs) -> Mask {
+pub(super) fn is_reduced<T: Prime>(a: &Limbs) -> Mask {
     Mask::from_bit(sub_limbs(a, &T::M).1)
 }
 
@@ -179,32 +114,32 @@ pub(crate) fn to_be_bytes(a: &Limbs) -> [u8; 32] {
 }
 
 /// A number below 2^256, which is less than twice the modulus, reduced.
-pub(super) fn reduced<T: Modulus>(a: &Limbs) -> Limbs {
+pub(super) fn reduced<T: Prime>(a: &Limbs) -> Limbs {
     reduce_once::<T>(a, 0)
 }
 
 /// `a + b` modulo M.
-pub(crate) fn add_reduced<T: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
+pub(crate) fn add_reduced<T: Prime>(a: &Limbs, b: &Limbs) -> Limbs {
     let (sum, carry) = add_limbs(a, b);
     reduce_once::<T>(&sum, carry)
 }
 
 /// A residue in Montgomery form, fully reduced.
-pub(crate) struct Residue<T: Modulus>(Limbs, core::marker::PhantomData<T>);
+pub(crate) struct Residue<T: Prime>(Limbs, core::marker::PhantomData<T>);
 
-impl<T: Modulus> Clone for Residue<T> {
+impl<T: Prime> Clone for Residue<T> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: Modulus> Copy for Residue<T> {}
+impl<T: Prime> Copy for Residue<T> {}
 
 // SAFETY: It is an array of integers.
-unsafe impl<T: Modulus> Zeroable for Residue<T> {}
+unsafe impl<T: Prime> Zeroable for Residue<T> {}
 
-impl<T: Modulus> Residue<T> {
+impl<T: Prime> Residue<T> {
     /// Takes limbs that are in Montgomery form already.
     #[inline(always)]
     const fn raw(limbs: Limbs) -> Self {
@@ -222,8 +157,8 @@ impl<T: Modulus> Residue<T> {
     }
 
     /// Replaces it by its inverse; zero by zero.
-    pub(crate) fn invert<B: Backend>(&mut self, b: B) {
-        let negative = super::invert::invert::<T, B>(b, &mut self.0);
+    pub(crate) fn invert(&mut self) {
+        let negative = invert::<T>(&mut self.0);
         self.0 = mont_mul::<T>(&T::INVERT, &self.0);
         let negated = Secret::new(sub_limbs(&T::M, &self.0).0);
         self.0 = select(negative, &negated, &self.0);
@@ -233,7 +168,7 @@ impl<T: Modulus> Residue<T> {
 
 /// `a * b / R mod M`, for `a` below the modulus and `b` below 2^256.
 #[inline(never)]
-fn mont_mul<T: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
+fn mont_mul<T: Prime>(a: &Limbs, b: &Limbs) -> Limbs {
     let t = mont_step::<T>(&[0; 5], a, b[0]);
     let t = mont_step::<T>(&t, a, b[1]);
     let t = mont_step::<T>(&t, a, b[2]);
@@ -243,7 +178,7 @@ fn mont_mul<T: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
 
 /// `(t + a * x) / 2^64` modulo M, below `2 M` like `t`.
 #[inline(always)]
-fn mont_step<T: Modulus>(t: &[u64; 5], a: &Limbs, x: u64) -> [u64; 5] {
+fn mont_step<T: Prime>(t: &[u64; 5], a: &Limbs, x: u64) -> [u64; 5] {
     let (t0, c) = mac(t[0], x, a[0], 0);
     let (t1, c) = mac(t[1], x, a[1], c);
     let (t2, c) = mac(t[2], x, a[2], c);

@@ -8,9 +8,10 @@
 //! whose effect is a matrix of integers, which is found from the lowest limbs alone and then
 //! applied to the whole numbers.
 
-use super::field::Backend;
-use super::mont::{Limbs, Modulus};
 use crate::ct::{wipe, Mask};
+use crate::limbs::{add_limbs, and_limbs, mac, sub_limbs, Limbs};
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+use core::arch::asm;
 
 /// How many batches of divsteps there are, each of [`STEPS`].
 const BATCHES: usize = 10;
@@ -20,6 +21,14 @@ const STEPS: u32 = 59;
 
 /// A number in two's complement: four limbs and a small signed one above them.
 type Wide = [u64; 5];
+
+/// An odd modulus of up to 256 bits.
+pub(crate) trait Modulus: Copy {
+    /// The modulus.
+    const M: Limbs;
+    /// -M^-1 mod 2^64.
+    const N0: u64;
+}
 
 /// What divsteps do to (f, g), times a power of two.
 #[derive(Clone, Copy)]
@@ -31,40 +40,117 @@ struct Matrix {
 }
 
 /// What a divstep works on.
-pub(crate) struct Divsteps {
+struct Divsteps {
     /// -(delta + 1/2).
-    pub(super) zeta: i64,
+    zeta: i64,
     /// An odd number.
-    pub(super) f: i64,
+    f: i64,
     /// The other number, which has f added to it or subtracted from it to be even.
-    pub(super) g: i64,
+    g: i64,
 }
 
 impl Divsteps {
-    /// A divstep.
+    /// So many divsteps.
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     #[inline(always)]
-    pub(super) fn step(&mut self) {
-        let odd = Mask::from_bit(self.g as u64).bits() as i64;
-        // With delta above 0, the even number is (g - f) / 2, and g takes the place of f.
-        let swap = (self.zeta >> 63) & odd;
-        let term = (self.f ^ swap).wrapping_sub(swap) & odd;
-        self.f ^= (self.f ^ self.g) & swap;
-        self.g = self.g.wrapping_add(term) >> 1;
-        self.zeta = (self.zeta ^ swap).wrapping_sub(1);
+    fn run<const COUNT: u32>(&mut self) {
+        for _ in 0..COUNT {
+            let odd = Mask::from_bit(self.g as u64).bits() as i64;
+            // With delta above 0, the even number is (g - f) / 2, and g takes the place of f.
+            let swap = (self.zeta >> 63) & odd;
+            let term = (self.f ^ swap).wrapping_sub(swap) & odd;
+            self.f ^= (self.f ^ self.g) & swap;
+            self.g = self.g.wrapping_add(term) >> 1;
+            self.zeta = (self.zeta ^ swap).wrapping_sub(1);
+        }
+    }
+
+    /// So many divsteps, with instructions that each x86-64 CPU has.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[inline(always)]
+    fn run<const COUNT: u32>(&mut self) {
+        /// A divstep that begins with what the one before it leaves to be done: to decrement zeta.
+        /// The next g is in the register of the next, so that both change places each time.
+        macro_rules! divstep {
+            ($g:literal, $next:literal) => {
+                concat!(
+                    // What becomes of g if it is odd: the difference if delta is above 0, or the
+                    // sum.
+                    "mov {t}, ",
+                    $g,
+                    "\n",
+                    "sub {t}, {f}\n",
+                    "lea ",
+                    $next,
+                    ", [",
+                    $g,
+                    " + {f}]\n",
+                    "dec {zeta}\n",
+                    "cmovs ",
+                    $next,
+                    ", {t}\n",
+                    "mov {swap}, {zeta}\n",
+                    "test ",
+                    $g,
+                    ", 1\n",
+                    "cmovz ",
+                    $next,
+                    ", ",
+                    $g,
+                    "\n",
+                    "cmovz {swap}, {zero}\n",
+                    // If both, g takes the place of f.
+                    "sar {swap}, 63\n",
+                    "cmovs {f}, ",
+                    $g,
+                    "\n",
+                    "xor {zeta}, {swap}\n",
+                    "sar ",
+                    $next,
+                    ", 1\n",
+                )
+            };
+        }
+
+        // SAFETY: Nothing else than the operands is changed.
+        unsafe {
+            asm!(
+                "inc {zeta}",
+                ".rept {pairs}",
+                divstep!("{g}", "{next}"),
+                divstep!("{next}", "{g}"),
+                ".endr",
+                ".rept {odd}",
+                divstep!("{g}", "{next}"),
+                "mov {g}, {next}",
+                ".endr",
+                "dec {zeta}",
+                pairs = const COUNT / 2,
+                odd = const COUNT % 2,
+                zero = in(reg) 0u64,
+                f = inout(reg) self.f,
+                g = inout(reg) self.g,
+                zeta = inout(reg) self.zeta,
+                swap = out(reg) _,
+                next = out(reg) _,
+                t = out(reg) _,
+                options(pure, nomem, nostack),
+            );
+        }
     }
 }
 
 /// Makes of `a` some `d` below 2^256, and returns whether it is to be negated, such that `d` times
 /// `a` is 2^-50 modulo M. `a` is below M; `d` is zero if it is zero.
 #[inline(never)]
-pub(super) fn invert<T: Modulus, B: Backend>(b: B, a: &mut Limbs) -> Mask {
+pub(crate) fn invert<T: Modulus>(a: &mut Limbs) -> Mask {
     // In each of the pairs, the second number becomes the first one's remainder. With c = 2^-5 for
     // each batch so far, d * a = f * c and e * a = g * c modulo M.
     let mut fg: [Wide; 2] = [widen(&T::M), widen(a)];
     let mut de: [Wide; 2] = [[0; 5], [1, 0, 0, 0, 0]];
     let mut zeta = -1;
     for _ in 0..BATCHES {
-        let (matrix, next) = divsteps(b, zeta, fg[0][0], fg[1][0]);
+        let (matrix, next) = divsteps(zeta, fg[0][0], fg[1][0]);
         zeta = next;
         update_fg(&matrix, &mut fg);
         update_de::<T>(&matrix, &mut de);
@@ -88,21 +174,18 @@ fn normalize<T: Modulus>(d: &Wide) -> Limbs {
     let top = d[4] as i64;
     let add = Mask::from_bit((top >> 63) as u64);
     let sub = Mask::from_bit(d[4]).and(add.not());
-    let (r, _) = super::mont::add_limbs(
-        &[d[0], d[1], d[2], d[3]],
-        &super::mont::and_limbs(&T::M, add.bits()),
-    );
-    super::mont::sub_limbs(&r, &super::mont::and_limbs(&T::M, sub.bits())).0
+    let (r, _) = add_limbs(&[d[0], d[1], d[2], d[3]], &and_limbs(&T::M, add.bits()));
+    sub_limbs(&r, &and_limbs(&T::M, sub.bits())).0
 }
 
 /// 59 divsteps on the lowest limbs of f and g.
 #[inline(never)]
-fn divsteps<B: Backend>(b: B, zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
-    let (first, zeta) = short_divsteps::<B, 20>(b, zeta, f, g);
+fn divsteps(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+    let (first, zeta) = short_divsteps::<20>(zeta, f, g);
     let (f, g) = first.apply(f, g, 20);
-    let (second, zeta) = short_divsteps::<B, 20>(b, zeta, f, g);
+    let (second, zeta) = short_divsteps::<20>(zeta, f, g);
     let (f, g) = second.apply(f, g, 20);
-    let (third, zeta) = short_divsteps::<B, 19>(b, zeta, f, g);
+    let (third, zeta) = short_divsteps::<19>(zeta, f, g);
     (third.times(&second.times(&first)), zeta)
 }
 
@@ -143,14 +226,14 @@ impl Matrix {
 /// are fractions that need no more bits than the steps that were done, so that nothing runs into
 /// its neighbour. They are negative at first for the range to be that of a signed field.
 #[inline(always)]
-fn short_divsteps<B: Backend, const COUNT: u32>(b: B, zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
+fn short_divsteps<const COUNT: u32>(zeta: i64, f: u64, g: u64) -> (Matrix, i64) {
     let low = (1 << 20) - 1;
     let mut state = Divsteps {
         zeta,
         f: ((f & low) as i64).wrapping_sub(1 << 41),
         g: ((g & low) as i64).wrapping_sub(1 << 62),
     };
-    b.divsteps::<COUNT>(&mut state);
+    state.run::<COUNT>();
     let (u, v) = unpack::<COUNT>(state.f);
     let (q, r) = unpack::<COUNT>(state.g);
     (Matrix { u, v, q, r }, state.zeta)
@@ -217,7 +300,6 @@ fn update_de<T: Modulus>(t: &Matrix, de: &mut [Wide; 2]) {
     let [d, e] = &*de;
     let reduce = |a: Wide| {
         let m = a[0].wrapping_mul(T::N0);
-        let mac = super::mont::mac;
         let (_, c) = mac(a[0], m, T::M[0], 0);
         let (r0, c) = mac(a[1], m, T::M[1], c);
         let (r1, c) = mac(a[2], m, T::M[2], c);
