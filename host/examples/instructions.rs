@@ -22,7 +22,7 @@ use tls_handshake_host::engine::wire::certificate_authorities::Authorities;
 use tls_handshake_host::engine::wire::der::Der;
 use tls_handshake_host::engine::wire::names::Scheme;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::{p256, rsa_pss as rsa, zeroed};
+use tls_handshake_host::{p256, rsa_pss as rsa, x25519, zeroed};
 
 /// Prepares an operation's input and returns the operation.
 type Prepare = fn() -> Box<dyn FnMut()>;
@@ -38,6 +38,16 @@ const OPERATIONS: &[(&str, Prepare)] = &[
     ("p256 key pair and ecdh (portable)", || portable(p256_ecdh)),
     ("p256 key pair and ecdh (ring)", p256_ecdh_ring),
     ("p256 key pair and ecdh (RustCrypto)", p256_ecdh_rustcrypto),
+    ("x25519 public key", x25519_public_key),
+    ("x25519 public key (portable)", || {
+        portable(x25519_public_key)
+    }),
+    ("x25519 shared secret", x25519_shared_secret),
+    ("x25519 key pair and shared secret", x25519_exchange),
+    ("x25519 key pair and shared secret (portable)", || {
+        portable(x25519_exchange)
+    }),
+    ("x25519 key pair and shared secret (dalek)", x25519_dalek),
     ("rsa 2048 pss sign", rsa_sign::<2048>),
     ("rsa 2048 pss sign (portable)", || {
         portable(rsa_sign::<2048>)
@@ -130,6 +140,48 @@ fn p256_ecdh() -> Box<dyn FnMut()> {
         let mut shared = [0; 32];
         black_box(p256::ecdh::<HostCrypto>(&key, black_box(&peer), &mut shared).unwrap());
         black_box(shared);
+    })
+}
+
+/// A peer's public key: eight times the base point.
+fn x25519_peer() -> [u8; 32] {
+    let mut scalar = [0; 32];
+    scalar[0] = 8;
+    x25519_dalek::x25519(scalar, x25519_dalek::X25519_BASEPOINT_BYTES)
+}
+
+fn x25519_public_key() -> Box<dyn FnMut()> {
+    Box::new(|| {
+        let mut public = [0; 32];
+        x25519::public_key::<HostCrypto>(black_box(&P256_KEY), &mut public);
+        black_box(public);
+    })
+}
+
+fn x25519_shared_secret() -> Box<dyn FnMut()> {
+    let peer = x25519_peer();
+    Box::new(move || {
+        let mut shared = [0; 32];
+        x25519::shared_secret::<HostCrypto>(black_box(&P256_KEY), &peer, &mut shared);
+        black_box(shared);
+    })
+}
+
+fn x25519_exchange() -> Box<dyn FnMut()> {
+    let peer = x25519_peer();
+    Box::new(move || {
+        let (mut public, mut shared) = ([0; 32], [0; 32]);
+        x25519::exchange::<HostCrypto>(black_box(&P256_KEY), &peer, &mut public, &mut shared);
+        black_box((public, shared));
+    })
+}
+
+fn x25519_dalek() -> Box<dyn FnMut()> {
+    let peer = x25519_peer();
+    Box::new(move || {
+        let base = x25519_dalek::X25519_BASEPOINT_BYTES;
+        black_box(x25519_dalek::x25519(black_box(P256_KEY), base));
+        black_box(x25519_dalek::x25519(black_box(P256_KEY), peer));
     })
 }
 

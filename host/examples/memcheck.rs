@@ -13,7 +13,7 @@
 //! kernel's flags (-Copt-level=2 -Ccodegen-units=1 -Cno-redzone, overflow checks on and off), but
 //! for -Ctarget-feature=-sse, which the host's library does not allow: vectorising is turned off
 //! instead, so that what is left of SSE is copying. What is not looked at is how the host's crates
-//! do hashes, ciphers and X25519, which are lib/crypto's in the kernel.
+//! do hashes and ciphers, which are lib/crypto's in the kernel.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -32,7 +32,7 @@ use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
 use tls_handshake_host::memcheck::{self, classify, declassify};
-use tls_handshake_host::{ct, mlkem, p256, zeroed};
+use tls_handshake_host::{ct, mlkem, p256, x25519, zeroed};
 
 /// Counts what memcheck finds.
 struct Checks {
@@ -64,6 +64,25 @@ const P256_KEY: [u8; 32] = [
     0xc9, 0xaf, 0xa9, 0xd8, 0x45, 0xba, 0x75, 0x16, 0x6b, 0x5c, 0x21, 0x57, 0x67, 0xb1, 0xd6, 0x93,
     0x4e, 0x50, 0xc3, 0xdb, 0x36, 0xe8, 0x9b, 0x12, 0x7b, 0x8a, 0x62, 0x2b, 0x12, 0x0f, 0x67, 0x21,
 ];
+
+/// A public key for X25519 of low order (<https://cr.yp.to/ecdh.html#validate>).
+const X25519_ORDER_8: [u8; 32] = [
+    0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+    0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
+];
+
+fn x25519_exchange() {
+    let mut private = P256_KEY;
+    classify(&mut private);
+    for peer in [[9; 32], X25519_ORDER_8] {
+        let (mut public, mut shared) = ([0; 32], [0; 32]);
+        x25519::exchange::<HostCrypto>(&private, &peer, &mut public, &mut shared);
+        black_box((public, shared));
+        x25519::public_key::<HostCrypto>(&private, &mut public);
+        x25519::shared_secret::<HostCrypto>(&private, &peer, &mut shared);
+        black_box((public, shared));
+    }
+}
 
 fn secret_p256() -> p256::PrivateKey {
     let mut bytes = P256_KEY;
@@ -281,6 +300,7 @@ fn main() -> ExitCode {
         );
         checks.failed |= !found;
     }
+    checks.check("X25519: key pair and shared secret", x25519_exchange);
     checks.check("P-256: key pair and ECDH", p256_ecdh);
     checks.check("P-256: ECDSA", p256_sign);
     for bits in [2048, 3072, 4096] {

@@ -3,7 +3,7 @@
 
 use crate::engine::crypto::*;
 pub use crate::host_platform::{with_random, without_assembly, HostCrypto};
-use crate::{host_platform, memcheck, mlkem, p256, rsa_pss};
+use crate::{host_platform, memcheck, mlkem, p256, rsa_pss, x25519};
 use aes_gcm::aead::{AeadInPlace, KeyInit};
 use hmac::Mac;
 use sha2::Digest;
@@ -142,14 +142,12 @@ impl Crypto for HostCrypto {
         public: &mut [u8; 32],
         shared: &mut [u8; 32],
     ) -> Result<(), BadShare> {
-        let mut secret = [0; 32];
-        host_platform::random(&mut secret);
-        *public = x25519_dalek::x25519(secret, x25519_dalek::X25519_BASEPOINT_BYTES);
+        let mut private = [0; 32];
+        host_platform::random(&mut private);
+        let usable = x25519::exchange::<Self>(&private, peer, public, shared);
+        // It is sent.
         memcheck::declassify(public);
-        *shared = x25519_dalek::x25519(secret, *peer);
-        let mut copy = *shared;
-        memcheck::declassify(&mut copy);
-        (copy != [0; 32]).then_some(()).ok_or(BadShare)
+        usable.then_some(()).ok_or(BadShare)
     }
 
     fn p256_ecdh(

@@ -20,6 +20,8 @@ pub mod mlkem;
 pub mod p256;
 #[path = "../../lib-crypto/lib/crypto/rsa_pss/mod.rs"]
 pub mod rsa_pss;
+#[path = "../../lib-crypto/lib/crypto/x25519/mod.rs"]
+pub mod x25519;
 
 pub mod count;
 pub mod host_crypto;

@@ -88,10 +88,14 @@ fn x25519() {
     let set = xdh::TestSet::load(xdh::TestName::X25519).unwrap();
     let (mut agreed, mut refused) = (0, 0);
     for test in set.test_groups.iter().flat_map(|group| &group.tests) {
-        let mut shared = [0; 32];
+        let (mut shared, mut portable) = ([0; 32], [0; 32]);
         let public = test.public_key[..].try_into().unwrap();
         let run = || HostCrypto::x25519(public, &mut [0; 32], &mut shared).is_ok();
         let (got, _) = with_random(&test.private_key, run);
+        let (same, _) = with_random(&test.private_key, || {
+            without_assembly(|| HostCrypto::x25519(public, &mut [0; 32], &mut portable).is_ok())
+        });
+        assert_eq!((same, portable), (got, shared), "{}", test.tc_id);
         assert_eq!(shared[..], test.shared_secret[..], "{}", test.tc_id);
         let zero = test.flags.contains(&xdh::TestFlag::ZeroSharedSecret);
         assert_eq!(got, !zero, "{}", test.tc_id);

@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use sha2::Digest;
 use tls_handshake_host::engine::wire::der::Der;
-use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::{host_platform, mlkem, p256, rsa_pss as rsa, zeroed};
+use tls_handshake_host::host_platform::{without_assembly, HostCrypto};
+use tls_handshake_host::{host_platform, mlkem, p256, rsa_pss as rsa, x25519, zeroed};
 
 use crate::measure::{entry, Entry};
 
@@ -193,7 +193,22 @@ pub fn pss(pkcs8: &[u8], pkcs1: &[u8]) -> Vec<Entry> {
 /// X25519, as [`ecdh`]. Ours is lib/crypto's and not here.
 pub fn x25519() -> Vec<Entry> {
     const PEER: [u8; 32] = [9; 32];
+    let ours = || {
+        let mut private = [0; 32];
+        host_platform::random(&mut private);
+        let (mut public, mut shared) = ([0; 32], [0; 32]);
+        let peer = black_box(&PEER);
+        assert!(x25519::exchange::<HostCrypto>(
+            &private,
+            peer,
+            &mut public,
+            &mut shared
+        ));
+        black_box((public, shared));
+    };
     vec![
+        entry("ours", ours),
+        entry("ours, portable", move || without_assembly(ours)),
         entry("graviola", || {
             use graviola::key_agreement::x25519::{PrivateKey, PublicKey};
             let key = PrivateKey::new_random().unwrap();

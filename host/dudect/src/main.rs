@@ -11,7 +11,7 @@ use dudect_bencher::rand::{Rng, RngExt};
 use dudect_bencher::{ctbench_main, BenchRng, Class, CtRunner};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use tls_handshake_host::host_crypto::{without_assembly, HostCrypto};
-use tls_handshake_host::{ct, mlkem, p256, rsa_pss as ours, zeroed};
+use tls_handshake_host::{ct, mlkem, p256, rsa_pss as ours, x25519, zeroed};
 
 /// How many times are measured, in this many microseconds for each.
 fn count(cost: usize) -> usize {
@@ -57,6 +57,30 @@ fn p256_key(rng: &mut BenchRng, fixed: bool) -> p256::PrivateKey {
         bytes[0] &= 0x7f;
     }
     p256::PrivateKey::from_be_bytes(&bytes).unwrap()
+}
+
+/// A private key: one of which all bits that count and may be zero are, or a random one.
+fn x25519_key(rng: &mut BenchRng, fixed: bool) -> [u8; 32] {
+    match fixed {
+        true => [0; 32],
+        false => rng.random(),
+    }
+}
+
+fn exchange(key: &[u8; 32]) -> ([u8; 32], [u8; 32]) {
+    let (mut public, mut shared) = ([0; 32], [0; 32]);
+    x25519::exchange::<HostCrypto>(key, &[9; 32], &mut public, &mut shared);
+    (public, shared)
+}
+
+fn x25519_exchange(runner: &mut CtRunner, rng: &mut BenchRng) {
+    compare(runner, rng, count(40), x25519_key, exchange);
+}
+
+fn x25519_exchange_portable(runner: &mut CtRunner, rng: &mut BenchRng) {
+    compare(runner, rng, count(60), x25519_key, |key| {
+        without_assembly(|| exchange(key))
+    });
 }
 
 fn p256_public(runner: &mut CtRunner, rng: &mut BenchRng) {
@@ -253,6 +277,8 @@ fn leak_p256_bit(runner: &mut CtRunner, rng: &mut BenchRng) {
 }
 
 ctbench_main!(
+    x25519_exchange,
+    x25519_exchange_portable,
     p256_public,
     p256_ecdh,
     p256_ecdh_portable,

@@ -19,6 +19,8 @@ pub mod mlkem;
 pub mod p256;
 #[path = "../../../lib-crypto/lib/crypto/rsa_pss/mod.rs"]
 pub mod rsa_pss;
+#[path = "../../../lib-crypto/lib/crypto/x25519/mod.rs"]
+pub mod x25519;
 
 use engine::crypto::*;
 use engine::policy::settings as config;
@@ -203,6 +205,12 @@ impl p256::Platform for Elsewhere {
     }
 }
 
+impl x25519::Platform for Elsewhere {
+    fn cpu_has_adx() -> bool {
+        flag()
+    }
+}
+
 impl rsa_pss::Platform for Elsewhere {
     fn sha256(parts: &[&[u8]]) -> [u8; 32] {
         let mut hash = Context::new(&[]);
@@ -280,6 +288,15 @@ pub mod entries {
 
     pub fn public_key(key: &p256::PrivateKey) -> [u8; 65] {
         key.public_key::<Elsewhere>()
+    }
+
+    pub fn x25519_exchange(
+        private: &[u8; 32],
+        peer: &[u8; 32],
+        public: &mut [u8; 32],
+        shared: &mut [u8; 32],
+    ) -> bool {
+        x25519::exchange::<Elsewhere>(private, peer, public, shared)
     }
 
     pub fn p256_key(bytes: &[u8]) -> Option<p256::PrivateKey> {

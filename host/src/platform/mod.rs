@@ -4,3 +4,4 @@
 mod mlkem;
 mod p256;
 mod rsa_pss;
+mod x25519;
