@@ -128,14 +128,17 @@ static u32 tls_hs_flow_seed;
 
 /* Is it to be done in process context?  What comes after the answer is not
  * longer than what TCP does with a segment.
+ *
+ * The timer asks without the socket lock and may get what was true a moment
+ * ago.  Softirq asks once more, with the lock, and the thread does all.
  */
 static bool tls_hs_is_long(const struct tls_hs *hs)
 {
 	u32 flags = hs->conf->settings.flags;
 
-	if (flags & TLS_HS_F_THREAD || hs->long_work)
+	if (flags & TLS_HS_F_THREAD || READ_ONCE(hs->long_work))
 		return true;
-	return !hs->answered && !(flags & TLS_HS_F_SOFTIRQ);
+	return !READ_ONCE(hs->answered) && !(flags & TLS_HS_F_SOFTIRQ);
 }
 
 /* This CPU if it has a thread, else any that has. */

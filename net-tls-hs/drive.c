@@ -680,7 +680,7 @@ static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 		tls_hs_conf_mark_stale(conf, &hs->look);
 		tls_hs_wake_after(hs, 1);
 	} else {
-		hs->long_work = true;
+		WRITE_ONCE(hs->long_work, true);
 		tls_hs_queue(hs);
 	}
 }
@@ -701,8 +701,8 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 		if (hs->user->answered)
 			hs->user->answered(hs);
 	}
-	hs->answered = !step->retry;
-	hs->long_work = false;
+	WRITE_ONCE(hs->answered, !step->retry);
+	WRITE_ONCE(hs->long_work, false);
 	/* That was of the first ClientHello. */
 	hs->look = (struct tls_hs_look) {};
 	/* First of all, as what is sent acknowledges what is consumed. */
@@ -868,7 +868,12 @@ static void tls_hs_rearm(struct tls_hs *hs)
 
 	if (hs->waking && time_before(hs->wake, next))
 		next = hs->wake;
-	if (!timer_pending(&hs->timer) || hs->timer.expires != next)
+	/* Softirq that finds the socket owned may arm it at the same time, see
+	 * tls_hs_run_softirq().  What it came for has been seen by the owner,
+	 * so that it does not matter whose time stays.
+	 */
+	if (!timer_pending(&hs->timer) ||
+	    data_race(hs->timer.expires) != next)
 		tls_hs_arm(hs, next);
 }
 

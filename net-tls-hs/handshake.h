@@ -247,7 +247,8 @@ struct tls_hs_user {
  * @place: &enum tls_hs_place, under the lock of @lsn
  *
  * Everything but @refs, @flags, @todo and what is said to be under another lock
- * is under the socket lock.
+ * is under the socket lock.  Without it @end, @answered and @long_work are read
+ * by who can do with what was true a moment ago.
  */
 struct tls_hs {
 	refcount_t refs;

@@ -286,7 +286,8 @@ static int tls_hs_send_updates(struct sock *sk, struct tls_context *ctx,
 	unsigned long due = READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES;
 	int rc = 0;
 
-	if (sk->sk_err)
+	/* getsockopt(SO_ERROR) clears it without the socket lock. */
+	if (READ_ONCE(sk->sk_err))
 		return -EPIPE;
 	if (!tls_hs_can_send(sk))
 		due = 0;
@@ -350,7 +351,8 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 		tls_hs_end_tx(sk, ctx);
 		return;
 	}
-	if (!(READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES) || sk->sk_err)
+	if (!(READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES) ||
+	    READ_ONCE(sk->sk_err))
 		return;
 
 	if (tls_hs_can_send(sk))
