@@ -307,7 +307,8 @@ def epoll_edges(env):
 @test
 def any_order(env):
     """Handshakes end in another order than they began."""
-    with env.listen(backlog=64) as lsk:
+    # Thirty clients in Python take long on a slow machine.
+    with env.listen(backlog=64, timeout_ms=60000) as lsk:
         clients = [connect(lsk) for _ in range(30)]
         for client in clients:
             client.send_hello()
@@ -1354,17 +1355,18 @@ def inet_diag(env):
 @test
 def timeout(env):
     """A client that stops after the server's flight is dropped in time."""
-    with env.listen(timeout_ms=300) as lsk:
+    with env.listen(timeout_ms=1000) as lsk:
+        start = time.monotonic()
         client = connect(lsk)
         client.send_hello()
         client.server_hello()
         client.server_flight()
-        start = time.monotonic()
         client.rx = client.app_rx
         expect_end(client, (None, "user_canceled", "internal_error", "handshake_failure",
                             "close_notify"))
         took = time.monotonic() - start
-        assert 0.1 < took < 5, f"{took} s"
+        # A tick earlier than after a second: the first one is not a whole one.
+        assert 0.98 < took < 6, f"{took} s"
         eq(tls_hs.readable(lsk, 0.05), False, "readable")
 
 
