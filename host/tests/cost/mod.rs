@@ -245,6 +245,9 @@ impl Case {
 
     /// What it costs.
     pub fn cost(&self) -> Cost {
+        // Steps of all threads are counted together.
+        static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _guard = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         self.run(|run| {
             let before = so_far();
             counted(run);
