@@ -118,6 +118,7 @@ fn write_info(
 
 /// HKDF-Expand-Label (RFC 9846, section 7.1) with output of any length that HKDF-Expand (RFC 5869,
 /// section 2.3) has: up to 255 blocks. Labels have up to 249 bytes.
+#[inline(never)]
 fn expand_label_long<C: Crypto>(
     alg: HashAlg,
     key: &C::HmacKey,
