@@ -163,6 +163,16 @@ fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
     C::hmac_key(alg, head(alg, &prk))
 }
 
+/// HMAC with a prepared key. In a function of its own for the sake of the stack.
+#[inline(never)]
+fn hmac<C: Crypto>(key: &C::HmacKey, data: &[u8]) -> Secret<[u8; MAX_HASH_LEN]> {
+    let mut out = Secret::new([0; MAX_HASH_LEN]);
+    let mut mac = C::hmac_init(key);
+    C::hmac_update(&mut mac, data);
+    C::hmac_final(&mut mac, &mut out);
+    out
+}
+
 /// The hash of some bytes. In a function of its own for the sake of the stack.
 #[inline(never)]
 fn digest<C: Crypto>(alg: HashAlg, data: &[u8]) -> TranscriptHash {
@@ -464,10 +474,6 @@ impl TrafficSecret {
         transcript: &TranscriptHash,
     ) -> Secret<[u8; MAX_HASH_LEN]> {
         let key = self.finished_key::<C>();
-        let mut mac = C::hmac_init(&key);
-        C::hmac_update(&mut mac, head(self.alg, transcript));
-        let mut out = Secret::new([0; MAX_HASH_LEN]);
-        C::hmac_final(&mut mac, &mut out);
-        out
+        hmac::<C>(&key, head(self.alg, transcript))
     }
 }
