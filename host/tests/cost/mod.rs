@@ -192,8 +192,8 @@ pub fn decode(bytes: &[u8]) -> Option<Case> {
                     .psks([identities, vec16(&binders)].concat())
             }
             12 => hello.extension(extension, &[2, 3, 4]),
-            13 => (0..count.min(room / 4) as u16).fold(hello, |h, i| {
-                h.extension((u16::from(value) * 256) | (i & 0xff) | 0x2000, &[])
+            13 => (0..count.min(room / 4).min(256) as u16).fold(hello, |h, i| {
+                h.extension((u16::from(value) * 256) | i | 0x2000, &[])
             }),
             _ => hello.extension(extension, &vec16(&entry.repeat(count.max(1)))),
         };
