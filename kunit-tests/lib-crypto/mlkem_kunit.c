@@ -182,6 +182,7 @@ static struct kunit_suite mlkem_test_suite = {
 	.name = "mlkem",
 	.test_cases = mlkem_test_cases,
 };
+
 kunit_test_suite(mlkem_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests and benchmark for ML-KEM");

@@ -181,8 +181,8 @@ static void test_p256_ecdsa_form(struct kunit *test)
 			/* Not negative, and no longer than it must be */
 			KUNIT_ASSERT_LE(test, sig[at + 1], 33);
 			KUNIT_ASSERT_EQ(test, sig[at + 2] & 0x80, 0);
-			KUNIT_ASSERT_TRUE(test, sig[at + 2] ||
-						sig[at + 3] & 0x80);
+			KUNIT_ASSERT_TRUE(test,
+					  sig[at + 2] || sig[at + 3] & 0x80);
 			at += 2 + sig[at + 1];
 		}
 		KUNIT_ASSERT_EQ(test, at, len);
@@ -271,6 +271,7 @@ static struct kunit_suite p256_test_suite = {
 	.name = "p256",
 	.test_cases = p256_test_cases,
 };
+
 kunit_test_suite(p256_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests and benchmark for P-256");

@@ -250,6 +250,7 @@ static struct kunit_suite rsa_pss_test_suite = {
 	.name = "rsa_pss",
 	.test_cases = rsa_pss_test_cases,
 };
+
 kunit_test_suite(rsa_pss_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests and benchmark for RSA-PSS");

@@ -154,7 +154,8 @@ unsafe fn ecdh(pk: *mut u8, ss: *mut u8, sk: *const u8, peer: *const u8) -> c_in
 ///
 /// # Safety
 ///
-/// `pk` must be valid for writes of 65 bytes and `ss` of 32, `peer` for reads of 65. Nothing may overlap.
+/// `pk` must be valid for writes of 65 bytes and `ss` of 32, `peer` for reads of 65. Nothing may
+/// overlap.
 #[export]
 pub unsafe extern "C" fn p256_ecdh_ephemeral(pk: *mut u8, ss: *mut u8, peer: *const u8) -> c_int {
     // SAFETY: By the safety requirements of this function.
@@ -179,7 +180,8 @@ unsafe fn ecdh_ephemeral(pk: *mut u8, ss: *mut u8, peer: *const u8) -> c_int {
 ///
 /// # Safety
 ///
-/// `pk` must be valid for writes of 65 bytes and `ss` of 32, `peer` for reads of 65. Nothing may overlap.
+/// `pk` must be valid for writes of 65 bytes and `ss` of 32, `peer` for reads of 65. Nothing may
+/// overlap.
 unsafe fn agree(key: &PrivateKey, pk: *mut u8, ss: *mut u8, peer: *const u8) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let (ss, peer) = unsafe { (&mut *ss.cast::<[u8; 32]>(), &*peer.cast::<[u8; 65]>()) };
@@ -197,7 +199,8 @@ unsafe fn agree(key: &PrivateKey, pk: *mut u8, ss: *mut u8, peer: *const u8) -> 
 ///
 /// # Safety
 ///
-/// `sig` must be valid for writes of [`MAX_SIGNATURE`] bytes, `sk` and `digest` for reads of 32. Nothing
+/// `sig` must be valid for writes of [`MAX_SIGNATURE`] bytes, `sk` and `digest` for reads of 32.
+/// Nothing
 /// may overlap.
 #[export]
 pub unsafe extern "C" fn p256_ecdsa_sign(sig: *mut u8, sk: *const u8, digest: *const u8) -> c_int {
