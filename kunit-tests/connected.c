@@ -436,17 +436,19 @@ static void set_keys(struct kunit *test, struct socket *sock, bool hs_keys)
 		.info.version = TLS_1_2_VERSION,
 		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
 	};
+	sockptr_t name = KERNEL_SOCKPTR("tls"), keys = KERNEL_SOCKPTR(&info);
 	struct tls_context *ctx;
+	int rc;
 
-	KUNIT_ASSERT_EQ(test, 0, sock_common_setsockopt(sock, SOL_TCP, TCP_ULP,
-				KERNEL_SOCKPTR("tls"), sizeof("tls")));
+	rc = sock_common_setsockopt(sock, SOL_TCP, TCP_ULP, name, 4);
+	KUNIT_ASSERT_EQ(test, 0, rc);
 	ctx = tls_get_ctx(sock->sk);
 	ctx->hs_keys = hs_keys;
 	lock_sock(sock->sk);
-	KUNIT_EXPECT_EQ(test, 0, tls_set_crypto_info(sock->sk,
-				KERNEL_SOCKPTR(&info), sizeof(info), true));
-	KUNIT_EXPECT_EQ(test, 0, tls_set_crypto_info(sock->sk,
-				KERNEL_SOCKPTR(&info), sizeof(info), false));
+	rc = tls_set_crypto_info(sock->sk, keys, sizeof(info), true);
+	KUNIT_EXPECT_EQ(test, 0, rc);
+	rc = tls_set_crypto_info(sock->sk, keys, sizeof(info), false);
+	KUNIT_EXPECT_EQ(test, 0, rc);
 	release_sock(sock->sk);
 	KUNIT_EXPECT_EQ(test, TLS_SW, (int)ctx->tx_conf);
 	KUNIT_EXPECT_EQ(test, TLS_SW, (int)ctx->rx_conf);

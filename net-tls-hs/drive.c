@@ -873,7 +873,7 @@ static void tls_hs_rearm(struct tls_hs *hs)
 	 * so that it does not matter whose time stays.
 	 */
 	if (!timer_pending(&hs->timer) ||
-	    data_race(hs->timer.expires) != next)
+	    /* see above */ data_race(hs->timer.expires) != next)
 		tls_hs_arm(hs, next);
 }
 

@@ -100,7 +100,8 @@ impl P256Key {
 pub const RSA_KEY_WORDS: usize = 359;
 
 /// A private key of RSA, as [`Crypto::rsa_key`] has prepared it: only the platform knows what is in
-/// it. All zeroes is a valid value, a key that signs nothing, so that it can be made where it stays.
+/// it. All zeroes is a valid value, a key that signs nothing, so that it can be made where it
+/// stays.
 /// Wiped when dropped.
 pub struct RsaKey(Secret<[u64; RSA_KEY_WORDS]>);
 

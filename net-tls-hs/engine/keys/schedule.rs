@@ -71,7 +71,8 @@ pub struct TrafficSecret {
 /// HKDF-Expand-Label (RFC 9846, section 7.1) with a prepared key. `out` has at most 48 bytes, which
 /// one block of HKDF-Expand covers.
 ///
-/// The HkdfLabel is written to one buffer, so that it is hashed by one call. Nothing in it is secret.
+/// The HkdfLabel is written to one buffer, so that it is hashed by one call. Nothing in it is
+/// secret.
 #[inline(never)]
 fn expand_label<C: Crypto>(
     alg: HashAlg,

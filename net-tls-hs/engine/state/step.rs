@@ -27,7 +27,8 @@ pub enum Step {
         /// Bytes that are done with; application data may follow.
         consumed: usize,
     },
-    /// [`Identities::may_use`](crate::engine::policy::settings::Identities::may_use) said no: call again later with the same bytes. Nothing is consumed
+    /// [`Identities::may_use`](crate::engine::policy::settings::Identities::may_use) said no:
+    /// call again later with the same bytes. Nothing is consumed
     /// or written, and the session is as before.
     Later,
     /// Hand the connection over, nothing consumed.
