@@ -872,8 +872,7 @@ static void tls_hs_rearm(struct tls_hs *hs)
 	 * tls_hs_run_softirq().  What it came for has been seen by the owner,
 	 * so that it does not matter whose time stays.
 	 */
-	if (!timer_pending(&hs->timer) ||
-	    /* see above */ data_race(hs->timer.expires) != next)
+	if (!timer_pending(&hs->timer) || data_race(hs->timer.expires) != next)
 		tls_hs_arm(hs, next);
 }
 
