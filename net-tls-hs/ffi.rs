@@ -238,10 +238,8 @@ pub unsafe extern "C" fn tls_hs_session_seen(s: *const bindings::tls_hs_session)
 /// # Safety
 ///
 /// `s` must be a session that nobody else uses now, `input` valid for reads of `in_len` bytes,
-/// `out`
-/// for reads and writes of `out_len` bytes, initialised once with zeroes by the caller, `step`
-/// valid
-/// for writes.
+/// `out` for reads and writes of `out_len` bytes, initialised once with zeroes by the caller,
+/// `step` valid for writes.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_scan(
     s: *mut bindings::tls_hs_session,
@@ -378,8 +376,7 @@ pub unsafe extern "C" fn tls_hs_session_alert(
 /// # Safety
 ///
 /// `s` must be a session that nobody else uses now, `info` valid for writes of `size` bytes,
-/// aligned
-/// like `union tls_crypto_context` and zeroed.
+/// aligned like `union tls_crypto_context` and zeroed.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_crypto_info(
     s: *mut bindings::tls_hs_session,

@@ -11,8 +11,7 @@
 //! * [`policy`]: the settings of a listener, identities, and what is chosen for a client.
 //! * [`state`]: the state machine.
 //! * [`ct`], [`scratch`]: memory for secrets, which is lib/crypto's, and for what is too large
-//! for a
-//!   stack.
+//!   for a stack.
 //! * [`u16_set`]: a set of numbers, for what a ClientHello lists.
 
 pub use crate::ct;

@@ -200,8 +200,7 @@ unsafe fn agree(key: &PrivateKey, pk: *mut u8, ss: *mut u8, peer: *const u8) -> 
 /// # Safety
 ///
 /// `sig` must be valid for writes of [`MAX_SIGNATURE`] bytes, `sk` and `digest` for reads of 32.
-/// Nothing
-/// may overlap.
+/// Nothing may overlap.
 #[export]
 pub unsafe extern "C" fn p256_ecdsa_sign(sig: *mut u8, sk: *const u8, digest: *const u8) -> c_int {
     // SAFETY: By the safety requirements of this function.

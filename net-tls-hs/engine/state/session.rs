@@ -36,9 +36,8 @@
 //! A PSK with (EC)DHE that is a ticket of this server, see `ticket.rs`, saves the certificate and
 //! its signature; a wrong binder for one is a `decrypt_error`. Other PSKs and what is unknown,
 //! GREASE among it, are ignored. Early data is skipped, with a PSK or without one (RFC 9846,
-//! section
-//! 4.3.10): a client that has offered both in an inner ClientHello (RFC 9849) has early_data alone
-//! in the outer one.
+//! section 4.3.10): a client that has offered both in an inner ClientHello (RFC 9849) has
+//! early_data alone in the outer one.
 
 use crate::engine::crypto::Crypto;
 use crate::engine::policy::fallback::Failure;
@@ -69,8 +68,7 @@ impl Session {
     }
 
     /// How many of the bytes that are unread need not be shown to [`scan`](Self::scan) again;
-    /// once it
-    /// has found the ClientHello, how many its records have.
+    /// once it has found the ClientHello, how many its records have.
     pub fn seen(&self) -> usize {
         self.memory.hello.seen()
     }
@@ -81,8 +79,7 @@ impl Session {
     /// it has come in.
     ///
     /// Who calls this before `advance` copies each byte of a ClientHello as often as it arrives,
-    /// not
-    /// for each piece of it.
+    /// not for each piece of it.
     pub fn scan<C: Crypto>(&mut self, new: &[u8], out: &mut [u8]) -> Option<Step> {
         let failure = match self.memory.hello.scan(new) {
             Ok(need) => return need.map(|need| Step::More { consumed: 0, need }),

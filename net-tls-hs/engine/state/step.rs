@@ -28,8 +28,8 @@ pub enum Step {
         consumed: usize,
     },
     /// [`Identities::may_use`](crate::engine::policy::settings::Identities::may_use) said no:
-    /// call again later with the same bytes. Nothing is consumed
-    /// or written, and the session is as before.
+    /// call again later with the same bytes. Nothing is consumed or written, and the session is
+    /// as before.
     Later,
     /// Hand the connection over, nothing consumed.
     Fallback(Fallback),

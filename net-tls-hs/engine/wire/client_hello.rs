@@ -101,8 +101,7 @@ impl<'a> KeyShares<'a> {
 
     /// Checks that each entry is for another group, and one that the client supports: section 4.3.8
     /// lets a server do so. Returns the entry with the lowest rank, which is what `rank` says of
-    /// its
-    /// group, and its public key. Of `supported`, the groups without an entry are left.
+    /// its group, and its public key. Of `supported`, the groups without an entry are left.
     pub fn choose(
         &self,
         supported: &mut U16Set,

@@ -9,8 +9,7 @@ use crate::engine::wire::names::{content_type, handshake_type};
 use crate::engine::wire::record::{write_header, Header, HEADER_LEN, MAX_PLAINTEXT};
 
 /// Longest ClientHello that is read: bytes of the message with its header, whatever records it
-/// comes
-/// in. One record can hold as much.
+/// comes in. One record can hold as much.
 pub const MAX_HELLO: usize = MAX_PLAINTEXT;
 
 /// Longest body that the fields of a ClientHello can fill: what is longer is malformed.
