@@ -135,15 +135,23 @@ static bool tls_hs_make_room(struct sock *sk)
 	return true;
 }
 
+/* How much is unread, without the FIN. */
+static u32 tls_hs_unread(const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	u32 unread = tp->rcv_nxt - tp->copied_seq;
+
+	return unread - (unread && sock_flag(sk, SOCK_DONE));
+}
+
 /* Is there something for the engine to look at, or the end? */
 static bool tls_hs_has_news(const struct tls_hs *hs)
 {
 	const struct sock *sk = hs->sk;
-	const struct tcp_sock *tp = tcp_sk(sk);
 
-	return tp->rcv_nxt - tp->copied_seq >= hs->need ||
+	return tls_hs_unread(sk) >= hs->need ||
 	       sk->sk_shutdown & RCV_SHUTDOWN || sk->sk_state == TCP_CLOSE ||
-	       tp->urg_data || tls_hs_is_full(sk);
+	       tcp_sk(sk)->urg_data || tls_hs_is_full(sk);
 }
 
 static struct tls_hs *tls_hs_of(const struct sock *sk)
@@ -309,15 +317,6 @@ static void tls_hs_consume(struct tls_hs *hs, u32 len)
 	hs->consumed = true;
 	tls_hs_count_bytes(sock_net(hs->sk), len, 0);
 	tcp_read_done(hs->sk, len);
-}
-
-/* How much is unread, without the FIN. */
-static u32 tls_hs_unread(const struct sock *sk)
-{
-	const struct tcp_sock *tp = tcp_sk(sk);
-	u32 unread = tp->rcv_nxt - tp->copied_seq;
-
-	return unread - (unread && sock_flag(sk, SOCK_DONE));
 }
 
 /* The buffer with an unread byte.  What is new is at the end of the queue. */
@@ -722,11 +721,10 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 static bool tls_hs_is_readable(const struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
-	u32 unread = tp->rcv_nxt - tp->copied_seq;
+	bool urgent = tp->urg_data && !before(tp->urg_seq, tp->copied_seq) &&
+		      !sock_flag(sk, SOCK_URGINLINE);
 
-	return unread > (tp->urg_data && !before(tp->urg_seq, tp->copied_seq) &&
-			 !sock_flag(sk, SOCK_URGINLINE)) ||
-	       sk->sk_shutdown & RCV_SHUTDOWN;
+	return tls_hs_unread(sk) > urgent || sk->sk_shutdown & RCV_SHUTDOWN;
 }
 
 /* There is something that cannot be read. */
@@ -837,10 +835,8 @@ act:
 	case TLS_HS_DONE:
 		tls_hs_consume(hs, step.consumed);
 		tls_hs_report(hs, tls_hs_duration(hs));
-		/* The server's first answer does not wait until the client has
-		 * acknowledged the tickets (Nagle, Minshall).
-		 */
-		tcp_sk(sk)->snd_sml = tcp_sk(sk)->snd_una;
+		/* The tickets are the last of it. */
+		tls_hs_delay_nothing(sk);
 		tls_hs_end(hs, TLS_HS_END_DONE, 0);
 		break;
 	case TLS_HS_FALLBACK:

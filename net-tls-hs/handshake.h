@@ -8,6 +8,7 @@
 #include <linux/key-type.h>
 #include <linux/llist.h>
 #include <linux/refcount.h>
+#include <linux/tcp.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
@@ -418,6 +419,14 @@ void tls_hs_restore(struct tls_hs *hs);
 bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
 			  struct tls_hs_names *names);
 int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx);
+
+/* What the server sends next does not wait until the client has acknowledged what
+ * has been sent (Nagle, Minshall).  With the socket lock held.
+ */
+static inline void tls_hs_delay_nothing(struct sock *sk)
+{
+	tcp_sk(sk)->snd_sml = tcp_sk(sk)->snd_una;
+}
 
 /* Keys are where they are used, and nowhere else: no getsockopt() finds them. */
 static inline void tls_hs_forget_key(struct tls_context *ctx, bool tx)

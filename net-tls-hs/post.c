@@ -61,6 +61,13 @@ static void tls_hs_tx_want(struct tls_context *ctx, int bit)
 	tls_hs_tx_queue(ctx);
 }
 
+/* Let the work item try again when there is room in the send buffer. */
+static void tls_hs_tx_wait(struct sock *sk, struct tls_context *ctx)
+{
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	set_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
+}
+
 /* The connection is over.  @err is what readers get from now on. */
 static void tls_hs_break(struct sock *sk, struct tls_context *ctx, int err)
 {
@@ -184,8 +191,7 @@ static void tls_hs_end_tx(struct sock *sk, struct tls_context *ctx)
 	}
 	if (tls_hs_can_send(sk) && tls_hs_send_close_notify(sk, ctx)) {
 		set_bit(TLS_HS_TX_END, &ctx->hs_flags);
-		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-		set_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
+		tls_hs_tx_wait(sk, ctx);
 		return;
 	}
 	clear_bit(TLS_HS_TX_END, &ctx->hs_flags);
@@ -358,15 +364,11 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 	if (tls_hs_can_send(sk))
 		tls_tx_records(sk, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (!list_empty(&tx->tx_list) || !sk_stream_memory_free(sk)) {
-		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-		set_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
+		tls_hs_tx_wait(sk, ctx);
 		return;
 	}
 	tls_hs_send_updates(sk, ctx, 0);
-	/* What the server sends next need not wait until the client has
-	 * acknowledged the update (Nagle, Minshall).
-	 */
-	tcp_sk(sk)->snd_sml = tcp_sk(sk)->snd_una;
+	tls_hs_delay_nothing(sk);
 }
 
 /* A record without data has come: is that enough of them?  Else a client could keep
