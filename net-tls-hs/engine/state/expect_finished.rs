@@ -10,7 +10,7 @@ use crate::engine::state::memory::{Context, HandshakeSecrets, Workspace};
 use crate::engine::state::resumption::write_tickets;
 use crate::engine::state::states::{ExpectFinished, SendTickets, State, Traffic, Transition};
 use crate::engine::state::step::Step;
-use crate::engine::wire::alert::Alert;
+use crate::engine::wire::alert::{self, Alert};
 use crate::engine::wire::framing::MESSAGE_HEADER_LEN;
 use crate::engine::wire::names::{content_type, handshake_type};
 use crate::engine::wire::record::{Header, HEADER_LEN};
@@ -161,10 +161,5 @@ impl ExpectFinished {
 
 /// The content of an alert record.
 fn on_alert(content: &[u8]) -> Failure {
-    match content {
-        [_, description] => Failure::PeerAlert(*description),
-        // Section 5.4: no empty ones.
-        [] => Failure::Alert(Alert::UnexpectedMessage),
-        _ => Failure::Alert(Alert::DecodeError),
-    }
+    alert::description(content).map_or_else(Failure::Alert, Failure::PeerAlert)
 }

@@ -134,14 +134,11 @@ impl PostHandshake {
 /// Section 6: user_canceled only announces a close_notify; all others but that one are errors,
 /// whatever their level.
 fn on_alert(content: &[u8]) -> Result<Event, Alert> {
-    match content {
-        [_, alert::CLOSE_NOTIFY] => Ok(Event::Closed),
-        [_, alert::USER_CANCELED] => Ok(Event::More),
-        [_, description] => Ok(Event::Aborted(*description)),
-        // Section 5.4: no empty ones.
-        [] => Err(Alert::UnexpectedMessage),
-        _ => Err(Alert::DecodeError),
-    }
+    Ok(match alert::description(content)? {
+        alert::CLOSE_NOTIFY => Event::Closed,
+        alert::USER_CANCELED => Event::More,
+        description => Event::Aborted(description),
+    })
 }
 
 impl Default for PostHandshake {

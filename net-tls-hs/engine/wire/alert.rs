@@ -47,3 +47,13 @@ pub const FATAL: u8 = 2;
 
 /// Length of an alert message.
 pub const LEN: usize = 2;
+
+/// The AlertDescription of a record of type alert with this content. The level does not matter
+/// (section 6), and there are no empty ones (section 5.4).
+pub fn description(content: &[u8]) -> Result<u8, Alert> {
+    match content {
+        [_, description] => Ok(*description),
+        [] => Err(Alert::UnexpectedMessage),
+        _ => Err(Alert::DecodeError),
+    }
+}
