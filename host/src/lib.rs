@@ -23,6 +23,9 @@ pub mod rsa_pss;
 #[path = "../../lib-crypto/lib/crypto/x25519/mod.rs"]
 pub mod x25519;
 
+#[macro_use]
+mod primitives;
+
 pub mod count;
 pub mod host_crypto;
 pub mod host_platform;

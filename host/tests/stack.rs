@@ -8,14 +8,14 @@
 
 #[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
-#[path = "../src/host_platform.rs"]
-mod host_platform;
-#[path = "../src/memcheck.rs"]
-mod memcheck;
 #[path = "../../lib-crypto/lib/crypto/divsteps.rs"]
 mod divsteps;
+#[path = "../src/host_platform.rs"]
+mod host_platform;
 #[path = "../../lib-crypto/lib/crypto/limbs.rs"]
 mod limbs;
+#[path = "../src/memcheck.rs"]
+mod memcheck;
 #[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
 #[path = "../src/platform/p256.rs"]

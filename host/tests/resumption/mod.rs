@@ -392,7 +392,8 @@ fn server_name_is_acknowledged() {
     let (one, root) = identity("rsa:2048");
     let config = at(&KEYS[..1], NOW);
     let client = Client::new(&[&root], 0x1301, &[29]);
-    type Advance<'a> = &'a dyn Fn(&mut Session, &mut [u8], &mut [u8], &mut Scratch<HostCrypto>) -> Step;
+    type Advance<'a> =
+        &'a dyn Fn(&mut Session, &mut [u8], &mut [u8], &mut Scratch<HostCrypto>) -> Step;
     let flight = |identities: Advance<'_>| {
         let mut hello = Vec::new();
         client.connection().write_tls(&mut hello).unwrap();
