@@ -19,4 +19,7 @@ pub mod ffi_identity;
 pub mod kcrypto;
 
 #[cfg(CONFIG_TLS_HANDSHAKE_KUNIT_TEST)]
+#[path = "../../../lib/crypto/tests/common.rs"]
+mod test_common;
+#[cfg(CONFIG_TLS_HANDSHAKE_KUNIT_TEST)]
 mod tests;

@@ -58,6 +58,9 @@ pub unsafe fn zeroed<T>() -> Box<T> {
 }
 
 #[cfg(test)]
+#[path = "../../kunit-tests/lib-crypto/common.rs"]
+mod test_common;
+#[cfg(test)]
 #[path = "../../kunit-tests/mod.rs"]
 mod tests;
 
@@ -65,7 +68,7 @@ mod tests;
 #[path = "../../kunit-tests/lib-crypto"]
 mod lib_crypto_tests {
     use crate::host_platform::HostCrypto as Platform;
-    mod common;
+    use crate::test_common as common;
     mod mlkem;
     mod mlkem_vector;
     mod p256;
