@@ -283,8 +283,8 @@ pub unsafe extern "C" fn tls_hs_identity_staple(
     data: *const u8,
     len: usize,
 ) -> *mut bindings::tls_hs_identity {
-    // SAFETY: The pointer comes from `into_foreign()` and the caller's reference keeps it alive; the
-    // rest is by the safety requirements of this function.
+    // SAFETY: The pointer comes from `into_foreign()` and the caller's reference keeps it alive;
+    // the rest is by the safety requirements of this function.
     let (id, payload) = unsafe {
         (
             Arc::<OwnedIdentity>::borrow(id.cast_mut().cast()),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tests in Rust share, of the primitives and of their user in net/tls. They run in the kernel, with KUnit, and on the
-//! host, with cargo.
+//! What the tests in Rust share, of the primitives and of their user in net/tls. They run in the
+//! kernel, with KUnit, and on the host, with cargo.
 
 /// Zeroed memory for a type of which zeroes are a valid value.
 #[cfg(CONFIG_KUNIT)]

@@ -4,7 +4,6 @@
  */
 
 #include <crypto/mlkem.h>
-#include <linux/export.h>
 #include <linux/module.h>
 #ifdef CONFIG_X86_64
 #include <linux/cpufeature.h>
@@ -12,6 +11,7 @@
 #endif
 
 #include "mlkem-glue.h"
+#include "rust-glue.h"
 
 void mlkem_shake128_init(struct shake_ctx *ctx, const u8 *data, size_t len)
 {
@@ -61,9 +61,8 @@ void mlkem_avx2_end(void)
 #endif
 }
 
-/* mlkem.rs has these. */
-EXPORT_SYMBOL_GPL(mlkem768_encaps_ws);
-EXPORT_SYMBOL_GPL(mlkem768_encaps_ws_internal);
+RUST_EXPORT_GPL(mlkem768_encaps_ws);
+RUST_EXPORT_GPL(mlkem768_encaps_ws_internal);
 
 MODULE_DESCRIPTION("ML-KEM-768 encapsulation");
 MODULE_LICENSE("GPL");

@@ -4,13 +4,10 @@
  */
 
 #include <crypto/p256.h>
-#include <linux/export.h>
 #include <linux/module.h>
-#ifdef CONFIG_X86
-#include <linux/cpufeature.h>
-#endif
 
 #include "p256-glue.h"
+#include "rust-glue.h"
 
 void p256_hmac_init(struct hmac_sha256_ctx *ctx,
 		    const struct hmac_sha256_key *key)
@@ -25,20 +22,15 @@ void p256_hmac_update(struct hmac_sha256_ctx *ctx, const u8 *data, size_t len)
 
 bool p256_cpu_has_adx(void)
 {
-#ifdef CONFIG_X86_64
-	return boot_cpu_has(X86_FEATURE_ADX) && boot_cpu_has(X86_FEATURE_BMI2);
-#else
-	return false;
-#endif
+	return crypto_cpu_has_adx();
 }
 
-/* p256.rs has these. */
-EXPORT_SYMBOL_GPL(p256_public_key);
-EXPORT_SYMBOL_GPL(p256_ecdh);
-EXPORT_SYMBOL_GPL(p256_ecdh_ephemeral);
-EXPORT_SYMBOL_GPL(p256_ecdsa_sign);
+RUST_EXPORT_GPL(p256_public_key);
+RUST_EXPORT_GPL(p256_ecdh);
+RUST_EXPORT_GPL(p256_ecdh_ephemeral);
+RUST_EXPORT_GPL(p256_ecdsa_sign);
 #if IS_ENABLED(CONFIG_CRYPTO_LIB_P256_KUNIT_TEST)
-EXPORT_SYMBOL_GPL(p256_ecdsa_sign_internal);
+RUST_EXPORT_GPL(p256_ecdsa_sign_internal);
 #endif
 
 MODULE_DESCRIPTION("P-256 key agreement and ECDSA signing");
