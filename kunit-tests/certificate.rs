@@ -74,7 +74,7 @@ mod tests {
         let mut out = [0; 80];
         let mut w = Writer::new(&mut out);
         write_stapled(&mut w, &PLAIN, &staples).ok()?;
-        let len = w.len();
+        let len = w.position();
         Some((out, len))
     }
 

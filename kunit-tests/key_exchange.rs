@@ -41,7 +41,7 @@ mod tests {
                 &mut w,
                 &mut self.scratch,
             )?;
-            Ok(w.len())
+            Ok(w.position())
         }
     }
 

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn without_psk() {
         for alg in [HashAlg::Sha256, HashAlg::Sha384] {
-            let zeroes = EarlySecret::<Platform>::with_psk(alg, &[0; 48][..alg.len()]);
+            let zeroes = EarlySecret::<Platform>::with_psk(alg, &[0; 48][..alg.output_len()]);
             let with = zeroes.handshake(&SHARED);
             let with = derived(|to| with.client_traffic(&HELLOS, to));
             let without = HandshakeSecret::<Platform>::without_psk(alg, &SHARED);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The handshake's portable code, with the same module paths as in the kernel crate.
 
-// A hash's or a writer's is never empty.
-#![allow(clippy::len_without_is_empty)]
-
 #[path = "../../net-tls-hs/engine/mod.rs"]
 pub mod engine;
 

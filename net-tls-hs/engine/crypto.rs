@@ -30,7 +30,7 @@ pub enum HashAlg {
 
 impl HashAlg {
     /// Length of the output in bytes.
-    pub const fn len(self) -> usize {
+    pub const fn output_len(self) -> usize {
         match self {
             HashAlg::Sha256 => 32,
             HashAlg::Sha384 => 48,

@@ -77,7 +77,7 @@ impl Crypto for Elsewhere {
     type RsaWorkspace = rsa_pss::Scratch;
 
     fn hash_init(alg: HashAlg) -> Context {
-        Context::new(&[alg.len() as u8])
+        Context::new(&[alg.output_len() as u8])
     }
 
     fn hash_update(hash: &mut Context, data: &[u8]) {

@@ -26,7 +26,10 @@ pub struct Psk {
 impl Psk {
     /// The first stage of the key schedule.
     pub fn early_secret<C: Crypto>(&self) -> EarlySecret<C> {
-        EarlySecret::with_psk(self.alg, self.bytes.get(..self.alg.len()).unwrap_or(&[]))
+        EarlySecret::with_psk(
+            self.alg,
+            self.bytes.get(..self.alg.output_len()).unwrap_or(&[]),
+        )
     }
 
     /// Finds the first PSK that is a ticket for `context`, and checks its binder.
@@ -63,7 +66,7 @@ impl Psk {
     fn check_binder<C: Crypto>(&self, hash: &TranscriptHash, binder: &[u8]) -> Result<(), Alert> {
         let key = self.early_secret::<C>().binder_secret();
         let right = key.verify_data::<C>(hash);
-        match right.get(..self.alg.len()) {
+        match right.get(..self.alg.output_len()) {
             Some(right) if right.len() == binder.len() && ct::eq(right, binder) => Ok(()),
             _ => Err(Alert::DecryptError),
         }

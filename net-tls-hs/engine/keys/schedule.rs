@@ -91,7 +91,7 @@ fn expand_label<C: Crypto>(
     let mut mac = C::hmac_init(key);
     C::hmac_update(&mut mac, w.since(0));
     C::hmac_final(&mut mac, &mut block);
-    for (o, b) in out.iter_mut().zip(block.iter().take(alg.len())) {
+    for (o, b) in out.iter_mut().zip(block.iter().take(alg.output_len())) {
         *o = *b;
     }
 }
@@ -129,7 +129,7 @@ fn expand_label_long<C: Crypto>(
 ) {
     let len = (out.len() as u16).to_be_bytes();
     let mut block = Secret::new([0; MAX_HASH_LEN]);
-    for (n, part) in (1..=u8::MAX).zip(out.chunks_mut(alg.len())) {
+    for (n, part) in (1..=u8::MAX).zip(out.chunks_mut(alg.output_len())) {
         let mut mac = C::hmac_init(key);
         if n > 1 {
             C::hmac_update(&mut mac, head(alg, &block));
@@ -150,7 +150,7 @@ fn expand_label_long<C: Crypto>(
 
 /// The first `alg.len()` bytes.
 fn head(alg: HashAlg, bytes: &[u8; MAX_HASH_LEN]) -> &[u8] {
-    bytes.get(..alg.len()).unwrap_or(bytes)
+    bytes.get(..alg.output_len()).unwrap_or(bytes)
 }
 
 /// HKDF-Extract (RFC 5869, section 2.2), prepared as the key of the expansions that follow.
@@ -186,7 +186,7 @@ fn digest<C: Crypto>(alg: HashAlg, data: &[u8]) -> TranscriptHash {
 #[inline(never)]
 fn derived<C: Crypto>(alg: HashAlg, key: &C::HmacKey) -> Secret<[u8; MAX_HASH_LEN]> {
     let mut salt = Secret::new([0; MAX_HASH_LEN]);
-    if let Some(out) = salt.get_mut(..alg.len()) {
+    if let Some(out) = salt.get_mut(..alg.output_len()) {
         expand_label::<C>(alg, key, b"derived", empty_hash(alg), out);
     }
     salt
@@ -203,7 +203,7 @@ fn derive_secret<C: Crypto>(
     to: &mut TrafficSecret,
 ) {
     to.alg = alg;
-    if let Some(out) = to.bytes.get_mut(..alg.len()) {
+    if let Some(out) = to.bytes.get_mut(..alg.output_len()) {
         expand_label::<C>(alg, key, label, context, out);
     }
 }
@@ -354,7 +354,7 @@ impl ExporterSecret {
         if label.is_empty()
             || label.len() > MAX_EXPORTER_LABEL
             || out.is_empty()
-            || out.len() > 255 * alg.len()
+            || out.len() > 255 * alg.output_len()
         {
             return false;
         }
@@ -422,7 +422,7 @@ impl TrafficSecret {
     #[inline(never)]
     pub fn update<C: Crypto>(&mut self) {
         let key = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = self.bytes.get_mut(..self.alg.len()) {
+        if let Some(out) = self.bytes.get_mut(..self.alg.output_len()) {
             expand_label::<C>(self.alg, &key, b"traffic upd", &[], out);
         }
     }
@@ -450,7 +450,7 @@ impl TrafficSecret {
     fn finished_key<C: Crypto>(&self) -> C::HmacKey {
         let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
         let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = finished_key.get_mut(..self.alg.len()) {
+        if let Some(out) = finished_key.get_mut(..self.alg.output_len()) {
             expand_label::<C>(self.alg, &prepared, b"finished", &[], out);
         }
         C::hmac_key(self.alg, head(self.alg, &finished_key))
@@ -461,7 +461,7 @@ impl TrafficSecret {
     pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
         let mut psk = TrafficSecret::none(self.alg);
         let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = psk.bytes.get_mut(..self.alg.len()) {
+        if let Some(out) = psk.bytes.get_mut(..self.alg.output_len()) {
             expand_label::<C>(self.alg, &prepared, b"resumption", nonce, out);
         }
         psk

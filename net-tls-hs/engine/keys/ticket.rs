@@ -138,7 +138,7 @@ pub fn context<C: Crypto>(
     certificate: &[u8; 32],
 ) -> [u8; 32] {
     let mut hash = C::hash_init(HashAlg::Sha256);
-    C::hash_update(&mut hash, &[alg.len() as u8]);
+    C::hash_update(&mut hash, &[alg.output_len() as u8]);
     for part in [name, protocol] {
         C::hash_update(&mut hash, &(part.len() as u64).to_be_bytes());
         C::hash_update(&mut hash, part);

@@ -86,7 +86,7 @@ pub fn write_retry(
 ) -> Result<(), Alert> {
     let mut w = out.content();
     flight::write_hello_retry_request(&mut w, hello.session_id, choice.suite, choice.group)?;
-    let len = w.len();
+    let len = w.position();
     finish_first_message(out, len, !hello.session_id.is_empty())
 }
 
@@ -127,7 +127,7 @@ fn write_server_hello<C: Crypto>(
         |w| shared.exchange::<C>(choice.group, flight.peer, w, workspace),
     )?;
     C::hash_update(transcript, w.since(0));
-    let len = w.len();
+    let len = w.position();
     finish_first_message(out, len, flight.change_cipher_spec)
 }
 
@@ -173,19 +173,19 @@ fn write_protected_part<C: Crypto>(
     C::hash_update(transcript, w.since(0));
 
     if !resumed {
-        let start = w.len();
+        let start = w.position();
         let hash = hash_so_far::<C>(transcript);
         let workspace = &mut work.scratch.rsa;
         write_certificate_verify::<C>(&mut w, alg, &hash, choice.identity.key, workspace)?;
         C::hash_update(transcript, w.since(start));
     }
 
-    let start = w.len();
+    let start = w.position();
     let hash = hash_so_far::<C>(transcript);
     let verify_data = server.verify_data::<C>(&hash);
-    flight::write_finished(&mut w, verify_data.get(..alg.len()).unwrap_or(&[]))?;
+    flight::write_finished(&mut w, verify_data.get(..alg.output_len()).unwrap_or(&[]))?;
     C::hash_update(transcript, w.since(start));
-    let len = w.len();
+    let len = w.position();
     seal_flight::<C>(server, choice, &mut work.out, len)
 }
 
@@ -239,7 +239,10 @@ fn signed_digest<C: Crypto>(alg: HashAlg, transcript: &TranscriptHash) -> [u8; 3
     let mut hash = C::hash_init(HashAlg::Sha256);
     C::hash_update(&mut hash, &[0x20; 64]);
     C::hash_update(&mut hash, b"TLS 1.3, server CertificateVerify\0");
-    C::hash_update(&mut hash, transcript.get(..alg.len()).unwrap_or(transcript));
+    C::hash_update(
+        &mut hash,
+        transcript.get(..alg.output_len()).unwrap_or(transcript),
+    );
     let full = C::hash_final(hash);
     let mut digest = [0; 32];
     for (d, f) in digest.iter_mut().zip(full) {

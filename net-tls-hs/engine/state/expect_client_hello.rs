@@ -73,7 +73,7 @@ impl ExpectClientHello {
             next,
             step: Step::Send {
                 consumed,
-                written: cx.work.out.len(),
+                written: cx.work.out.filled_len(),
             },
         })
     }

@@ -44,7 +44,7 @@ impl ExpectFinished {
             write_tickets::<C>(config, work)?;
         }
         work.memory.forget_handshake();
-        Ok(match work.out.len() {
+        Ok(match work.out.filled_len() {
             0 => Transition {
                 next: State::Traffic(Traffic::new()),
                 step: Step::Done { consumed },
@@ -126,7 +126,7 @@ impl ExpectFinished {
         fragment: &[u8],
         secrets: &mut HandshakeSecrets,
     ) -> Result<bool, Alert> {
-        let hash_len = secrets.records.keys().suite.hash().len();
+        let hash_len = secrets.records.keys().suite.hash().output_len();
         let header = [handshake_type::FINISHED, 0, 0, hash_len as u8];
         let want = MESSAGE_HEADER_LEN + hash_len;
         let received = usize::from(self.received);

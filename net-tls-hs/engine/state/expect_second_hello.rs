@@ -103,7 +103,7 @@ impl ExpectSecondHello {
             change_cipher_spec: false,
         };
         let next = State::Finished(write_flight::<C>(&flight, &mut transcript, &mut cx.work)?);
-        let written = cx.work.out.len();
+        let written = cx.work.out.filled_len();
         Ok(Transition {
             next,
             step: Step::Send { consumed, written },
@@ -200,7 +200,7 @@ fn begin_transcript<C: Crypto>(
     suite: CipherSuite,
     group: Group,
 ) -> Result<(), Alert> {
-    let len = suite.hash().len();
+    let len = suite.hash().output_len();
     C::hash_update(transcript, &[handshake_type::MESSAGE_HASH, 0, 0, len as u8]);
     C::hash_update(transcript, first.hash.get(..len).unwrap_or(&[]));
     let mut buf = [0; MAX_LEN];

@@ -107,7 +107,7 @@ pub fn resumption_secret<C: Crypto>(
     verify_data: &[u8; MAX_HASH_LEN],
     to: &mut TrafficSecret,
 ) {
-    let len = suite.hash().len();
+    let len = suite.hash().output_len();
     C::hash_update(transcript, &[handshake_type::FINISHED, 0, 0, len as u8]);
     C::hash_update(transcript, verify_data.get(..len).unwrap_or(&[]));
     main.resumption(&hash_so_far::<C>(transcript), to);
@@ -138,7 +138,7 @@ pub fn write_tickets<C: Crypto>(
     for nonce in 0..count {
         write_ticket::<C>(resumption, &config.tickets, nonce, &mut w)?;
     }
-    let len = w.len();
+    let len = w.position();
     let records = &mut application.records;
     records.limit(negotiated.max_fragment);
     work.out

@@ -152,7 +152,7 @@ impl Session {
     ) -> usize {
         let mut out = RecordBuf::new(out);
         match self.memory.write_alert::<C>(keys, description, &mut out) {
-            Ok(()) => out.len(),
+            Ok(()) => out.filled_len(),
             Err(_) => 0,
         }
     }

@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
     }
 
     /// How much has been written.
-    pub fn len(&self) -> usize {
+    pub fn position(&self) -> usize {
         self.len
     }
 

@@ -88,7 +88,7 @@ impl<'a> RecordBuf<'a> {
     }
 
     /// Length of all records that have been finished.
-    pub fn len(&self) -> usize {
+    pub fn filled_len(&self) -> usize {
         self.len
     }
 

@@ -666,8 +666,8 @@ impl World {
                         message.push(32);
                         message.extend([9; 32]);
                     }
-                    message.push(ticket.alg.len() as u8);
-                    message.resize(message.len() + ticket.alg.len(), 0);
+                    message.push(ticket.alg.output_len() as u8);
+                    message.resize(message.len() + ticket.alg.output_len(), 0);
                     set16(message, binders);
                     set16(message, start);
                     binder = Some((ticket, binders));
@@ -686,8 +686,8 @@ impl World {
             C::hash_update(&mut transcript, &message[..binders]);
             let key = EarlySecret::<C>::with_psk(ticket.alg, ticket.psk.bytes()).binder_secret();
             let right = key.verify_data::<C>(&hash(&transcript));
-            let at = message.len() - ticket.alg.len();
-            message[at..].copy_from_slice(&right[..ticket.alg.len()]);
+            let at = message.len() - ticket.alg.output_len();
+            message[at..].copy_from_slice(&right[..ticket.alg.output_len()]);
             if how & how::BAD_BINDER != 0 {
                 message[at] ^= 1;
             }
@@ -907,8 +907,8 @@ impl World {
             let mut whole = C::hash_init(suite.hash());
             C::hash_update(&mut whole, &self.hello);
             let mut after = C::hash_init(suite.hash());
-            C::hash_update(&mut after, &[254, 0, 0, suite.hash().len() as u8]);
-            C::hash_update(&mut after, &C::hash_final(whole)[..suite.hash().len()]);
+            C::hash_update(&mut after, &[254, 0, 0, suite.hash().output_len() as u8]);
+            C::hash_update(&mut after, &C::hash_final(whole)[..suite.hash().output_len()]);
             C::hash_update(&mut after, message);
             *transcript = Some(after);
             self.connection.stage = Stage::Retried { suite, group };
@@ -1007,14 +1007,14 @@ impl World {
         }
         let verify_data = server.verify_data::<C>(&hash(&transcript));
         let finished = expect(20);
-        assert_eq!(finished[4..], verify_data[..suite.hash().len()]);
+        assert_eq!(finished[4..], verify_data[..suite.hash().output_len()]);
         C::hash_update(&mut transcript, finished);
         assert!(messages.next().is_none());
 
         let so_far = hash(&transcript);
         let main = secret.into_main();
         let c = &mut self.connection;
-        let len = suite.hash().len();
+        let len = suite.hash().output_len();
         c.finished_len = 4 + len;
         c.finished[..4].copy_from_slice(&[20, 0, 0, len as u8]);
         c.finished[4..4 + len].copy_from_slice(&client.verify_data::<C>(&so_far)[..len]);
