@@ -290,6 +290,21 @@ static bool tls_hs_is_welcome(struct tls_hs_listener *lsn, struct tls_hs *hs)
 	return welcome;
 }
 
+/* Does who accepts from the listener want to see AF_TLS?  Its settings count, not
+ * those that a child was born with elsewhere and has migrated with.
+ */
+static bool tls_hs_hides_family(struct tls_hs_listener *lsn)
+{
+	const struct tls_hs_conf *conf;
+	bool hides;
+
+	rcu_read_lock();
+	conf = rcu_dereference(lsn->conf);
+	hides = conf->settings.flags & TLS_HS_F_INET_FAMILY;
+	rcu_read_unlock();
+	return hides;
+}
+
 /* Hand a child to its process.  0, an error, or 1 if it must not have it. */
 static int tls_hs_give(struct tls_hs_listener *lsn, struct tls_hs *hs,
 		       struct socket *sock, struct socket *newsock)
@@ -299,6 +314,7 @@ static int tls_hs_give(struct tls_hs_listener *lsn, struct tls_hs *hs,
 
 	lock_sock(child);
 	if (hs->end == TLS_HS_END_DONE) {
+		tls_get_ctx(child)->hs_inet_family = tls_hs_hides_family(lsn);
 		__inet_accept(sock, newsock, child);
 		/* kTLS copies. */
 		clear_bit(SOCK_SUPPORT_ZC, &newsock->flags);
@@ -363,7 +379,7 @@ static int tls_hs_getname(struct socket *sock, struct sockaddr *addr, int peer)
 
 	if (rc > 0 && peer == 2 &&
 	    inet_csk(sock->sk)->icsk_ulp_ops == &tcp_tls_ulp_ops &&
-	    ctx && ctx->hs_session)
+	    ctx && ctx->hs_session && !ctx->hs_inet_family)
 		addr->sa_family = AF_TLS;
 	return rc;
 }

@@ -10,6 +10,7 @@ of keys that must be refused uses openssl if there is one.
 import ctypes
 import errno
 import hashlib
+import mmap
 import os
 import platform
 import re
@@ -1816,6 +1817,143 @@ def in_context(env, flags):
             client, conn = pair(lsk, name=name, data=b"early")
             eq(conn.recv(100), b"early")
             ping(client, conn)
+
+
+class Uring:
+    """Just enough of io_uring: one submission at a time, for system calls that Python lacks."""
+
+    SETUP, ENTER, GETEVENTS = 425, 426, 1
+    ACCEPT, ACCEPT_MULTISHOT, CQE_F_MORE = 13, 1, 2
+
+    def __init__(self):
+        params = ctypes.create_string_buffer(120)
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = self.libc.syscall(ctypes.c_long(self.SETUP), 4, params)
+        if self.fd < 0:
+            raise OSError(ctypes.get_errno(), "io_uring_setup")
+        entries, cq_entries = struct.unpack_from("=2I", params)
+        sq = struct.unpack_from("=8I", params, 40)
+        self.cq = struct.unpack_from("=8I", params, 80)
+        self.sq_map = mmap.mmap(self.fd, sq[6] + entries * 4, offset=0)
+        self.cq_map = mmap.mmap(self.fd, self.cq[5] + cq_entries * 16, offset=0x8000000)
+        self.sqes = mmap.mmap(self.fd, entries * 64, offset=0x10000000)
+        self.sq_tail, self.sq_array = sq[1], sq[6]
+
+    def accept_multishot(self, sock, sockaddr=None, length=None):
+        """Accepts whatever comes to a listener."""
+        self.sqes[:64] = struct.pack("=BBHiQQIIQ", self.ACCEPT, 0, self.ACCEPT_MULTISHOT,
+                                     sock.fileno(), ctypes.addressof(length) if length else 0,
+                                     ctypes.addressof(sockaddr) if sockaddr else 0, 0, 0,
+                                     1).ljust(64, b"\0")
+        tail = struct.unpack_from("=I", self.sq_map, self.sq_tail)[0]
+        struct.pack_into("=I", self.sq_map, self.sq_array, 0)
+        struct.pack_into("=I", self.sq_map, self.sq_tail, tail + 1)
+        eq(self.enter(1), 1, "io_uring_enter")
+
+    def enter(self, submit):
+        """io_uring_enter(2), which lets completions come."""
+        return self.libc.syscall(ctypes.c_long(self.ENTER), self.fd, submit, 0, self.GETEVENTS,
+                                 None, ctypes.c_long(0))
+
+    def completion(self, seconds=5):
+        """The result of the next completion, which must not be the last."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.enter(0)
+            head, = struct.unpack_from("=I", self.cq_map, self.cq[0])
+            if head != struct.unpack_from("=I", self.cq_map, self.cq[1])[0]:
+                mask, = struct.unpack_from("=I", self.cq_map, self.cq[2])
+                _, res, flags = struct.unpack_from("=QiI", self.cq_map,
+                                                   self.cq[5] + (head & mask) * 16)
+                struct.pack_into("=I", self.cq_map, self.cq[0], head + 1)
+                eq((res >= 0, flags & self.CQE_F_MORE), (True, self.CQE_F_MORE), f"result {res}")
+                return res
+            time.sleep(0.005)
+        raise TimeoutError("no completion")
+
+    def close(self):
+        """Cancels what is under way, too."""
+        os.close(self.fd)
+
+
+def accept4(lsk, sockaddr, length):
+    """accept4(2) itself, which Python always gives room for an address."""
+    assert tls_hs.readable(lsk, 5)
+    fd = ctypes.CDLL(None, use_errno=True).accept4(lsk.fileno(), sockaddr, length,
+                                                   socket.SOCK_NONBLOCK)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return fd
+
+
+def accept_ways(lsk):
+    """Functions that accept a connection: its descriptor, and the family or None."""
+    room, length = ctypes.create_string_buffer(28), ctypes.c_uint(28)
+
+    def family_of(fd):
+        return fd, struct.unpack_from("=H", room)[0]
+
+    def python():
+        conn, family = tls_hs.accept(lsk)
+        return conn.detach(), family
+
+    yield "accept", python
+    yield "accept4", lambda: family_of(accept4(lsk, room, ctypes.byref(length)))
+    yield "accept4 without address", lambda: (accept4(lsk, None, None), None)
+    for what, addr in (("io_uring", (room, length)), ("io_uring without address", ())):
+        try:
+            ring = Uring()
+        except OSError:  # a kernel without it
+            return
+        ring.accept_multishot(lsk, *addr)
+        yield what, lambda: family_of(ring.completion()) if addr else (ring.completion(), None)
+        ring.close()
+
+
+@test
+def inet_family(env):
+    """TLS_HS_F_INET_FAMILY hides AF_TLS, and options tell what the kernel has done."""
+    hello12 = Hello(versions=(0x0303,)).record()
+    inet, inet6 = socket.AF_INET, socket.AF_INET6
+    for flags, family, seen in ((0, inet, AF_TLS), (0, inet6, AF_TLS),
+                                (tls_hs.F_INET_FAMILY, inet, inet),
+                                (tls_hs.F_INET_FAMILY, inet6, inet6)):
+        with env.listen(family, flags=flags) as lsk:
+            for what, accept in accept_ways(lsk):
+                what = f"{what}, flags {flags}, {family.name}"
+                # Twice, so that a multishot accept goes on.
+                for _ in range(2):
+                    client = connect(lsk)
+                    client.handshake()
+                    fd, got = accept()
+                    assert got in (seen, None), f"{what}: family {got}"
+                    with socket.socket(fileno=fd) as conn:
+                        eq(conn.getpeername(), client.sock.getsockname(), what)
+                        eq(tls_hs.status(conn)["version"], 0x0304, what)
+                        eq(tls_hs.alpn(conn), b"", what)
+                        conn.settimeout(5)
+                        ping(client, conn)
+                    client.sock.close()
+                    plain = connect(lsk).sock
+                    plain.sendall(hello12)
+                    fd, got = accept()
+                    assert got in (family, None), f"{what}: family {got} after fallback"
+                    with socket.socket(fileno=fd) as conn:
+                        # What any TCP socket without ULP says, then one with it.
+                        plain_tcp = errno.ENOPROTOOPT if family == inet6 else errno.EOPNOTSUPP
+                        for want in (plain_tcp, errno.ENODATA):
+                            for option in (tls_hs.status, tls_hs.alpn):
+                                eq(tls_hs.error(option, conn), errno.errorcode[want], what)
+                            if want == plain_tcp:
+                                conn.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+                        eq(conn.recv(len(hello12) + 1), hello12, what)
+                    plain.close()
+    # It may come and go.
+    with env.listen() as lsk:
+        for flags, want in ((0, AF_TLS), (tls_hs.F_INET_FAMILY, inet), (0, AF_TLS)):
+            lsk.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_HS, tls_hs.settings(env.ring, flags=flags))
+            client = connect(lsk)
+            client.handshake()
+            eq(tls_hs.accept(lsk)[1], want, f"flags {flags}")
 
 
 def main():

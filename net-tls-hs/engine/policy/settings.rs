@@ -44,8 +44,11 @@ pub mod flag_bits {
     pub const NO_FALLBACK: u32 = 1 << 4;
     /// TLS_HS_F_SOFTIRQ.
     pub const SOFTIRQ: u32 = 1 << 5;
+    /// TLS_HS_F_INET_FAMILY, which is only for accept().
+    pub const INET_FAMILY: u32 = 1 << 6;
     /// All that there are.
-    pub const ALL: u32 = SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK | SOFTIRQ;
+    pub const ALL: u32 =
+        SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK | SOFTIRQ | INET_FAMILY;
 }
 
 /// The settings of a listener, `struct tls_hs_settings`, as the engine uses them.
