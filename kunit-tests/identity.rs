@@ -4,9 +4,8 @@
 mod tests {
     use crate::engine::crypto::{Crypto, P256Key};
     use crate::engine::policy::chain::{is_issued_by, Signatures};
-    use crate::engine::policy::identity::{find_name, select, sort_names, NameEntry};
     use crate::engine::policy::identity::{
-        IdentityError, Name, NameIndex, Payload, PrivateKey, PublicKey,
+        select, IdentityError, NameIndex, Payload, PrivateKey, PublicKey,
     };
     use crate::engine::policy::settings::{NoIdentity, Wanted};
     use crate::engine::wire::alert::Alert;
@@ -123,68 +122,6 @@ mod tests {
                 bytes[i] ^= flip;
             }
         }
-    }
-
-    #[test]
-    fn names() {
-        let normal = |name: &[u8]| Name::new(name);
-        assert!(normal(b"WWW.Example.ORG.").is_some_and(|n| n.as_bytes() == b"www.example.org"));
-        // 63 bytes are the most in a label, 253 in a name, but for a dot at its end.
-        assert!(normal(&[b'a'; 63]).is_some() && normal(&[b'a'; 64]).is_none());
-        let mut long = [b'a'; 255];
-        for dot in [63, 127, 191, 253] {
-            long[dot] = b'.';
-        }
-        assert!(normal(&long[..253]).is_some() && normal(&long[..254]).is_some());
-        assert!(normal(&long).is_none());
-        assert!(normal(b"a_b-1.xn--bcher-kva.example").is_some());
-        assert!(normal(b"1.2.3.4.example").is_some() && normal(b"4com").is_some());
-        for bad in [
-            &b""[..],
-            b".",
-            b"a..b",
-            b".a",
-            b"a..",
-            b"a b",
-            b"a\0.b",
-            b"a\n",
-            b"a/b",
-            b"a:443",
-            b"b\xc3\xbccher.test",
-            b"B\xc3\x9cCHER.test",
-            b"127.0.0.1",
-            b"127.0.0.1.",
-            b"2130706433",
-            b"::1",
-            b"[::1]",
-            b"*",
-            b"*.test",
-            b"a.*",
-        ] {
-            assert!(normal(bad).is_none());
-        }
-        // Of settings and certificates, a wildcard for one label.
-        let pattern = |name: &[u8]| Name::pattern(name);
-        assert!(pattern(b"*.Test.").is_some_and(|n| n.as_bytes() == b"*.test"));
-        assert!(pattern(b"a.test").is_some_and(|n| n.as_bytes() == b"a.test"));
-        for bad in [
-            &b"*"[..],
-            b"*.",
-            b"*.1",
-            b"a.*.test",
-            b"*a.test",
-            b"*.*.test",
-            b"a*.test",
-        ] {
-            assert!(pattern(bad).is_none());
-        }
-        let wildcard = |name: &[u8]| {
-            let mut name = Name::new(name)?;
-            name.make_wildcard().then_some(name)
-        };
-        assert!(wildcard(b"www.example.org").is_some_and(|n| n.as_bytes() == b"*.example.org"));
-        assert!(wildcard(b"a.b").is_some_and(|n| n.as_bytes() == b"*.b"));
-        assert!(wildcard(b"localhost").is_none() && wildcard(b"a.b.c").is_some());
     }
 
     /// A certificate of OpenSSL for CN=B, issued by CN=A with ecdsa-with-SHA384.
@@ -398,33 +335,6 @@ mod tests {
         assert!(find(b"a", &[2, 1]) == Ok((1, true)));
         assert!(find(b"b", &[2, 3, 4, 3]) == Ok((2, true)));
         assert!(find(b"b", &[2, 3]) == Ok((3, true)));
-    }
-
-    /// Of names that are many, each is found.
-    #[test]
-    fn name_table() {
-        let mut names = [0; 3 * 200];
-        let entry = |i: usize| NameEntry {
-            start: 3 * i as u32,
-            len: 3,
-            identity: i as u32,
-        };
-        let mut index = [entry(0); 200];
-        for i in 0..200 {
-            // Each name twice, not in order.
-            let number = (i % 100) * 37 % 100;
-            names[3 * i..][..3].copy_from_slice(&[b'n', number as u8 / 10, number as u8 % 10]);
-            index[i] = entry(i);
-        }
-        sort_names(&names, &mut index);
-        for i in 0..100 {
-            let found = find_name(&names, &index, &names[3 * i..][..3]);
-            assert!(found.iter().map(|e| e.identity as usize).eq([i, i + 100]));
-        }
-        for missing in [&b""[..], b"a", b"n", b"z", &[b'n', 0, 0, 0], &[b'n', 10, 0]] {
-            assert!(find_name(&names, &index, missing).is_empty());
-        }
-        assert!(find_name(&names, &[], b"n").is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod crypto;
 mod identity;
 mod key_exchange;
 mod key_schedule;
+mod name;
 mod post_handshake;
 mod record;
 mod record_limit;

@@ -506,23 +506,6 @@ static int tls_hs_load_hello(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	return tls_hs_gather(hs, buffers, *len);
 }
 
-/* Look up the settings for the name that a ClientHello asks for.  If it is in
- * several records, @hello is destroyed by that.  False if it is malformed.
- */
-static bool tls_hs_find_name(struct tls_hs_names *names, u8 *hello, u32 have,
-			     u8 *name, struct tls_hs_conf **conf)
-{
-	int len;
-
-	*conf = NULL;
-	len = tls_hs_hello_name(hello, have, name, TLS_HS_MAX_NAME);
-	if (len < 0)
-		return false;
-	if (len)
-		*conf = tls_hs_names_find(names, name, len);
-	return true;
-}
-
 /**
  * tls_hs_may_fall_back - is a connection that has fallen back still welcome?
  * @hs: the handshake, ended by %TLS_HS_END_FALLBACK
@@ -555,8 +538,8 @@ bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
 	if (hs->session && buffers.in && buffers.out) {
 		have = tls_hs_load_hello(hs, &buffers, &len, &step);
 		if (have > 0)
-			known = tls_hs_find_name(names, buffers.in, have,
-						 buffers.out, &name_conf);
+			known = tls_hs_names_find(names, buffers.in, have,
+						  &name_conf);
 	}
 	if (known)
 		known = !tls_hs_forbids_fallback(name_conf ?: conf);
@@ -797,8 +780,8 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 		goto act;
 
 	if (hs->names && !hs->named) {
-		hs->named = tls_hs_find_name(hs->names, buffers->in, have,
-					     buffers->out, &hs->name_conf);
+		hs->named = tls_hs_names_find(hs->names, buffers->in, have,
+					      &hs->name_conf);
 		/* What it has changed. */
 		if (!len)
 			have = tls_hs_peek(sk, 0, buffers->in, TLS_HS_IN_MAX);

@@ -21,7 +21,7 @@
 /* Longest identity payload: DER chain and private key. */
 #define TLS_HS_IDENTITY_MAX	(32 * 1024)
 
-/* Longest server name, see identity.rs. */
+/* Longest server name, see name.rs. */
 #define TLS_HS_MAX_NAME		253
 
 /* One server identity: certificate chain and private key.  Refcounted, immutable. */
@@ -205,11 +205,32 @@ struct tls_hs_identity_set *
 tls_hs_identity_set_new(struct tls_hs_identity *const *ids, size_t nr);
 void tls_hs_identity_set_free(struct tls_hs_identity_set *set);
 
-/*
- * Normalizes a server name of settings, or a wildcard, as those of clients and of
- * certificates are: returns its length, or -EINVAL.
+/**
+ * struct tls_hs_name - a server name, or a wildcard, as names are compared
+ * @len: its length
+ * @bytes: the name
  */
-int tls_hs_name_normalize(u8 *name, size_t len);
+struct tls_hs_name {
+	u8 len;
+	u8 bytes[TLS_HS_MAX_NAME];
+};
+
+/*
+ * Server names, in any context.  _normalize() takes the name of settings, or a
+ * wildcard: 0, or -EINVAL.  A table is an array of normalized names in the order
+ * of _search(), which tells whether @name is in it and where it is or belongs.
+ */
+int tls_hs_name_normalize(const u8 *text, size_t len, struct tls_hs_name *name);
+bool tls_hs_name_search(const struct tls_hs_name *const *table, size_t nr,
+			const struct tls_hs_name *name, size_t *at);
+/*
+ * Finds the entry of such a table for the server name of a ClientHello that no
+ * session has seen yet: that of the name, or of the wildcard that covers it.
+ * Returns its index, -ENOENT if there is none, or -EAGAIN if the ClientHello is
+ * not complete or malformed.  Changes @in.
+ */
+int tls_hs_hello_find_name(u8 *in, size_t in_len,
+			   const struct tls_hs_name *const *table, size_t nr);
 
 /*
  * Sessions.  Any context that may take long enough; _new() and _free() do not
@@ -241,13 +262,6 @@ size_t tls_hs_hello_gather(const u8 *in, size_t in_len, u8 *record,
 void tls_hs_session_advance(struct tls_hs_session *s,
 			    const struct tls_hs_call *call,
 			    struct tls_hs_step *step);
-/*
- * Looks for the server name of a ClientHello that no session has seen yet, and
- * writes it normalized; returns its length, 0 if there is none, or -EAGAIN if
- * the ClientHello is not complete or the session will not like it.  @in is of
- * no use after that.
- */
-int tls_hs_hello_name(u8 *in, size_t in_len, u8 *name, size_t name_len);
 /*
  * Writes an alert record for a handshake that the glue ends, under the keys
  * that are current; returns its length.

@@ -11,7 +11,6 @@ use crate::engine::crypto::AeadAlg;
 use crate::engine::ct::wipe_stack;
 use crate::engine::keys::schedule::TrafficKeys;
 use crate::engine::keys::ticket::{TicketKey, Tickets};
-use crate::engine::policy::identity;
 use crate::engine::policy::settings::Config;
 use crate::engine::scratch::Scratch;
 use crate::engine::state::post_handshake::Event;
@@ -294,56 +293,6 @@ pub unsafe extern "C" fn tls_hs_hello_gather(
     };
     *end = length;
     consumed
-}
-
-/// Normalizes a name of settings, or a wildcard, where it is. Returns its length or -EINVAL.
-///
-/// # Safety
-///
-/// `name` must be valid for reads and writes of `len` bytes.
-#[export]
-pub unsafe extern "C" fn tls_hs_name_normalize(name: *mut u8, len: usize) -> c_int {
-    // SAFETY: By the safety requirements of this function.
-    let name = unsafe { core::slice::from_raw_parts_mut(name, len) };
-    let Some(normal) = identity::Name::pattern(name) else {
-        return EINVAL.to_errno();
-    };
-    let normal = normal.as_bytes();
-    for (to, from) in name.iter_mut().zip(normal) {
-        *to = *from;
-    }
-    normal.len() as c_int
-}
-
-/// Finds the server name of a ClientHello. Returns its length, or -EAGAIN.
-///
-/// # Safety
-///
-/// `input` must be valid for reads and writes of `in_len` bytes, `name` for writes of `name_len`,
-/// and the two must not overlap.
-#[export]
-pub unsafe extern "C" fn tls_hs_hello_name(
-    input: *mut u8,
-    in_len: usize,
-    name: *mut u8,
-    name_len: usize,
-) -> c_int {
-    // SAFETY: By the safety requirements of this function.
-    let input = unsafe { core::slice::from_raw_parts_mut(input, in_len) };
-    let Some(found) = framing::server_name(input) else {
-        return EAGAIN.to_errno();
-    };
-    let Some(found) = identity::Name::new(found) else {
-        return 0;
-    };
-    let found = found.as_bytes();
-    if found.len() > name_len {
-        return 0;
-    }
-    // SAFETY: `name` is valid for writes of `name_len` bytes, of which there are enough. What is
-    // copied is on the stack, or in `input`.
-    unsafe { core::ptr::copy_nonoverlapping(found.as_ptr(), name, found.len()) };
-    found.len() as c_int
 }
 
 /// Writes an alert. Returns its length.

@@ -8,7 +8,8 @@ use crate::engine::crypto::{Crypto, P256Key, RsaKey, RsaKeyError};
 use crate::engine::ct::wipe_stack;
 use crate::engine::keys::ticket;
 use crate::engine::policy::chain::{is_issued_by, Signatures};
-use crate::engine::policy::identity::{self, IdentityError, NameEntry, NameIndex, Payload};
+use crate::engine::policy::identity::{self, IdentityError, NameIndex, Payload};
+use crate::engine::policy::name::{self, Name, NameEntry};
 use crate::engine::policy::settings::{Identities, Identity, NoIdentity, SigningKey, Wanted};
 use crate::engine::wire::certificate::{self, Staples};
 use crate::engine::wire::certificate_authorities::Authorities;
@@ -127,7 +128,7 @@ impl OwnedIdentity {
 #[inline(never)]
 fn names_of(payload: &Payload<'_>) -> Result<KVec<u8>, AllocError> {
     let mut names = KVec::new();
-    for name in payload.dns_names().filter_map(identity::Name::pattern) {
+    for name in payload.dns_names().filter_map(Name::pattern) {
         let name = name.as_bytes();
         names.push(name.len() as u8, GFP_KERNEL)?;
         names.extend_from_slice(name, GFP_KERNEL)?;
@@ -366,7 +367,7 @@ pub unsafe extern "C" fn tls_hs_identity_read(
 pub struct IdentitySet {
     identities: KVVec<Arc<OwnedIdentity>>,
     names: KVVec<u8>,
-    /// Sorted by [`identity::sort_names`].
+    /// Sorted by [`name::sort_names`].
     index: KVVec<NameEntry>,
     /// The first identity for each of [`Scheme::ALL`].
     first: [Option<usize>; Scheme::ALL.len()],
@@ -389,7 +390,7 @@ impl IdentitySet {
                 names.extend_from_slice(name, GFP_KERNEL_ACCOUNT)?;
             }
         }
-        identity::sort_names(&names, &mut index);
+        name::sort_names(&names, &mut index);
         let first =
             Scheme::ALL.map(|scheme| identities.iter().position(|id| id.scheme() == scheme));
         Ok(IdentitySet {
@@ -403,7 +404,7 @@ impl IdentitySet {
 
 impl NameIndex for IdentitySet {
     fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
-        identity::find_name(&self.names, &self.index, name)
+        name::find_name(&self.names, &self.index, name)
             .iter()
             .map(|e| e.identity as usize)
     }

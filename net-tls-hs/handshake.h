@@ -98,8 +98,7 @@ struct tls_hs_look {
  * @looks_done: how often with success, counted like @looks_begun
  * @rwork: frees the structure
  * @alpn: the name's application protocols, or %NULL for the listener's
- * @name_len: length of @name
- * @name: the server name that these are the settings for, normalized
+ * @name: the server name that these are the settings for, empty for any
  */
 struct tls_hs_conf {
 	refcount_t refs;
@@ -114,8 +113,7 @@ struct tls_hs_conf {
 	u64 looks_done;
 	struct rcu_work rwork;
 	struct tls_hs_alpn *alpn;
-	u8 name_len;
-	u8 name[TLS_HS_MAX_NAME];
+	struct tls_hs_name name;
 };
 
 /**
@@ -367,10 +365,10 @@ int tls_hs_set_sni(struct tls_hs_listener *lsn, struct sock *sk,
 struct tls_hs_names *tls_hs_names_get_rcu(struct tls_hs_names __rcu **names);
 bool tls_hs_names_forbid(const struct tls_hs_names *names);
 void tls_hs_names_put(struct tls_hs_names *names);
-struct tls_hs_conf *tls_hs_names_find(struct tls_hs_names *names, u8 *name,
-				      size_t len);
+bool tls_hs_names_find(const struct tls_hs_names *names, u8 *hello, size_t len,
+		       struct tls_hs_conf **conf);
 int tls_hs_names_set(struct tls_hs_names __rcu **names, struct sock *sk,
-		     const u8 *name, size_t len, struct tls_hs_conf *conf);
+		     const struct tls_hs_name *name, struct tls_hs_conf *conf);
 
 /* stats.c */
 void tls_hs_count_fallback(struct net *net, u8 reason);

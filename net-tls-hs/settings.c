@@ -337,8 +337,9 @@ int tls_hs_set_sni(struct tls_hs_listener *lsn, struct sock *sk,
 		   sockptr_t optval, unsigned int optlen)
 {
 	struct tls_hs_conf *conf = NULL;
+	struct tls_hs_name name = {};
 	struct tls_hs_sni *sni;
-	int len, rc;
+	int rc;
 
 	if (optlen < TLS_HS_SNI_SIZE_VER0)
 		return -EINVAL;
@@ -352,17 +353,16 @@ int tls_hs_set_sni(struct tls_hs_listener *lsn, struct sock *sk,
 		goto out;
 	rc = tls_hs_name_normalize(sni->server_name,
 				   strnlen(sni->server_name,
-					   sizeof(sni->server_name)));
-	if (rc < 0)
+					   sizeof(sni->server_name)),
+				   &name);
+	if (rc)
 		goto out;
-	len = rc;
 	if (sni->settings.keyring) {
 		conf = tls_hs_sni_conf(sock_net(sk), sni);
 		rc = PTR_ERR_OR_ZERO(conf);
 		if (rc)
 			goto out;
-		conf->name_len = len;
-		memcpy(conf->name, sni->server_name, len);
+		conf->name = name;
 		if (conf->settings.flags & TLS_HS_F_NO_FALLBACK)
 			tls_hs_listener_guard(lsn, sk);
 	}
@@ -371,8 +371,7 @@ int tls_hs_set_sni(struct tls_hs_listener *lsn, struct sock *sk,
 	if (tls_hs_listener_is_gone(lsn))
 		rc = -ENOTCONN;
 	else
-		rc = tls_hs_names_set(&lsn->names, sk, sni->server_name, len,
-				      conf);
+		rc = tls_hs_names_set(&lsn->names, sk, &name, conf);
 	release_sock(sk);
 	if (conf)
 		tls_hs_conf_put(conf);

@@ -2,11 +2,15 @@
 /*
  * Settings that a listener has for certain server names, see TLS_HS_SNI.
  *
- * They are in an immutable hash table, of which each change makes a copy.  A
- * child has a reference to the table that was there when it was made.
+ * They are in an immutable table, of which each change makes a copy.  A child
+ * has a reference to the table that was there when it was made.
+ *
+ * Who owns what is known here: references, RCU and the settings themselves are
+ * the socket side's.  What a name is, how it is normalized, in which order the
+ * table is, and which entry a client's name selects is decided by the engine,
+ * see engine/policy/name.rs, which identities are found with as well.
  */
 
-#include <linux/jhash.h>
 #include <linux/slab.h>
 
 #include "../tls.h"
@@ -19,19 +23,24 @@
  * struct tls_hs_names - settings by server name, immutable
  * @refs: one for the listener and one for each child that is not done yet
  * @rcu: see tls_hs_names_get_rcu()
- * @nr: number of names
  * @forbid: some settings have %TLS_HS_F_NO_FALLBACK
- * @size: number of slots, a power of two more than twice @nr
- * @slots: settings at, or in the next free place behind, the hash of their name
+ * @nr: number of names
+ * @table: names in the order of tls_hs_name_search(), each in a struct
+ *	tls_hs_conf that is referenced
  */
 struct tls_hs_names {
 	refcount_t refs;
 	struct rcu_head rcu;
-	unsigned int nr;
 	bool forbid;
-	unsigned int size;
-	struct tls_hs_conf *slots[] __counted_by(size);
+	unsigned int nr;
+	const struct tls_hs_name *table[];
 };
+
+static struct tls_hs_conf *tls_hs_names_conf(const struct tls_hs_names *names,
+					     unsigned int at)
+{
+	return container_of(names->table[at], struct tls_hs_conf, name);
+}
 
 /**
  * tls_hs_names_get_rcu - take a reference to a listener's table
@@ -76,90 +85,60 @@ void tls_hs_names_put(struct tls_hs_names *names)
 
 	if (!names || !refcount_dec_and_test(&names->refs))
 		return;
-	for (i = 0; i < names->size; i++)
-		if (names->slots[i])
-			tls_hs_conf_put(names->slots[i]);
+	for (i = 0; i < names->nr; i++)
+		tls_hs_conf_put(tls_hs_names_conf(names, i));
 	kvfree_rcu(names, rcu);
 }
 
-/* The slot of a name, or the free one where it would be. */
-static struct tls_hs_conf **tls_hs_names_slot(struct tls_hs_names *names,
-					      const u8 *name, size_t len)
-{
-	unsigned int i = jhash(name, len, 0);
-	struct tls_hs_conf *conf;
-
-	for (;; i++) {
-		i &= names->size - 1;
-		conf = names->slots[i];
-		if (!conf || (conf->name_len == len &&
-			      !memcmp(conf->name, name, len)))
-			return &names->slots[i];
-	}
-}
-
 /**
- * tls_hs_names_find - the settings for a server name
+ * tls_hs_names_find - the settings for the server name of a ClientHello
  * @names: the table
- * @name: the name in lower case without a dot at its end; may be changed
+ * @hello: the ClientHello in its records; changed
  * @len: its length
- *
- * The name itself comes before the wildcard that covers it.
+ * @conf: set to the settings, owned by the table, or %NULL
  *
  * Context: any.
- * Return: the settings, owned by the table, or %NULL.
+ * Return: false if the ClientHello is malformed.
  */
-struct tls_hs_conf *tls_hs_names_find(struct tls_hs_names *names, u8 *name,
-				      size_t len)
+bool tls_hs_names_find(const struct tls_hs_names *names, u8 *hello, size_t len,
+		       struct tls_hs_conf **conf)
 {
-	struct tls_hs_conf *conf = *tls_hs_names_slot(names, name, len);
-	u8 *dot;
+	int at = tls_hs_hello_find_name(hello, len, names->table, names->nr);
 
-	if (conf)
-		return conf;
-	dot = memchr(name, '.', len);
-	if (!dot || dot == name)
-		return NULL;
-	dot[-1] = '*';
-	return *tls_hs_names_slot(names, dot - 1, name + len - (dot - 1));
+	*conf = at >= 0 ? tls_hs_names_conf(names, at) : NULL;
+	return at != -EAGAIN;
 }
 
-/* Add settings to a table that has room. */
+/* Append settings to a table that has room. */
 static void tls_hs_names_add(struct tls_hs_names *names,
 			     struct tls_hs_conf *conf)
 {
 	refcount_inc(&conf->refs);
-	*tls_hs_names_slot(names, conf->name, conf->name_len) = conf;
-	names->nr++;
+	names->table[names->nr++] = &conf->name;
 	if (conf->settings.flags & TLS_HS_F_NO_FALLBACK)
 		names->forbid = true;
 }
 
-/* A copy of a table without a name, and with these settings for it if any. */
+/* A copy of a table that has @conf, if any, at @at: in the place of what is
+ * there if it is the same name.
+ */
 static struct tls_hs_names *tls_hs_names_copy(const struct tls_hs_names *old,
-					      const u8 *name, size_t len,
+					      size_t at, bool known,
 					      struct tls_hs_conf *conf)
 {
-	unsigned int nr = (old ? old->nr : 0) + 1, size, i;
+	unsigned int nr = old ? old->nr : 0, i;
 	struct tls_hs_names *names;
-	struct tls_hs_conf *other;
 
-	size = roundup_pow_of_two(2 * nr + 1);
-	names = kvzalloc(struct_size(names, slots, size), GFP_KERNEL_ACCOUNT);
+	names = kvzalloc_flex(*names, table, nr + 1, GFP_KERNEL_ACCOUNT);
 	if (!names)
 		return NULL;
 	refcount_set(&names->refs, 1);
-	names->size = size;
-
-	for (i = 0; old && i < old->size; i++) {
-		other = old->slots[i];
-		if (!other || (other->name_len == len &&
-			       !memcmp(other->name, name, len)))
-			continue;
-		tls_hs_names_add(names, other);
-	}
+	for (i = 0; i < at; i++)
+		tls_hs_names_add(names, tls_hs_names_conf(old, i));
 	if (conf)
 		tls_hs_names_add(names, conf);
+	for (i += known; i < nr; i++)
+		tls_hs_names_add(names, tls_hs_names_conf(old, i));
 	return names;
 }
 
@@ -167,27 +146,28 @@ static struct tls_hs_names *tls_hs_names_copy(const struct tls_hs_names *old,
  * tls_hs_names_set - give a name settings, or take them away
  * @names: pointer to the listener's table
  * @sk: the listener, locked
- * @name: the name, normalized
- * @len: its length
- * @conf: the settings, or %NULL to take them away
+ * @name: the name
+ * @conf: its settings, or %NULL to take them away
  *
  * Context: process.
  * Return: 0, -ENOENT if there were none, -E2BIG if there are too many names, or
  * -ENOMEM.
  */
 int tls_hs_names_set(struct tls_hs_names __rcu **names, struct sock *sk,
-		     const u8 *name, size_t len, struct tls_hs_conf *conf)
+		     const struct tls_hs_name *name, struct tls_hs_conf *conf)
 {
 	struct tls_hs_names *old, *copy;
-	bool known;
+	bool known = false;
+	size_t at = 0;
 
 	old = rcu_dereference_protected(*names, lockdep_sock_is_held(sk));
-	known = old && *tls_hs_names_slot(old, name, len);
+	if (old)
+		known = tls_hs_name_search(old->table, old->nr, name, &at);
 	if (!conf && !known)
 		return -ENOENT;
 	if (conf && !known && old && old->nr >= TLS_HS_MAX_NAMES)
 		return -E2BIG;
-	copy = tls_hs_names_copy(old, name, len, conf);
+	copy = tls_hs_names_copy(old, at, known, conf);
 	if (!copy)
 		return -ENOMEM;
 	rcu_assign_pointer(*names, copy);

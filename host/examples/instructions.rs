@@ -8,9 +8,8 @@ use tls_handshake_host::count::{counted, so_far};
 use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
-use tls_handshake_host::engine::policy::identity::{
-    find_name, select, sort_names, NameEntry, NameIndex,
-};
+use tls_handshake_host::engine::policy::identity::{select, NameIndex};
+use tls_handshake_host::engine::policy::name::{find_name, sort_names, NameEntry};
 use tls_handshake_host::engine::policy::settings::{
     Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
 };

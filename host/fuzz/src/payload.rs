@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use tls_handshake_host::engine::crypto::{Crypto, P256Key, RsaKey};
-use tls_handshake_host::engine::policy::identity::{Name, Payload, PrivateKey};
+use tls_handshake_host::engine::policy::identity::{Payload, PrivateKey};
+use tls_handshake_host::engine::policy::name::Name;
 use tls_handshake_host::engine::wire::certificate::write_stapled;
 use tls_handshake_host::engine::wire::codec::Writer;
 use tls_handshake_host::host_crypto::HostCrypto;
@@ -19,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     write_stapled(&mut Writer::new(&mut stapled), &message, &payload.staples).unwrap();
     for mut name in payload.dns_names().filter_map(Name::pattern) {
         assert!(!name.as_bytes().is_empty());
-        name.make_wildcard();
+        name.resolve(|name| name.is_empty().then_some(()));
     }
     match &payload.private {
         PrivateKey::P256(scalar) => {

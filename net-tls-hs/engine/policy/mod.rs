@@ -6,4 +6,5 @@ pub mod chain;
 pub mod choice;
 pub mod fallback;
 pub mod identity;
+pub mod name;
 pub mod settings;

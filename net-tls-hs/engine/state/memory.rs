@@ -8,7 +8,7 @@ use crate::engine::keys::key_exchange::SharedSecret;
 use crate::engine::keys::protection::Protection;
 use crate::engine::keys::schedule::{ExporterSecret, TrafficSecret, TranscriptHash};
 use crate::engine::policy::choice::Choice;
-use crate::engine::policy::identity;
+use crate::engine::policy::name;
 use crate::engine::policy::settings::{Config, Identities};
 use crate::engine::scratch::Scratch;
 use crate::engine::state::states::AlertKeys;
@@ -82,7 +82,7 @@ impl Negotiated {
         }
     }
 
-    /// The name that the client sent, normalized; empty if there is none, see [`identity::Name`].
+    /// The name that the client sent, normalized; empty if there is none, see [`name::Name`].
     pub fn server_name(&self) -> &[u8] {
         self.server_name.get()
     }
@@ -98,7 +98,7 @@ impl Negotiated {
         self.suite = choice.suite;
         self.group = choice.group;
         self.scheme = choice.identity.key.scheme();
-        let name = hello.server_name.and_then(identity::Name::new);
+        let name = hello.server_name.and_then(name::Name::new);
         let name = name.as_ref().map_or(&[][..], |name| name.as_bytes());
         self.server_name.set(name);
     }

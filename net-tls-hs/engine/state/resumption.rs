@@ -9,7 +9,7 @@ use crate::engine::keys::schedule::{hash_so_far, MainSecret, TrafficSecret};
 use crate::engine::keys::ticket::{self, Tickets};
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::fallback::{Failure, Fallback};
-use crate::engine::policy::identity::Name;
+use crate::engine::policy::name::Name;
 use crate::engine::policy::settings::{Config, Identities};
 use crate::engine::state::memory::{Memory, Resumption, Workspace};
 use crate::engine::wire::alert::Alert;
