@@ -7,7 +7,7 @@ mod tests {
     use crate::engine::policy::identity::{
         select, IdentityError, NameIndex, Payload, PrivateKey, PublicKey,
     };
-    use crate::engine::policy::settings::{NoIdentity, Wanted};
+    use crate::engine::policy::settings::{ClientConstraints, NoIdentity};
     use crate::engine::wire::alert::Alert;
     use crate::engine::wire::certificate_authorities::Authorities;
     use crate::engine::wire::codec::{Reader, U16List};
@@ -245,18 +245,22 @@ mod tests {
         (b"*.example", Rsa, &[]),
     ]);
 
-    fn wanted(name: Option<&'static [u8]>, strict: bool, schemes: &[Scheme]) -> Wanted<'static> {
-        let mut wanted = Wanted {
+    fn constraints(
+        name: Option<&'static [u8]>,
+        strict: bool,
+        schemes: &[Scheme],
+    ) -> ClientConstraints<'static> {
+        let mut constraints = ClientConstraints {
             name,
             strict,
             schemes: Default::default(),
             signatures: Signatures::default(),
             authorities: Authorities::default(),
         };
-        for (slot, scheme) in wanted.schemes.iter_mut().zip(schemes) {
+        for (slot, scheme) in constraints.schemes.iter_mut().zip(schemes) {
             *slot = Some(*scheme);
         }
-        wanted
+        constraints
     }
 
     fn find(
@@ -264,7 +268,7 @@ mod tests {
         strict: bool,
         schemes: &[Scheme],
     ) -> Result<(usize, bool), NoIdentity> {
-        select(&INDEX, &wanted(name, strict, schemes))
+        select(&INDEX, &constraints(name, strict, schemes))
     }
 
     /// RFC 9846, section 4.5.1.2.
@@ -283,9 +287,9 @@ mod tests {
             let signatures = accepted(signatures).unwrap_or_default();
             select(
                 &INDEX,
-                &Wanted {
+                &ClientConstraints {
                     signatures,
-                    ..wanted(Some(name), false, schemes)
+                    ..constraints(Some(name), false, schemes)
                 },
             )
         };
@@ -305,12 +309,12 @@ mod tests {
         let authorities = Authorities::parse(Reader::new(&A)).unwrap_or_default();
         let find = |signatures: &[u8]| {
             let signatures = accepted(signatures).unwrap_or_default();
-            let wanted = Wanted {
+            let constraints = ClientConstraints {
                 signatures,
                 authorities,
-                ..wanted(Some(b"a"), false, both)
+                ..constraints(Some(b"a"), false, both)
             };
-            select(&INDEX, &wanted)
+            select(&INDEX, &constraints)
         };
         assert!(find(&[5, 3, 4, 1]) == Ok((1, true)));
         assert!(find(&[5, 3]) == Ok((0, true)));
@@ -324,12 +328,12 @@ mod tests {
         ]);
         let find = |name, signatures: &[u8]| {
             let signatures = accepted(signatures).unwrap_or_default();
-            let wanted = Wanted {
+            let constraints = ClientConstraints {
                 signatures,
                 authorities,
-                ..wanted(Some(name), false, both)
+                ..constraints(Some(name), false, both)
             };
-            select(&SHA1, &wanted)
+            select(&SHA1, &constraints)
         };
         assert!(find(b"a", &[2, 1, 4, 3]) == Ok((0, true)));
         assert!(find(b"a", &[2, 1]) == Ok((1, true)));
@@ -357,7 +361,7 @@ mod tests {
         // Without a name, the first one that the client can verify.
         assert!(find(None, false, &[Rsa]) == Ok((2, false)));
         assert!(find(None, false, &[]) == Err(NoIdentity::NoScheme));
-        let none = select(&Index(&[]), &wanted(None, false, both));
+        let none = select(&Index(&[]), &constraints(None, false, both));
         assert!(none == Err(NoIdentity::Empty));
     }
 }

@@ -7,7 +7,7 @@ mod tests {
     use crate::engine::policy::fallback::Fallback;
     use crate::engine::policy::settings::{flag_bits, version_bits};
     use crate::engine::policy::settings::{
-        Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+        ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
     };
     use crate::engine::scratch::Scratch;
     use crate::engine::state::session::{Session, Step};
@@ -34,12 +34,12 @@ mod tests {
     struct One(P256Key);
 
     impl Identities for One {
-        fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-            if wanted.strict && wanted.name.is_some_and(|n| n != b"a") {
+        fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
+            if constraints.strict && constraints.name.is_some_and(|n| n != b"a") {
                 return Err(NoIdentity::UnknownName);
             }
             let key = SigningKey::P256(&self.0);
-            wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
+            constraints.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
             Ok(Identity {
                 index: 0,
                 certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
@@ -775,8 +775,8 @@ mod tests {
     }
 
     impl Identities for Refused {
-        fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-            self.one.select(wanted)
+        fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
+            self.one.select(constraints)
         }
 
         fn may_use(&self, identity: &Identity<'_>, rsa: bool) -> bool {

@@ -10,7 +10,9 @@ use crate::engine::keys::ticket;
 use crate::engine::policy::chain::{is_issued_by, Signatures};
 use crate::engine::policy::identity::{self, IdentityError, NameIndex, Payload};
 use crate::engine::policy::name::{self, Name, NameEntry};
-use crate::engine::policy::settings::{Identities, Identity, NoIdentity, SigningKey, Wanted};
+use crate::engine::policy::settings::{
+    ClientConstraints, Identities, Identity, NoIdentity, SigningKey,
+};
 use crate::engine::wire::certificate::{self, Staples};
 use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::der::Der;
@@ -471,9 +473,9 @@ impl<'a> CallIdentities<'a> {
 }
 
 impl Identities for CallIdentities<'_> {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
         let set = self.set.ok_or(NoIdentity::Empty)?;
-        let (index, name_matched) = identity::select(set, wanted)?;
+        let (index, name_matched) = identity::select(set, constraints)?;
         let id = set.identities.get(index).ok_or(NoIdentity::Empty)?;
         Ok(Identity {
             index,

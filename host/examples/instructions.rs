@@ -11,7 +11,7 @@ use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
 use tls_handshake_host::engine::policy::identity::{select, NameIndex};
 use tls_handshake_host::engine::policy::name::{find_name, sort_names, NameEntry};
 use tls_handshake_host::engine::policy::settings::{
-    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
@@ -323,8 +323,8 @@ impl NameIndex for Names {
 }
 
 impl Identities for Names {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let (index, name_matched) = select(self, wanted)?;
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let (index, name_matched) = select(self, constraints)?;
         Ok(Identity {
             index,
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
@@ -396,7 +396,7 @@ fn main() {
     let empty = count(|| Box::new(|| ()));
     for (name, prepare) in OPERATIONS {
         // RSA's millions of instructions take minutes.
-        let unasked = wanted.is_empty() && !name.starts_with("rsa");
+        let unasked = constraints.is_empty() && !name.starts_with("rsa");
         if unasked || wanted.iter().any(|part| name.contains(part.as_str())) {
             println!("{:>12}  {name}", count(*prepare) - empty);
         }

@@ -25,7 +25,7 @@ use tls_handshake_host::engine::crypto::{Crypto, P256Key, RsaKey, RsaNumbers};
 use tls_handshake_host::engine::keys::ticket;
 use tls_handshake_host::engine::policy::identity::{self, Payload};
 use tls_handshake_host::engine::policy::settings::{
-    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
@@ -178,9 +178,9 @@ struct One {
 }
 
 impl Identities for One {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
         let key = SigningKey::P256(&self.key);
-        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
+        constraints.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             index: 0,
             certificate: &self.certificate,

@@ -11,7 +11,7 @@ use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::identity;
 use tls_handshake_host::engine::policy::identity::Payload;
 use tls_handshake_host::engine::policy::settings::{
-    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::post_handshake::Event;
@@ -37,13 +37,13 @@ struct One {
 }
 
 impl Identities for One {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
         let key = match (&self.p256, &self.rsa) {
             (Some(k), _) => SigningKey::P256(k),
             (_, Some(k)) => SigningKey::Rsa(k),
             _ => return Err(NoIdentity::Empty),
         };
-        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
+        constraints.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             index: 0,
             certificate: &self.certificate,

@@ -276,13 +276,13 @@ pub struct Identity {
 impl config::Identities for Identity {
     fn select(
         &self,
-        wanted: &config::Wanted<'_>,
+        constraints: &config::ClientConstraints<'_>,
     ) -> Result<config::Identity<'_>, config::NoIdentity> {
         let key = match flag() {
             true => config::SigningKey::P256(&self.p256),
             false => config::SigningKey::Rsa(&self.rsa),
         };
-        wanted
+        constraints
             .rank(key.scheme())
             .ok_or(config::NoIdentity::NoScheme)?;
         Ok(config::Identity {

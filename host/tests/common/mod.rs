@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::settings::{
-    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 pub use tls_handshake_host::engine::state::session::Session;
@@ -19,9 +19,9 @@ use tls_handshake_host::host_crypto::HostCrypto;
 pub struct Any(pub P256Key);
 
 impl Identities for Any {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
         let key = SigningKey::P256(&self.0);
-        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
+        constraints.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         Ok(Identity {
             index: 0,
             certificate: &[11, 0, 0, 4, 0, 0, 0, 0],

@@ -6,7 +6,7 @@ use tls_handshake_host::count::{counted, so_far};
 use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::settings::{
-    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
@@ -30,12 +30,12 @@ pub fn bound_of(bytes: usize, pieces: usize) -> u64 {
 struct Busy(P256Key);
 
 impl Identities for Busy {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
         let key = SigningKey::P256(&self.0);
-        wanted.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
+        constraints.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
         // As for a chain of three certificates.
         for issuer in [&b"one"[..], b"two", b"three"] {
-            std::hint::black_box(wanted.authorities.contains(issuer));
+            std::hint::black_box(constraints.authorities.contains(issuer));
         }
         Ok(Identity {
             index: 0,

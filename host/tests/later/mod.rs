@@ -28,8 +28,8 @@ impl<'a> Asked<'a> {
 }
 
 impl Identities for Asked<'_> {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let identity = self.one.select(wanted)?;
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let identity = self.one.select(constraints)?;
         Ok(Identity {
             index: 7,
             ..identity

@@ -375,8 +375,8 @@ fn tampered() {
 struct Unchosen<'a>(&'a One);
 
 impl Identities for Unchosen<'_> {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let identity = self.0.select(wanted)?;
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let identity = self.0.select(constraints)?;
         Ok(Identity {
             name_matched: false,
             ..identity

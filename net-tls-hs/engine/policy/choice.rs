@@ -5,7 +5,7 @@
 use crate::engine::policy::chain::Signatures;
 use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::settings::{
-    flag_bits, version_bits, Config, Identities, Identity, NoIdentity, Wanted,
+    flag_bits, version_bits, ClientConstraints, Config, Identities, Identity, NoIdentity,
 };
 use crate::engine::u16_set::U16Set;
 use crate::engine::wire::alert::Alert;
@@ -140,7 +140,7 @@ pub fn choose<'a>(
     let name = hello.server_name.filter(|name| !name.is_empty());
     let strict = config.flags & flag_bits::SNI_STRICT != 0;
     let algorithms = hello.signature_algorithms;
-    let mut wanted = Wanted {
+    let mut constraints = ClientConstraints {
         name,
         strict,
         schemes: Default::default(),
@@ -153,10 +153,10 @@ pub fn choose<'a>(
     };
     let accepts = |s: &Scheme| algorithms.is_none_or(|list| list.contains(s.code()));
     let schemes = config.schemes().filter(accepts);
-    for (slot, scheme) in wanted.schemes.iter_mut().zip(schemes) {
+    for (slot, scheme) in constraints.schemes.iter_mut().zip(schemes) {
         *slot = Some(scheme);
     }
-    let mut identity = identities.select(&wanted).map_err(|e| match e {
+    let mut identity = identities.select(&constraints).map_err(|e| match e {
         NoIdentity::Empty => Failure::Fallback(Fallback::NoIdentity),
         NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
         NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),

@@ -10,7 +10,7 @@
 use crate::engine::crypto::RsaNumbers;
 use crate::engine::policy::chain::Signatures;
 use crate::engine::policy::name::Name;
-use crate::engine::policy::settings::{NoIdentity, Wanted};
+use crate::engine::policy::settings::{ClientConstraints, NoIdentity};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::certificate::{self, Staples};
 use crate::engine::wire::certificate_authorities::Authorities;
@@ -353,31 +353,38 @@ pub trait NameIndex {
 /// The place of an identity in the order of preference, less is better; `None` if it must not be
 /// used. Prefers a chain that the client says it can verify, then one without SHA-1, then one of an
 /// authority that it names.
-fn preference(index: &impl NameIndex, id: usize, wanted: &Wanted<'_>) -> Option<u8> {
+fn preference(
+    index: &impl NameIndex,
+    id: usize,
+    constraints: &ClientConstraints<'_>,
+) -> Option<u8> {
     let signatures = index.signatures(id);
-    if signatures.are_forbidden(wanted.signatures) {
+    if signatures.are_forbidden(constraints.signatures) {
         return None;
     }
     Some(
-        u8::from(!signatures.is_subset_of(wanted.signatures)) * 4
+        u8::from(!signatures.is_subset_of(constraints.signatures)) * 4
             + u8::from(signatures.have_sha1()) * 2
-            + u8::from(!index.is_issued_by(id, &wanted.authorities)),
+            + u8::from(!index.is_issued_by(id, &constraints.authorities)),
     )
 }
 
 /// Chooses an identity. See [`crate::engine::policy::settings::Identities::select`]. Also tells
 /// whether it has been found by name.
-pub fn select(index: &impl NameIndex, wanted: &Wanted<'_>) -> Result<(usize, bool), NoIdentity> {
+pub fn select(
+    index: &impl NameIndex,
+    constraints: &ClientConstraints<'_>,
+) -> Result<(usize, bool), NoIdentity> {
     if index.count() == 0 {
         return Err(NoIdentity::Empty);
     }
-    if let Some(mut name) = wanted.name.and_then(Name::new) {
+    if let Some(mut name) = constraints.name.and_then(Name::new) {
         let chosen = name.resolve(|name| {
             let found = index.with_name(name);
             found.clone().next()?;
             let ranked = found.filter_map(|id| {
-                let rank = wanted.rank(index.scheme(id))?;
-                Some((preference(index, id, wanted)?, rank, id))
+                let rank = constraints.rank(index.scheme(id))?;
+                Some((preference(index, id, constraints)?, rank, id))
             });
             Some(
                 ranked
@@ -390,13 +397,13 @@ pub fn select(index: &impl NameIndex, wanted: &Wanted<'_>) -> Result<(usize, boo
             return Ok((id?, true));
         }
     }
-    if wanted.name.is_some() && wanted.strict {
+    if constraints.name.is_some() && constraints.strict {
         return Err(NoIdentity::UnknownName);
     }
     // The default identity: the first one, or the first with another kind of key.
-    let defaults = wanted.schemes.iter().flatten().filter_map(|scheme| {
+    let defaults = constraints.schemes.iter().flatten().filter_map(|scheme| {
         let id = index.first(*scheme)?;
-        Some((preference(index, id, wanted)?, id))
+        Some((preference(index, id, constraints)?, id))
     });
     let (_, id) = defaults.min().ok_or(NoIdentity::NoScheme)?;
     Ok((id, false))

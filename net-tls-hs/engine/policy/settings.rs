@@ -211,28 +211,28 @@ pub struct Identity<'a> {
 pub enum NoIdentity {
     /// There is none at all.
     Empty,
-    /// None has the name, and the default one was not wanted.
+    /// No identity has the name, and the settings have SNI_STRICT.
     UnknownName,
     /// The ones that could be used cannot sign with what the client accepts.
     NoScheme,
 }
 
-/// What an identity should be like.
+/// What a client and the settings ask of an identity.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct ClientConstraints<'a> {
     /// The server name.
     pub name: Option<&'a [u8]>,
-    /// Whether an unknown name is to be refused.
+    /// Whether an unknown name is refused.
     pub strict: bool,
-    /// The schemes that the key may sign with, preferred ones first.
+    /// The schemes that the client accepts from the key, in the order of the settings.
     pub schemes: [Option<Scheme>; Scheme::ALL.len()],
-    /// What the certificates should be signed with.
+    /// The signature algorithms that the client accepts in certificates.
     pub signatures: Signatures,
-    /// Who should have issued one of them.
+    /// The authorities that the client names, see certificate_authorities.
     pub authorities: Authorities<'a>,
 }
 
-impl Wanted<'_> {
+impl ClientConstraints<'_> {
     /// The place of a scheme in the order of preference; `None` if it must not be used.
     pub fn rank(&self, scheme: Scheme) -> Option<usize> {
         self.schemes.iter().position(|s| *s == Some(scheme))
@@ -246,7 +246,7 @@ pub trait Identities {
     ///
     /// Without a name, or with one that no identity has unless that is refused, it is the default
     /// one.
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity>;
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity>;
 
     /// Whether the identity that has been chosen may be used, here and now.
     ///

@@ -14,7 +14,7 @@ use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
 use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
 use tls_handshake_host::engine::policy::identity::{self, NameIndex};
 use tls_handshake_host::engine::policy::settings::{
-    Config, Identities, Identity, NoIdentity, SigningKey, Wanted,
+    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::post_handshake::Event;
@@ -172,8 +172,8 @@ impl NameIndex for Certificates {
 }
 
 impl Identities for Certificates {
-    fn select(&self, wanted: &Wanted<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let (id, name_matched) = identity::select(self, wanted)?;
+    fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
+        let (id, name_matched) = identity::select(self, constraints)?;
         Ok(Identity {
             index: id,
             certificate: &self.messages[id],
@@ -908,7 +908,10 @@ impl World {
             C::hash_update(&mut whole, &self.hello);
             let mut after = C::hash_init(suite.hash());
             C::hash_update(&mut after, &[254, 0, 0, suite.hash().output_len() as u8]);
-            C::hash_update(&mut after, &C::hash_final(whole)[..suite.hash().output_len()]);
+            C::hash_update(
+                &mut after,
+                &C::hash_final(whole)[..suite.hash().output_len()],
+            );
             C::hash_update(&mut after, message);
             *transcript = Some(after);
             self.connection.stage = Stage::Retried { suite, group };
