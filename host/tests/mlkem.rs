@@ -298,11 +298,11 @@ fn products() {
 
 /// Arithmetic with the registers of AVX2, where a word has four coefficients with a sign.
 #[cfg(target_arch = "x86_64")]
-mod wide {
+mod avx2 {
     use super::*;
+    use mlkem::avx2_encode::decode;
+    use mlkem::avx2_ring;
     use mlkem::sample::{self, Uniform, NOISE_LEN};
-    use mlkem::wide_encode::decode;
-    use mlkem::wide_ring;
     use mlkem::Platform;
 
     /// Coefficients as they are in words.
@@ -355,7 +355,7 @@ mod wide {
             });
             let mut factor: Factor = [[0; 2]; 128];
             // SAFETY: There is AVX2.
-            if !run(|| unsafe { wide_ring::transform(&mut factor, &noise) }) {
+            if !run(|| unsafe { avx2_ring::transform(&mut factor, &noise) }) {
                 return;
             }
             let mut f: Poly = [0; 128];
@@ -415,7 +415,7 @@ mod wide {
                 for (to, bytes) in row.iter_mut().zip(&others) {
                     decode(to, bytes);
                 }
-                wide_ring::product(&mut sum, &row, &factors);
+                avx2_ring::product(&mut sum, &row, &factors);
             });
             if !done {
                 return;
@@ -441,7 +441,7 @@ mod wide {
         let inverse = |f: &[i64]| {
             let mut words: Poly = [words(f), vec![0; 64]].concat().try_into().unwrap();
             // SAFETY: There is AVX2.
-            run(|| unsafe { wide_ring::inverse_transform(&mut words) }).then(|| {
+            run(|| unsafe { avx2_ring::inverse_transform(&mut words) }).then(|| {
                 let got = coefficients(&words[..64]);
                 assert!(got.iter().all(|a| is_below(*a, 92)));
                 got.into_iter().map(reduced).collect::<Vec<_>>()

@@ -5,6 +5,8 @@ mod tests {
     use super::super::common::zeroed;
     use super::super::mlkem_vector::{CIPHERTEXT, KEY, MESSAGE, SHARED};
     use super::super::Platform;
+    #[cfg(target_arch = "x86_64")]
+    use crate::mlkem::avx2_encode;
     use crate::mlkem::encode::compress;
     #[cfg(target_arch = "x86_64")]
     use crate::mlkem::encode::{
@@ -16,8 +18,6 @@ mod tests {
     use crate::mlkem::ring::{Poly, N, Q};
     #[cfg(target_arch = "x86_64")]
     use crate::mlkem::sample::{noise_add, pairs_of_12_bits, Blocks, Uniform, NOISE_LEN};
-    #[cfg(target_arch = "x86_64")]
-    use crate::mlkem::wide_encode;
     #[cfg(target_arch = "x86_64")]
     use crate::mlkem::Platform as _;
     use crate::mlkem::{
@@ -38,11 +38,11 @@ mod tests {
         let m = &mut *memory;
         let mut shared = [0; SHARED_SECRET_LEN];
         // With and without AVX2. Twice, as nothing may be left of the first time.
-        for wide in [true, false, true, false] {
+        for avx2 in [true, false, true, false] {
             m.ciphertext.fill(0);
             shared.fill(0);
             let got = encapsulate_on::<Platform>(
-                wide,
+                avx2,
                 &KEY,
                 &MESSAGE,
                 &mut m.scratch,
@@ -103,7 +103,7 @@ mod tests {
     /// all that there can be before noise and a message are added.
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn wide_compression() {
+    fn avx2_compression() {
         struct Memory {
             words: Poly,
             coefficients: Poly,
@@ -137,8 +137,8 @@ mod tests {
                 encode_4(&mut m.few_bytes[0], &m.coefficients);
                 // SAFETY: This runs where the registers of AVX2 may be used.
                 let done = Platform::with_avx2(|| unsafe {
-                    wide_encode::encode_10(&mut m.bytes[1], &m.words, &m.noise);
-                    wide_encode::encode_4(&mut m.few_bytes[1], &m.words, &m.noise, &message);
+                    avx2_encode::encode_10(&mut m.bytes[1], &m.words, &m.noise);
+                    avx2_encode::encode_4(&mut m.few_bytes[1], &m.words, &m.noise, &message);
                 });
                 assert!(!done || m.bytes[0] == m.bytes[1]);
                 assert!(!done || m.few_bytes[0] == m.few_bytes[1]);
@@ -150,7 +150,7 @@ mod tests {
     /// places.
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn wide_decoding() {
+    fn avx2_decoding() {
         struct Memory {
             bytes: [u8; POLY_LEN],
             polynomial: Uniform,
@@ -168,7 +168,7 @@ mod tests {
                 let mut reduced = false;
                 // SAFETY: This runs where the registers of AVX2 may be used.
                 let done = Platform::with_avx2(|| unsafe {
-                    reduced = wide_encode::decode(&mut m.polynomial, &m.bytes);
+                    reduced = avx2_encode::decode(&mut m.polynomial, &m.bytes);
                 });
                 assert!(!done || reduced == (extreme < Q as u32));
                 assert!(!done || m.polynomial.pairs().eq(pairs_of_12_bits(&m.bytes)));
@@ -180,7 +180,7 @@ mod tests {
     /// small enough are there, and as few of them as do not suffice.
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn wide_sampling() {
+    fn avx2_sampling() {
         struct Memory {
             blocks: Blocks,
             polynomial: Uniform,
@@ -206,7 +206,7 @@ mod tests {
             let mut enough = false;
             // SAFETY: This runs where the registers of AVX2 may be used.
             let done = Platform::with_avx2(|| unsafe {
-                enough = wide_encode::select(&mut m.polynomial, &m.blocks);
+                enough = avx2_encode::select(&mut m.polynomial, &m.blocks);
             });
             let found = || {
                 pairs_of_12_bits(&m.blocks)

@@ -5,17 +5,17 @@
 //! Where there is AVX2, what can be hashed at the same time is, and 16 coefficients are dealt with
 //! at once. Nothing is allocated; what does not fit on a kernel stack is in [`Scratch`].
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2_encode;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2_ring;
 pub(crate) mod encode;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod keccak;
 pub(crate) mod ring;
 pub(crate) mod sample;
-#[cfg(target_arch = "x86_64")]
-mod wide;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod wide_encode;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod wide_ring;
 
 use crate::ct::{self, Secret, Zeroable};
 use encode::{POLY_LEN, POLY_LEN_10, POLY_LEN_4};
@@ -141,7 +141,7 @@ pub fn encapsulate_with<P: Platform>(
 
 /// [`encapsulate_with`], using AVX2 or not.
 pub(crate) fn encapsulate_on<P: Platform>(
-    wide: bool,
+    avx2: bool,
     key: &[u8],
     message: &[u8; MESSAGE_LEN],
     scratch: &mut Scratch,
@@ -151,11 +151,11 @@ pub(crate) fn encapsulate_on<P: Platform>(
     let key: &[u8; ENCAPSULATION_KEY_LEN] = key.try_into().map_err(|_| InvalidKey)?;
     let (vector, matrix_seed) = key.split_last_chunk().ok_or(InvalidKey)?;
     let vector = vector.try_into().map_err(|_| InvalidKey)?;
-    if !is_reduced::<P>(wide, vector, scratch) {
+    if !is_reduced::<P>(avx2, vector, scratch) {
         return Err(InvalidKey);
     }
 
-    expand::<P>(wide, key, matrix_seed, scratch);
+    expand::<P>(avx2, key, matrix_seed, scratch);
     let s = &mut *scratch.secret;
     let (input_message, input_hash) = s.input.split_at_mut(MESSAGE_LEN);
     input_message.copy_from_slice(message);
@@ -164,18 +164,18 @@ pub(crate) fn encapsulate_on<P: Platform>(
     let (output_shared, _) = s.output.split_at(SHARED_SECRET_LEN);
     shared.copy_from_slice(output_shared);
 
-    noise_bytes::<P>(wide, s);
-    encrypt::<P>(wide, vector, message, scratch, ciphertext);
+    noise_bytes::<P>(avx2, s);
+    encrypt::<P>(avx2, vector, message, scratch, ciphertext);
     ct::wipe(core::slice::from_mut(&mut *scratch.secret));
     Ok(())
 }
 
 /// Whether all coefficients of a vector are below q (FIPS 203, section 7.2).
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
-fn is_reduced<P: Platform>(wide: bool, vector: &[u8; VECTOR_LEN], scratch: &mut Scratch) -> bool {
+fn is_reduced<P: Platform>(avx2: bool, vector: &[u8; VECTOR_LEN], scratch: &mut Scratch) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if wide {
-        if let Some(reduced) = wide::is_reduced::<P>(vector, &mut scratch.public) {
+    if avx2 {
+        if let Some(reduced) = avx2::is_reduced::<P>(vector, &mut scratch.public) {
             return reduced;
         }
     }
@@ -185,7 +185,7 @@ fn is_reduced<P: Platform>(wide: bool, vector: &[u8; VECTOR_LEN], scratch: &mut 
 /// Makes the matrix from its seed, and the hash of the key.
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn expand<P: Platform>(
-    wide: bool,
+    avx2: bool,
     key: &[u8; ENCAPSULATION_KEY_LEN],
     matrix_seed: &[u8; SEED_LEN],
     scratch: &mut Scratch,
@@ -195,7 +195,7 @@ fn expand<P: Platform>(
     let (seed_start, _) = seed.split_at_mut(SEED_LEN);
     seed_start.copy_from_slice(matrix_seed);
     #[cfg(target_arch = "x86_64")]
-    if wide && wide::expand::<P>(key, &mut seed, p, &mut scratch.secret.states) {
+    if avx2 && avx2::expand::<P>(key, &mut seed, p, &mut scratch.secret.states) {
         return;
     }
     P::sha3_256(key, &mut p.hash);
@@ -217,10 +217,10 @@ fn set_indices(seed: &mut [u8; SEED_LEN + 2], row: u8, column: u8) {
 
 /// What the polynomials of noise are made from (FIPS 203, equation 4.3).
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
-fn noise_bytes<P: Platform>(wide: bool, s: &mut Secrets) {
+fn noise_bytes<P: Platform>(avx2: bool, s: &mut Secrets) {
     let (_, output_seed) = s.output.split_at(SHARED_SECRET_LEN);
     #[cfg(target_arch = "x86_64")]
-    if wide && wide::noise::<P>(output_seed, &mut s.noise, &mut s.states) {
+    if avx2 && avx2::noise::<P>(output_seed, &mut s.noise, &mut s.states) {
         return;
     }
     let mut seed = Secret::new([0; 33]);
@@ -236,14 +236,14 @@ fn noise_bytes<P: Platform>(wide: bool, s: &mut Secrets) {
 /// Encrypts a message (FIPS 203, algorithm 14), with matrix and noise in `scratch`.
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 fn encrypt<P: Platform>(
-    wide: bool,
+    avx2: bool,
     vector: &[u8; VECTOR_LEN],
     message: &[u8; MESSAGE_LEN],
     scratch: &mut Scratch,
     ciphertext: &mut [u8; CIPHERTEXT_LEN],
 ) {
     #[cfg(target_arch = "x86_64")]
-    if wide && wide::encrypt::<P>(vector, message, scratch, ciphertext) {
+    if avx2 && avx2::encrypt::<P>(vector, message, scratch, ciphertext) {
         return;
     }
     let s = &mut *scratch.secret;

@@ -44,15 +44,15 @@ pub(crate) fn invert(out: &mut [u64], r: Short, n: &[u64]) {
     for _ in n {
         inverse = add_and_shift(inverse, 0, r, r0);
     }
-    let t = wide(r).wrapping_sub(wide(inverse));
+    let t = to_u128(r).wrapping_sub(to_u128(inverse));
     divide(out, [t as u64, (t >> 64) as u64], r, r0, n);
 }
 
-fn wide(x: Short) -> u128 {
+fn to_u128(x: Short) -> u128 {
     u128::from(x[0]) | u128::from(x[1]) << 64
 }
 
-fn wide_mask(bit: bool) -> u128 {
+fn mask_u128(bit: bool) -> u128 {
     let mask = Mask::from_bit(u64::from(bit)).bits();
     u128::from(mask) | u128::from(mask) << 64
 }
@@ -70,22 +70,22 @@ fn add_and_shift(x: Short, limb: u64, r: Short, r0: u64) -> Short {
 
 /// `y^-1 mod r` by binary division, for y not above r and without common divisor.
 fn invert_short(y: Short, r: Short) -> Short {
-    let r = wide(r);
+    let r = to_u128(r);
     // a = u * y and b = v * y mod r, all four not above r, and b is odd. Each step makes a and b
     // shorter by one bit in sum until a is zero and b, the greatest common divisor, is one. Once
     // there, more steps change neither b nor v.
-    let (mut a, mut b, mut u, mut v) = (wide(y), r, 1, 0);
+    let (mut a, mut b, mut u, mut v) = (to_u128(y), r, 1, 0);
     for _ in 0..256 {
-        let odd = wide_mask(a & 1 != 0);
-        let swap = odd & wide_mask(a < b);
+        let odd = mask_u128(a & 1 != 0);
+        let swap = odd & mask_u128(a < b);
         let (d, e) = ((a ^ b) & swap, (u ^ v) & swap);
         (a, b) = (a ^ d, b ^ d);
         (u, v) = (u ^ e, v ^ e);
         a = a.wrapping_sub(b & odd) >> 1;
         let (difference, borrow) = u.overflowing_sub(v & odd);
-        u = difference.wrapping_add(r & wide_mask(borrow));
+        u = difference.wrapping_add(r & mask_u128(borrow));
         // Half of u, or of u + r.
-        let half = (r >> 1).wrapping_add(1) & wide_mask(u & 1 != 0);
+        let half = (r >> 1).wrapping_add(1) & mask_u128(u & 1 != 0);
         u = (u >> 1).wrapping_add(half);
     }
     [v as u64, (v >> 64) as u64]

@@ -5,10 +5,10 @@
 //!
 //! What is compressed is secret until it is encrypted; what is decoded and selected is public.
 
+use super::avx2_ring::{broadcast, noise, noise_constants, NOISE};
 use super::encode::{POLY_LEN, POLY_LEN_10, POLY_LEN_4};
 use super::ring::{Poly, N, Q};
 use super::sample::{Blocks, Uniform, NOISE_LEN};
-use super::wide_ring::{broadcast, noise, noise_constants, NOISE};
 use super::MESSAGE_LEN;
 use core::arch::asm;
 use core::mem::size_of;

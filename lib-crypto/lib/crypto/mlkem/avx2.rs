@@ -3,11 +3,11 @@
 //! An encapsulation with the registers of AVX2. Four hashes are made at a time (FIPS 202): that of
 //! the key beside the matrix, a row of it at a time, and then the noise.
 
+use super::avx2_encode::{decode, encode_10, encode_4, select};
+use super::avx2_ring::{inverse_transform, product, transform};
 use super::encode::{POLY_LEN, POLY_LEN_10};
 use super::keccak::{permute, States, WAYS};
 use super::sample::{Uniform, BLOCKS, BLOCK_LEN, NOISE_LEN};
-use super::wide_encode::{decode, encode_10, encode_4, select};
-use super::wide_ring::{inverse_transform, product, transform};
 use super::{
     set_indices, Platform, Public, Scratch, CIPHERTEXT_LEN, ENCAPSULATION_KEY_LEN, MESSAGE_LEN,
     NOISES, RANK, SEED_LEN, VECTOR_LEN,
