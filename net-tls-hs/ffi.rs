@@ -8,7 +8,7 @@
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
 use crate::engine::crypto::AeadAlg;
-use crate::engine::ct::wipe_stack;
+use crate::engine::ct::{wipe_raw, wipe_stack};
 use crate::engine::keys::schedule::TrafficKeys;
 use crate::engine::keys::ticket::{TicketKey, Tickets};
 use crate::engine::policy::settings::Config;
@@ -25,6 +25,7 @@ use core::mem::size_of;
 use kernel::bindings;
 use kernel::ffi::{c_int, c_void};
 use kernel::prelude::*;
+use kernel::types::ForeignOwnable;
 
 fn config<'a>(
     settings: &'a bindings::tls_hs_settings,
@@ -102,7 +103,9 @@ pub unsafe extern "C" fn tls_hs_alpn_check(list: *const u8, len: usize) -> c_int
 pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
     // A constant, which is copied to where it stays: it would be most of a stack frame.
     match KBox::<Session>::new_uninit(GFP_ATOMIC) {
-        Ok(memory) => KBox::into_raw(KBox::write(memory, const { Session::new() })).cast(),
+        Ok(memory) => KBox::write(memory, const { Session::new() })
+            .into_foreign()
+            .cast(),
         Err(_) => core::ptr::null_mut(),
     }
 }
@@ -114,16 +117,32 @@ pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
 /// `s` must come from [`tls_hs_session_new`] and not be used any more.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
-    let session = s.cast::<Session>();
-    // SAFETY: By the safety requirements of this function the session is valid and not used any
-    // more. Moves may have left copies of secrets between its fields, so all of its memory is
-    // overwritten once it is dropped; as bytes it may be freed.
-    drop(unsafe {
-        core::ptr::drop_in_place(session);
-        core::ptr::write_bytes(session, 0, 1);
-        core::hint::black_box(session);
-        KBox::<core::mem::MaybeUninit<Session>>::from_raw(session.cast())
-    });
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { KBox::<Session>::from_foreign(s.cast()) };
+    // Moves may have left copies of secrets between its fields, which are wiped as well.
+    let mut memory = KBox::drop_contents(session);
+    // SAFETY: The memory is valid for writes, and holds no value any more.
+    unsafe { wipe_raw(memory.as_mut_ptr(), 1) };
+}
+
+/// Borrows a session.
+///
+/// # Safety
+///
+/// `s` must come from [`tls_hs_session_new`], and nobody may change it during `'a`.
+unsafe fn session<'a>(s: *const bindings::tls_hs_session) -> &'a Session {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { KBox::<Session>::borrow(s.cast_mut().cast()) }
+}
+
+/// Borrows a session to change it.
+///
+/// # Safety
+///
+/// `s` must come from [`tls_hs_session_new`], and nobody else may use it during `'a`.
+unsafe fn session_mut<'a>(s: *mut bindings::tls_hs_session) -> &'a mut Session {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { KBox::<Session>::borrow_mut(s.cast()) }
 }
 
 /// Lets a session have a look at what has been received.
@@ -161,7 +180,7 @@ unsafe fn advance(
     step: *mut bindings::tls_hs_step,
 ) {
     // SAFETY: By the safety requirements of this function.
-    let (session, call, result) = unsafe { (&mut *s.cast::<Session>(), &*call, &mut *step) };
+    let (session, call, result) = unsafe { (session_mut(s), &*call, &mut *step) };
     // SAFETY: By the safety requirements of this function, for all of these. What `out` holds is
     // initialised, though it means nothing: by the caller once, with zeroes.
     let (settings, alpn, tickets, identities, input, out, scratch) = unsafe {
@@ -229,7 +248,7 @@ fn tell(session: &Session, step: Step, result: &mut bindings::tls_hs_step) {
 #[export]
 pub unsafe extern "C" fn tls_hs_session_seen(s: *const bindings::tls_hs_session) -> usize {
     // SAFETY: By the safety requirements of this function.
-    unsafe { &*s.cast::<Session>() }.seen()
+    unsafe { session(s) }.seen()
 }
 
 /// Looks at the bytes behind those. True if the ClientHello is whole, else `step` says what to do.
@@ -251,7 +270,7 @@ pub unsafe extern "C" fn tls_hs_session_scan(
     // SAFETY: By the safety requirements of this function.
     let (session, input, out, result) = unsafe {
         (
-            &mut *s.cast::<Session>(),
+            session_mut(s),
             core::slice::from_raw_parts(input, in_len),
             core::slice::from_raw_parts_mut(out, out_len),
             &mut *step,
@@ -311,7 +330,7 @@ pub unsafe extern "C" fn tls_hs_session_alert(
     // SAFETY: By the safety requirements of this function.
     let (session, out) = unsafe {
         (
-            &mut *s.cast::<Session>(),
+            session_mut(s),
             core::slice::from_raw_parts_mut(out, out_len),
         )
     };
@@ -334,7 +353,7 @@ pub unsafe extern "C" fn tls_hs_session_crypto_info(
     size: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let len = unsafe { crypto_info(&mut *s.cast::<Session>(), tx, info, size) };
+    let len = unsafe { crypto_info(session_mut(s), tx, info, size) };
     wipe_stack();
     len
 }
@@ -368,7 +387,7 @@ pub unsafe extern "C" fn tls_hs_session_update(
     size: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements of this function.
-    let len = unsafe { update(&mut *s.cast::<Session>(), tx, info, size) };
+    let len = unsafe { update(session_mut(s), tx, info, size) };
     wipe_stack();
     len
 }
@@ -456,7 +475,7 @@ pub unsafe extern "C" fn tls_hs_session_record(
     received: *mut bindings::tls_hs_received,
 ) {
     // SAFETY: By the safety requirements of this function.
-    let (session, received) = unsafe { (&mut *s.cast::<Session>(), &mut *received) };
+    let (session, received) = unsafe { (session_mut(s), &mut *received) };
     let outcome = match session.connection() {
         Some(connection) if ty == content_type::APPLICATION_DATA => {
             let outcome = connection.messages.on_application_data(len);
@@ -507,7 +526,7 @@ pub unsafe extern "C" fn tls_hs_session_export(
     // SAFETY: By the safety requirements of this function.
     let (session, label, context, out) = unsafe {
         (
-            &mut *s.cast::<Session>(),
+            session_mut(s),
             core::slice::from_raw_parts(label, label_len),
             core::slice::from_raw_parts(context, context_len),
             core::slice::from_raw_parts_mut(out, out_len),
@@ -537,7 +556,7 @@ pub unsafe extern "C" fn tls_hs_session_status(
 ) {
     // SAFETY: By the safety requirements of this function; the type is plain data that the caller
     // has initialised.
-    let (session, status) = unsafe { (&*s.cast::<Session>(), &mut *status) };
+    let (session, status) = unsafe { (session(s), &mut *status) };
     let negotiated = session.negotiated();
     status.version = TLS_1_3;
     status.cipher_suite = negotiated.suite.code();
@@ -566,7 +585,7 @@ pub unsafe extern "C" fn tls_hs_session_status(
 #[export]
 pub unsafe extern "C" fn tls_hs_session_max_payload(s: *const bindings::tls_hs_session) -> u16 {
     // SAFETY: By the safety requirements of this function.
-    let session = unsafe { &*s.cast::<Session>() };
+    let session = unsafe { session(s) };
     session.negotiated().max_fragment
 }
 
@@ -581,7 +600,7 @@ pub unsafe extern "C" fn tls_hs_session_alpn(
     name: *mut u8,
 ) -> usize {
     // SAFETY: By the safety requirements of this function.
-    let session = unsafe { &*s.cast::<Session>() };
+    let session = unsafe { session(s) };
     let protocol = session.negotiated().protocol();
     // SAFETY: No name is longer than 255 bytes, for which `name` is valid.
     unsafe { core::ptr::copy_nonoverlapping(protocol.as_ptr(), name, protocol.len()) };

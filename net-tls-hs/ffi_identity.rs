@@ -25,6 +25,10 @@ use kernel::ffi::{c_char, c_int, c_void};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::types::ForeignOwnable;
+use pin_init::init_zeroed;
+
+// SAFETY: The words of the key are integers; zeroes are a key that signs nothing.
+unsafe impl Zeroable for RsaKey {}
 
 /// A private key that owns its memory.
 enum OwnedKey {
@@ -151,9 +155,7 @@ fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
             Ok(OwnedKey::P256(key))
         }
         (identity::PrivateKey::Rsa(numbers), identity::PublicKey::Rsa { n, e }) => {
-            let key = KBox::<RsaKey>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-            // SAFETY: The memory is zeroed, and zeroes are a valid `RsaKey`.
-            let mut key = unsafe { key.assume_init() };
+            let mut key = KBox::init(init_zeroed::<RsaKey>(), GFP_KERNEL)?;
             LibCrypto::rsa_key(&mut key, numbers).map_err(|e| match e {
                 RsaKeyError::UnsupportedSize => IdentityError::UnsupportedSize,
                 RsaKeyError::Inconsistent => IdentityError::BadKey,
@@ -172,9 +174,7 @@ fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
 #[inline(never)]
 fn check_rsa(key: &RsaKey) -> Result<(), Failure> {
     type Workspace = <LibCrypto as Crypto>::RsaWorkspace;
-    let workspace = KBox::<Workspace>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-    // SAFETY: The memory is zeroed, and zeroes are a valid workspace.
-    let mut workspace = unsafe { workspace.assume_init() };
+    let mut workspace = KBox::init(init_zeroed::<Workspace>(), GFP_KERNEL)?;
     let mut signature = [0; 512];
     LibCrypto::rsa_pss_sign(key, &[0; 32], &mut signature, &mut workspace)
         .map_err(|_| IdentityError::BadKey)?;
@@ -190,6 +190,12 @@ enum Failure {
 impl From<IdentityError> for Failure {
     fn from(e: IdentityError) -> Self {
         Failure::Payload(e)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        Failure::Errno(e)
     }
 }
 

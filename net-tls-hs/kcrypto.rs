@@ -9,42 +9,21 @@ use crate::engine::crypto::{
     SignError, MAX_ECDSA_SIGNATURE, MAX_HASH_LEN, MLKEM768_CIPHERTEXT_LEN, MLKEM768_KEY_LEN,
     NONCE_LEN, P256_POINT_LEN, RSA_KEY_WORDS, SHARED_SECRET_LEN, TAG_LEN, X25519_LEN,
 };
-use core::mem::{size_of, MaybeUninit};
+use core::mem::size_of;
 use kernel::bindings;
 use kernel::error::code::EOPNOTSUPP;
+use kernel::prelude::Zeroable;
+use pin_init::zeroed;
 
 const _: () = assert!(size_of::<bindings::rsa_pss_key>() == 8 * RSA_KEY_WORDS);
 
 /// The kernel's crypto library.
 pub(crate) struct LibCrypto;
 
-/// Plain data of C.
-///
-/// # Safety
-///
-/// All-zero bytes must be a valid value of the type.
-unsafe trait Plain {}
-
-// SAFETY: It is made of integers, their arrays and a bool, in structures and unions.
-unsafe impl Plain for bindings::tls_hs_hash {}
-// SAFETY: As above.
-unsafe impl Plain for bindings::tls_hs_hmac_key {}
-// SAFETY: As above.
-unsafe impl Plain for bindings::tls_hs_hmac {}
-// SAFETY: As above.
-unsafe impl Plain for bindings::tls_hs_aead_key {}
-
 /// Overwrites a C structure with zeroes.
-fn wipe<T: Plain>(v: &mut T) {
-    // SAFETY: `v` is valid for writes, and the trait says that zeroes are a valid value.
+fn wipe<T: Zeroable>(v: &mut T) {
+    // SAFETY: `v` is valid for writes, and zeroes are a valid value of the type.
     unsafe { crate::ct::wipe_raw(v, 1) }
-}
-
-/// Zeroes, to be initialised by a function of C.
-#[inline(always)]
-fn zeroed<T: Plain>() -> T {
-    // SAFETY: The trait says that zeroes are a valid value.
-    unsafe { MaybeUninit::zeroed().assume_init() }
 }
 
 macro_rules! wiped {
