@@ -5,28 +5,31 @@
     kernel::macros::kunit_tests(tls_handshake_post_handshake)
 )]
 mod tests {
-    use crate::engine::state::post_handshake::{Event, PostHandshake, MAX_KEY_UPDATES};
+    use crate::engine::state::post_handshake::{Event, PostHandshake, MAX_WITHOUT_DATA};
     use crate::engine::wire::alert::Alert;
 
     const UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
     const REQUEST: [u8; 5] = [24, 0, 0, 1, 1];
+    /// The alert user_canceled.
+    const CANCELED: [u8; 2] = [1, 90];
 
     #[test]
     fn key_updates() {
         let mut messages = PostHandshake::new();
         for (message, requested) in [(UPDATE, false), (REQUEST, true), (UPDATE, false)] {
-            assert!(messages.on_handshake(&message) == Ok(Event::KeyUpdate { requested }));
+            assert!(messages.on_record(22, &message) == Ok(Event::KeyUpdate { requested }));
             // In two records, cut anywhere, and in five.
             for at in 1..5 {
-                assert!(messages.on_handshake(&message[..at]) == Ok(Event::More));
-                let got = messages.on_handshake(&message[at..]);
+                assert!(messages.on_record(22, &message[..at]) == Ok(Event::More));
+                let got = messages.on_record(22, &message[at..]);
                 assert!(got == Ok(Event::KeyUpdate { requested }));
             }
             for byte in &message[..4] {
-                assert!(messages.on_handshake(&[*byte]) == Ok(Event::More));
+                assert!(messages.on_record(22, &[*byte]) == Ok(Event::More));
             }
-            let got = messages.on_handshake(&message[4..]);
+            let got = messages.on_record(22, &message[4..]);
             assert!(got == Ok(Event::KeyUpdate { requested }));
+            assert!(messages.on_application_data(1).is_ok());
         }
     }
 
@@ -59,7 +62,7 @@ mod tests {
             let mut last = Ok(Event::More);
             for record in records {
                 assert!(last.is_ok());
-                last = messages.on_handshake(record);
+                last = messages.on_record(22, record);
             }
             assert!(last == Err(want));
         }
@@ -106,28 +109,38 @@ mod tests {
     #[test]
     fn interleaved() {
         let mut messages = PostHandshake::new();
-        assert!(messages.on_other_record() == Ok(()));
-        assert!(messages.on_handshake(&UPDATE[..1]) == Ok(Event::More));
-        assert!(messages.on_other_record() == Err(Alert::UnexpectedMessage));
-        assert!(messages.on_handshake(&UPDATE[1..]).is_ok());
-        assert!(messages.on_other_record() == Ok(()));
+        assert!(messages.on_record(21, &CANCELED) == Ok(Event::More));
+        assert!(messages.on_record(22, &UPDATE[..1]) == Ok(Event::More));
+        assert!(messages.on_record(21, &CANCELED) == Err(Alert::UnexpectedMessage));
+        assert!(messages.on_record(22, &UPDATE[1..]).is_ok());
+        assert!(messages.on_record(21, &CANCELED) == Ok(Event::More));
 
         assert!(messages.on_application_data(1) == Ok(()));
-        assert!(messages.on_handshake(&UPDATE[..2]) == Ok(Event::More));
+        assert!(messages.on_record(22, &UPDATE[..2]) == Ok(Event::More));
         assert!(messages.on_application_data(0) == Err(Alert::UnexpectedMessage));
     }
 
+    /// Records without data are counted together, and from the last data on.
     #[test]
     fn flood() {
-        let mut messages = PostHandshake::new();
-        // Twice the limit, with data in between; then without.
-        for data in [1, 0] {
-            for _ in 0..MAX_KEY_UPDATES {
-                assert!(messages.on_handshake(&REQUEST).is_ok());
-                assert!(messages.on_application_data(0).is_ok());
-            }
-            assert!(messages.on_application_data(data).is_ok());
+        for kind in 0..5 {
+            let mut messages = PostHandshake::new();
+            let mut send = |number: u8| match (kind, number % 4) {
+                (0, _) | (4, 0) => messages.on_application_data(0).is_ok(),
+                (1, _) | (4, 1) => messages.on_record(21, &CANCELED).is_ok(),
+                (2, _) => messages.on_record(22, &REQUEST).is_ok(),
+                (_, 0 | 2) => messages.on_record(22, &UPDATE[..1]).is_ok(),
+                (_, _) => messages.on_record(22, &UPDATE[1..]).is_ok(),
+            };
+            assert!((0..MAX_WITHOUT_DATA).all(&mut send));
+            assert!(!send(MAX_WITHOUT_DATA));
         }
-        assert!(messages.on_handshake(&UPDATE) == Err(Alert::UnexpectedMessage));
+        let mut messages = PostHandshake::new();
+        for _ in 0..2 {
+            let mut send = |_| messages.on_record(22, &UPDATE).is_ok();
+            assert!((0..MAX_WITHOUT_DATA).all(&mut send));
+            assert!(messages.watches_data());
+            assert!(messages.on_application_data(1).is_ok() && !messages.watches_data());
+        }
     }
 }

@@ -295,7 +295,7 @@ enum tls_hs_event {
  * @event: &enum tls_hs_event
  * @alert: the AlertDescription to be sent with %TLS_HS_EV_FATAL, or the client's
  *	with %TLS_HS_EV_ABORTED
- * @watch_data: tell of records of application data as well, until it is false
+ * @watch_data: tell of all records of application data, until it is false
  */
 struct tls_hs_received {
 	u8 event;
@@ -308,8 +308,9 @@ struct tls_hs_received {
 
 /*
  * After TLS_HS_DONE, with the socket lock held.  _record() gets each record that
- * is not application data; of those that are, @content is not needed.  _update()
- * goes to the next generation of keys.
+ * is not application data or is empty, and those with data as long as it wants;
+ * of these @content is not needed.  It limits how many records without data may
+ * come in a row.  _update() goes to the next generation of keys.
  */
 void tls_hs_session_record(struct tls_hs_session *s, u8 type,
 			   const u8 *content, size_t len,

@@ -371,17 +371,6 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 	tls_hs_delay_nothing(sk);
 }
 
-/* A record without data has come: is that enough of them?  Else a client could keep
- * readers busy with what they never see.
- */
-static int tls_hs_rx_useless(struct sock *sk, struct tls_context *ctx)
-{
-	if (++ctx->hs_useless <= TLS_HS_MAX_USELESS)
-		return 0;
-	tls_hs_fatal(sk, ctx, TLS_ALERT_DESC_UNEXPECTED_MESSAGE, -EPROTO);
-	return -EPROTO;
-}
-
 /* Let the session look at a record, and do what it says.  close_notify is the end
  * of what can be read; an alert that ends the connection is no error for the
  * reader, but what is read behind it is (RFC 9846, section 6).
@@ -397,9 +386,7 @@ static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
 
 	switch (received.event) {
 	case TLS_HS_EV_NONE:
-		/* user_canceled, or a part of a message */
-		return type == TLS_RECORD_TYPE_DATA ? 0 :
-						      tls_hs_rx_useless(sk, ctx);
+		return 0;
 	case TLS_HS_EV_REKEY:
 	case TLS_HS_EV_REKEY_ANSWER:
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSRXREKEYRECEIVED);
@@ -411,7 +398,7 @@ static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
 		clear_bit(TLS_HS_RX_ASKED, &ctx->hs_flags);
 		if (received.event == TLS_HS_EV_REKEY_ANSWER)
 			tls_hs_tx_want(ctx, TLS_HS_TX_ANSWER);
-		return tls_hs_rx_useless(sk, ctx);
+		return 0;
 	case TLS_HS_EV_CLOSED:
 		set_bit(TLS_HS_RX_END, &ctx->hs_flags);
 		tls_strp_stop(&tls_sw_ctx_rx(ctx)->strp);
@@ -440,20 +427,11 @@ static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
  */
 int tls_hs_rx_data(struct sock *sk, struct tls_context *ctx, u32 len)
 {
-	int rc;
-
-	if (!len) {
-		rc = tls_hs_rx_useless(sk, ctx);
-		if (rc)
-			return rc;
-	} else {
-		ctx->hs_useless = 0;
-	}
 	if (tls_hs_key_is_old(ctx, &ctx->rx) &&
 	    !test_and_set_bit(TLS_HS_RX_ASKED, &ctx->hs_flags))
 		tls_hs_tx_want(ctx, TLS_HS_TX_REQUEST);
 
-	if (!test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags))
+	if (len && !test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags))
 		return 0;
 	return tls_hs_rx_record(sk, ctx, TLS_RECORD_TYPE_DATA, NULL, len);
 }

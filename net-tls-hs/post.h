@@ -20,11 +20,6 @@
  */
 #define TLS_HS_MAX_RECORDS	0x1000000U
 
-/* Records without data that a client may send in a row.  BoringSSL has the same
- * limit for empty records and for KeyUpdates, Go has 16 for all of them.
- */
-#define TLS_HS_MAX_USELESS	32
-
 /* How long MSG_MORE lets data wait, as TCP does. */
 #define TLS_HS_TX_MORE_DELAY	TCP_RTO_MIN
 
@@ -150,7 +145,7 @@ static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 		return false;
 
 	return tls_msg(skb)->control != TLS_RECORD_TYPE_DATA ||
-	       !strp_msg(skb)->full_len || ctx->hs_useless ||
+	       !strp_msg(skb)->full_len ||
 	       test_bit(TLS_HS_RX_BUSY, &ctx->hs_flags) ||
 	       tls_hs_key_is_old(ctx, &ctx->rx);
 }

@@ -12,9 +12,11 @@ use crate::engine::wire::names::{content_type, handshake_type};
 /// Length of a KeyUpdate with its header.
 pub const KEY_UPDATE_LEN: usize = 5;
 
-/// KeyUpdates that a client may send without application data in between. BoringSSL has the same
-/// limit and the same alert; the RFC sets none.
-pub const MAX_KEY_UPDATES: u8 = 32;
+/// Records without data that a client may send in a row: KeyUpdates or parts of them, user_canceled,
+/// and empty application data. The RFC sets no limit, but readers are kept busy with what they never
+/// see. BoringSSL has the same limit for empty records and for KeyUpdates, and the same alert; Go has
+/// 16 for all of them.
+pub const MAX_WITHOUT_DATA: u8 = 32;
 
 /// What follows from a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,8 @@ pub enum Event {
 pub struct PostHandshake {
     message: [u8; KEY_UPDATE_LEN],
     len: u8,
-    updates: u8,
+    /// Records since the last data.
+    without_data: u8,
 }
 
 impl PostHandshake {
@@ -45,34 +48,48 @@ impl PostHandshake {
         PostHandshake {
             message: [0; KEY_UPDATE_LEN],
             len: 0,
-            updates: 0,
+            without_data: 0,
         }
     }
 
     /// Takes a record that is not application data. Of a long one its first
     /// [`KEY_UPDATE_LEN`] + 1 bytes are enough.
     pub fn on_record(&mut self, content_type: u8, content: &[u8]) -> Result<Event, Alert> {
-        match content_type {
-            content_type::HANDSHAKE => self.on_handshake(content),
+        let event = match content_type {
+            content_type::HANDSHAKE => self.on_handshake(content)?,
             content_type::ALERT => {
                 self.on_other_record()?;
-                on_alert(content)
+                on_alert(content)?
             }
-            _ => Err(Alert::UnexpectedMessage),
+            _ => return Err(Alert::UnexpectedMessage),
+        };
+        if matches!(event, Event::More | Event::KeyUpdate { .. }) {
+            self.count()?;
         }
+        Ok(event)
     }
 
-    /// Whether the next record of application data matters to
-    /// [`on_application_data`](Self::on_application_data).
+    /// Counts a record without data.
+    fn count(&mut self) -> Result<(), Alert> {
+        if self.without_data == MAX_WITHOUT_DATA {
+            return Err(Alert::UnexpectedMessage);
+        }
+        self.without_data += 1;
+        Ok(())
+    }
+
+    /// Whether the next record of application data matters even if it is not empty, see
+    /// [`on_application_data`](Self::on_application_data). Parts of a message count as records, so
+    /// that this is true between them.
     pub fn watches_data(&self) -> bool {
-        self.len != 0 || self.updates != 0
+        self.without_data != 0
     }
 
     /// Takes the content of a record of type handshake. Of a long one its first
     /// [`KEY_UPDATE_LEN`] + 1 bytes are enough.
     ///
     /// A message may be in several records (section 5.1), but a KeyUpdate must end its record.
-    pub fn on_handshake(&mut self, content: &[u8]) -> Result<Event, Alert> {
+    fn on_handshake(&mut self, content: &[u8]) -> Result<Event, Alert> {
         // Section 5.4: no empty fragments.
         if content.is_empty() {
             return Err(Alert::UnexpectedMessage);
@@ -105,28 +122,26 @@ impl PostHandshake {
             1 => true,
             _ => return Err(Alert::IllegalParameter),
         };
-        if self.updates == MAX_KEY_UPDATES {
-            return Err(Alert::UnexpectedMessage);
-        }
-        self.updates += 1;
         Ok(Event::KeyUpdate { requested })
     }
 
     /// Takes note of a record of another type than handshake. Section 5.1: there must be none
     /// between the fragments of a message.
-    pub fn on_other_record(&self) -> Result<(), Alert> {
+    fn on_other_record(&self) -> Result<(), Alert> {
         match self.len {
             0 => Ok(()),
             _ => Err(Alert::UnexpectedMessage),
         }
     }
 
-    /// Takes note of application data. Records without content do not count as data.
+    /// Takes note of a record of application data, which may be empty. Must be called for each empty
+    /// one, and for each one as long as [`watches_data`](Self::watches_data).
     pub fn on_application_data(&mut self, len: usize) -> Result<(), Alert> {
         self.on_other_record()?;
-        if len != 0 {
-            self.updates = 0;
+        if len == 0 {
+            return self.count();
         }
+        self.without_data = 0;
         Ok(())
     }
 }
