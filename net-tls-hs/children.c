@@ -28,10 +28,12 @@
 #define TLS_HS_LIMIT_MIN	1024
 #define TLS_HS_LIMIT_PER_PLACE	4
 
-/* What a listener may have when others have used up the namespace's limit. */
+/* Handshakes that a listener may have although others have used up the
+ * namespace's limit.
+ */
 #define TLS_HS_LIMIT_FLOOR	16U
 
-/* A client that has not sent its ClientHello after that time goes first. */
+/* A child without a ClientHello after this time is the first to be evicted. */
 #define TLS_HS_SILENT_GRACE	HZ
 
 /* Connections to be closed, which needs process context. */
@@ -141,8 +143,8 @@ void tls_hs_child_close(struct tls_hs *hs)
 		queue_work(tls_hs_wq, &tls_hs_closer);
 }
 
-/* Close children.  What has been received is consumed before a FIN, for else the
- * client would get a reset instead of the alert.
+/* Close children.  Consume what is unread before the FIN: TCP would send a
+ * reset instead, and the client would not see the alert.
  */
 static void tls_hs_close_work(struct work_struct *work)
 {
@@ -171,7 +173,8 @@ static void tls_hs_close_work(struct work_struct *work)
 		spin_unlock_bh(&lsn->lock);
 		tls_hs_unstall(lsn);
 		sk->sk_prot->close(sk, 0);
-		/* Otherwise the context has had a reference. */
+		/* Without a context nothing else drops the socket's reference.
+		 */
 		if (hs->foreign)
 			tls_hs_put(hs);
 		tls_hs_put(hs);
@@ -188,7 +191,7 @@ static void tls_hs_close_work(struct work_struct *work)
  */
 void tls_hs_listener_wake(struct tls_hs_listener *lsn, struct sock *sk)
 {
-	/* The one that sleeps, then whoever polls, as for a child of TCP. */
+	/* Wake one sleeping accept(), then those that poll, as TCP does. */
 	if (wq_has_sleeper(&lsn->wait))
 		wake_up_interruptible(&lsn->wait);
 	if (tls_hs_listens(sk))
@@ -270,9 +273,9 @@ struct tls_hs *tls_hs_child_new(struct tls_context **ctx)
 	return hs;
 }
 
-/* The child that makes room for others: one that has been silent for too long,
- * or if these are too many, else the one that has waited for the longest time.
- * Neither kind can push the other out, as long as it has less than half of the
+/* Choose the child to evict: the oldest silent one if it has been silent for
+ * too long or if there are too many of these, else the oldest waiting one.
+ * Neither kind can push the other out as long as it has less than half of the
  * places.  With the lock held.
  */
 static struct tls_hs *tls_hs_victim(struct tls_hs_listener *lsn, u32 limit)
@@ -297,7 +300,7 @@ static void tls_hs_evict(struct tls_hs_listener *lsn, u32 limit)
 	tls_hs_child_close(victim);
 }
 
-/* Evict children that are too many for a listener.  With the lock held. */
+/* Evict children until a listener is within its limit.  With the lock held. */
 static void tls_hs_keep_limit(struct tls_hs_listener *lsn, u32 limit)
 {
 	while (lsn->nr_silent + lsn->nr_waiting > limit)
@@ -309,9 +312,10 @@ static u32 tls_hs_nr_pending(const struct tls_hs_listener *lsn)
 	return READ_ONCE(lsn->nr_silent) + READ_ONCE(lsn->nr_waiting);
 }
 
-/* If there are too many in the network namespace, evict one of the listener that
- * has most, as far as is known: who fills the namespace does so at its own expense.
- * Those that are about to be closed count as well: one for one that comes.
+/* If the network namespace has too many handshakes, evict one of the listener
+ * that is known to have most of them, so that a listener that fills the
+ * namespace pays for that itself.  Children that are about to be closed count
+ * as well, so that one is evicted for each that comes.
  */
 static void tls_hs_keep_net_limit(struct tls_hs_listener *lsn)
 {
@@ -361,7 +365,8 @@ void tls_hs_child_enlist(struct tls_hs *hs, u8 place)
 	hs->epoch = lsn->epoch;
 	tls_hs_child_move(hs, place);
 	if (!sk || !tls_hs_listens(sk)) {
-		/* Whoever stops it may not have come to that yet. */
+		/* tls_hs_stop_listening() may not have begun a new epoch yet.
+		 */
 		hs->epoch--;
 		if (sk)
 			tls_hs_queue_drain(lsn, sk);

@@ -47,7 +47,7 @@ struct tls_hs_connected {
 /* Each a struct proto_ops, by family. */
 static void *tls_hs_wait_ops[2] __read_mostly;
 
-/* Made for the first socket of the family: those of kTLS are made that way. */
+/* Built for the first socket of the family, as those of kTLS are. */
 static struct proto tls_hs_wait_prots[2];
 static DEFINE_MUTEX(tls_hs_wait_prots_lock);
 
@@ -81,8 +81,8 @@ static const struct tls_hs_user tls_hs_connected_user = {
 	.free	= tls_hs_connected_free,
 };
 
-/* The socket is its user's again.  With the socket lock; the handshake has not
- * got it any more.
+/* Give a socket back to its user.  With the socket lock; the handshake does not
+ * use it any more.
  */
 static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
 			     bool own_ulp)
@@ -112,8 +112,8 @@ static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
 	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
 }
 
-/* Does somebody sleep in recv() or send()?  Those are TCP's and would go on in the
- * clear.  With the socket lock.
+/* Does a task sleep in TCP's recv() or send(), where it would go on in the
+ * clear?  With the socket lock.
  */
 static bool tls_hs_has_sleeper(struct sock *sk)
 {
@@ -131,16 +131,17 @@ static bool tls_hs_has_sleeper(struct sock *sk)
 	return found;
 }
 
-/* Everything is over with the client: from now on nothing can be sent, and an
- * alert is followed by a FIN.  With the socket lock.
+/* End the connection after a failed handshake: nothing can be sent any more,
+ * and a FIN follows the alert.  With the socket lock.
  */
 static void tls_hs_fail(struct tls_hs *hs, int error)
 {
 	struct sock *sk = hs->sk;
 	int left;
 
-	/* Parts of a handshake are not for the user, and unread data would turn
-	 * close() into a reset that overtakes the alert.
+	/* Drop unread messages of the handshake: the user must not read them,
+	 * and with unread data close() would send a reset that overtakes the
+	 * alert.
 	 */
 	left = tcp_inq(sk);
 	if (left > 0)
@@ -170,7 +171,9 @@ static void tls_hs_connected_work(struct work_struct *work)
 	if (won) {
 		ctx = tls_get_ctx(sk);
 		if (hs->end == TLS_HS_END_DONE && tls_hs_has_sleeper(sk)) {
-			/* It has been about to begin when the handshake has. */
+			/* The task had entered TCP's function before the
+			 * handshake replaced it.
+			 */
 			hs->end = TLS_HS_END_RESET;
 			status = -EBUSY;
 		}
@@ -221,7 +224,7 @@ static bool tls_hs_cancel(struct sock *sk, bool closing)
 			WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 		}
 		ctx->hs = NULL;
-		/* Who closes it frees the context. */
+		/* On close() the caller frees the context. */
 		tls_hs_give_back(sk, ctx, c->own_ulp && !closing);
 		tls_hs_put(hs);
 	}
@@ -471,13 +474,13 @@ static __poll_t tls_hs_wait_poll(struct file *file, struct socket *sock,
 static int tls_hs_wait_getsockopt(struct socket *sock, int level, int optname,
 				  char __user *optval, int __user *optlen)
 {
-	/* It is another way to read. */
+	/* TCP_ZEROCOPY_RECEIVE reads, too. */
 	if (level == SOL_TCP && optname == TCP_ZEROCOPY_RECEIVE)
 		return -EAGAIN;
 	return sock_common_getsockopt(sock, level, optname, optval, optlen);
 }
 
-/* What is to be restored.  With the socket lock. */
+/* Set what tls_hs_restore() will restore.  With the socket lock. */
 static int tls_hs_wait_set_rcvlowat(struct sock *sk, int val)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);

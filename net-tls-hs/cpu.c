@@ -123,7 +123,8 @@ static bool tls_hs_prepared;
 
 static int tls_hs_cpuhp_state;
 
-/* Users whose turn is the same cannot choose each other. */
+/* Seeds the hash of users, so that none can choose with whom it shares a turn.
+ */
 static u32 tls_hs_flow_seed;
 
 /* Is it to be done in process context?  What comes after the answer is not
@@ -375,7 +376,7 @@ static void tls_hs_thread_work(struct kthread_work *work)
 		hs = tls_hs_next_in_turn(c);
 		if (hs)
 			tls_hs_run_thread(hs, &c->thread);
-		/* Clients decide whether the thread ever sleeps. */
+		/* The thread need not ever sleep: its load is up to clients. */
 		cond_resched_tasks_rcu_qs();
 	} while (hs || !llist_empty(&c->jobs));
 }
@@ -402,7 +403,7 @@ static void tls_hs_free_buffers(void)
 	}
 }
 
-/* Zeroed, since Rust's references are to what has been initialized. */
+/* Zeroed: Rust requires that referenced memory is initialized. */
 static bool tls_hs_buffers_alloc(struct tls_hs_buffers *b, int node)
 {
 	b->in = kvzalloc_node(TLS_HS_IN_MAX, GFP_KERNEL, node);
@@ -529,7 +530,7 @@ void tls_hs_cpu_exit(void)
 {
 	int i;
 
-	/* A timer that was running when its socket went away. */
+	/* Wait for timers that were running when their sockets were freed. */
 	synchronize_rcu();
 	destroy_workqueue(tls_hs_bh_wq);
 	tls_hs_destroy_threads();

@@ -101,7 +101,7 @@ void tls_hs_wake_after(struct tls_hs *hs, unsigned long delay)
 	hs->waking = true;
 }
 
-/* Since its first byte, in ns. */
+/* Time since the client's first byte, in ns. */
 static u64 tls_hs_duration(const struct tls_hs *hs)
 {
 	return hs->start ? ktime_get_ns() - hs->start : 0;
@@ -236,13 +236,13 @@ void tls_hs_start(struct tls_hs *hs, struct sock *sk)
 	sk->sk_allocation = GFP_ATOMIC;
 	WRITE_ONCE(sk->sk_rcvlowat, 1);
 	sk->sk_use_task_frag = false;
-	/* That is for the user's data; the client waits for these. */
+	/* TCP_CORK is for data of the user; the client waits for these. */
 	tcp_sk(sk)->nonagle &= ~TCP_NAGLE_CORK;
 	/* sk_clear_bit() would look for a wait queue. */
 	sock_reset_flag(sk, SOCK_FASYNC);
 	write_unlock_bh(&sk->sk_callback_lock);
 
-	/* What the client sends is answered: let the answer acknowledge it. */
+	/* Let the answer acknowledge what the client has sent. */
 	inet_csk_enter_pingpong_mode(sk);
 
 	hs->deadline = jiffies + msecs_to_jiffies(timeout);
@@ -319,7 +319,7 @@ static void tls_hs_consume(struct tls_hs *hs, u32 len)
 	tcp_read_done(hs->sk, len);
 }
 
-/* The buffer with an unread byte.  What is new is at the end of the queue. */
+/* Find the buffer of an unread byte, from the end, where new data is. */
 static struct sk_buff *tls_hs_find_skb(struct sock *sk, u32 seq)
 {
 	struct sk_buff *skb;
@@ -341,7 +341,7 @@ static int tls_hs_peek(struct sock *sk, u32 offset, u8 *buf, u32 max)
 		u32 offset = seq - TCP_SKB_CB(skb)->seq;
 		u32 n;
 
-		/* Data that an earlier buffer had as well. */
+		/* Skip data that an earlier buffer had as well. */
 		if (offset >= skb->len)
 			continue;
 		if (!skb_frags_readable(skb))
@@ -358,7 +358,7 @@ static int tls_hs_peek(struct sock *sk, u32 offset, u8 *buf, u32 max)
 	return len;
 }
 
-/* The client's end of the connection has ended the handshake. */
+/* The client has closed or reset the connection during the handshake. */
 static void tls_hs_reset(struct tls_hs *hs)
 {
 	struct sock *sk = hs->sk;
@@ -386,7 +386,7 @@ static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	tls_hs_end(hs, TLS_HS_END_CLOSE, -EPROTO);
 }
 
-/* The alert for what the kernel cannot serve and user space is not to get. */
+/* The alert for a fallback that the settings forbid. */
 static u8 tls_hs_refusal(u8 reason)
 {
 	switch (reason) {
@@ -438,7 +438,7 @@ static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 {
 	struct sock *sk = hs->sk;
 
-	/* Once answered there is no way back. */
+	/* No fallback once something has been consumed. */
 	if (hs->consumed) {
 		tls_hs_alert(hs, buffers, tls_hs_refusal(reason), 0);
 		return;
@@ -489,7 +489,7 @@ static int tls_hs_load_hello(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	u8 type;
 
 	*len = 0;
-	/* What may come before a second one is for the session to skip. */
+	/* The session skips what may precede a second ClientHello. */
 	if (hs->consumed && (tls_hs_peek(sk, 0, &type, 1) != 1 ||
 			     type != TLS_RECORD_TYPE_HANDSHAKE))
 		return tls_hs_peek(sk, 0, buffers->in, TLS_HS_IN_MAX);
@@ -561,8 +561,8 @@ static void tls_hs_record_negotiated(struct tls_hs *hs,
 	info->flags = status->flags;
 }
 
-/* An answer is on its way.  noinline for the sake of the stack, like the next:
- * the status has room for a name.
+/* Record that there is an answer.  noinline to save stack, as the next one: the
+ * status has room for a name.
  */
 static noinline void tls_hs_set_answered(struct tls_hs *hs)
 {
@@ -619,8 +619,8 @@ static bool tls_hs_may_use(void *arg, size_t identity, bool rsa)
 	return !use->stale && !use->is_long;
 }
 
-/* Let the engine have a look.  Neither the keys nor the tickets' keys are under
- * RCU while it does: in process context that may take long.
+/* Call the engine with references to the keys and the ticket keys, and not
+ * under RCU: in process context a call may take long.
  */
 static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 			struct tls_hs_buffers *buffers, u32 have,
@@ -667,14 +667,14 @@ static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 	}
 }
 
-/* The engine's answer.  True if it makes sense to call it again. */
+/* Send the engine's answer.  True if the engine should be called again. */
 static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 			  const struct tls_hs_step *step)
 {
 	struct sock *sk = hs->sk;
 	int sent;
 
-	/* Nothing if it has sent tickets, which come last. */
+	/* 0 after tickets, which are the last messages. */
 	hs->need = step->need;
 	if (step->retry)
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRETRY);
@@ -685,9 +685,9 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	}
 	WRITE_ONCE(hs->answered, !step->retry);
 	WRITE_ONCE(hs->long_work, false);
-	/* That was of the first ClientHello. */
+	/* A second ClientHello waits for a look of its own. */
 	hs->look = (struct tls_hs_look) {};
-	/* First of all, as what is sent acknowledges what is consumed. */
+	/* Send first: the answer acknowledges what is consumed then. */
 	sent = tls_hs_send(sk, buffers->out, step->written);
 	tls_hs_consume(hs, step->consumed);
 	if (sent == step->written)
@@ -710,10 +710,10 @@ static bool tls_hs_is_readable(const struct sock *sk)
 	return tls_hs_unread(sk) > urgent || sk->sk_shutdown & RCV_SHUTDOWN;
 }
 
-/* There is something that cannot be read. */
+/* Handle urgent data, or a buffer that cannot be read. */
 static void tls_hs_unreadable(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 {
-	/* Something must be there for the first read to return. */
+	/* Fall back when the first read() of user space would return. */
 	if (tls_hs_is_readable(hs->sk) || hs->consumed)
 		tls_hs_fallback(hs, buffers, TLS_HS_FB_URGENT);
 }
@@ -751,7 +751,7 @@ static bool tls_hs_has_session(struct tls_hs *hs)
 	return true;
 }
 
-/* One call of the engine.  True if it makes sense to call it again. */
+/* Call the engine once.  True if it should be called again. */
 static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 {
 	struct tls_hs_step step = {};
@@ -775,14 +775,14 @@ static bool tls_hs_step(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 		tls_hs_unreadable(hs, buffers);
 		return false;
 	}
-	/* After the client's Finished nothing is needed. */
+	/* After the client's Finished the engine needs no input. */
 	if (!have && !hs->answered)
 		goto act;
 
 	if (hs->names && !hs->named) {
 		hs->named = tls_hs_names_find(hs->names, buffers->in, have,
 					      &hs->name_conf);
-		/* What it has changed. */
+		/* The engine has changed its copy: make another one. */
 		if (!len)
 			have = tls_hs_peek(sk, 0, buffers->in, TLS_HS_IN_MAX);
 	}
@@ -801,15 +801,17 @@ act:
 	case TLS_HS_MORE:
 		tls_hs_consume(hs, step.consumed);
 		hs->need = max(step.need, 1U);
-		/* Keys may change until it is here. */
+		/* Keys may change before the rest of it arrives. */
 		hs->look = (struct tls_hs_look) {};
-		/* Before the window gets small, which the client would have to
-		 * probe.
+		/* Enlarge the buffer before the window closes: the client would
+		 * have to probe it.
 		 */
 		if (!hs->answered &&
 		    atomic_read(&sk->sk_rmem_alloc) > sk->sk_rcvbuf / 4)
 			tls_hs_make_room(sk);
-		/* Look at the queue once more: at its end, or at its limit. */
+		/* Look at the queue once more: the client may have closed, or
+		 * it may be full.
+		 */
 		return tls_hs_has_news(hs);
 	case TLS_HS_SEND:
 		return tls_hs_answer(hs, buffers, &step);
@@ -818,7 +820,7 @@ act:
 	case TLS_HS_DONE:
 		tls_hs_consume(hs, step.consumed);
 		tls_hs_report(hs, tls_hs_duration(hs));
-		/* The tickets are the last of it. */
+		/* Tickets are the last messages of the handshake. */
 		tls_hs_delay_nothing(sk);
 		tls_hs_end(hs, TLS_HS_END_DONE, 0);
 		break;
@@ -840,16 +842,16 @@ act:
 	return false;
 }
 
-/* Set the timer for what comes next, the deadline in the end. */
+/* Set the timer for the next thing to do, at the latest the deadline. */
 static void tls_hs_rearm(struct tls_hs *hs)
 {
 	unsigned long next = hs->deadline;
 
 	if (hs->waking && time_before(hs->wake, next))
 		next = hs->wake;
-	/* Softirq that finds the socket owned may arm it at the same time, see
-	 * tls_hs_run_softirq().  What it came for has been seen by the owner,
-	 * so that it does not matter whose time stays.
+	/* Softirq that finds the socket owned may arm the timer at the same
+	 * time, see tls_hs_run_softirq().  Either time will do: the owner has
+	 * seen what softirq was queued for.
 	 */
 	if (!timer_pending(&hs->timer) || data_race(hs->timer.expires) != next)
 		tls_hs_arm(hs, next);
@@ -950,7 +952,9 @@ int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx)
 	WARN_ON_ONCE(!rc && (ctx->tx_conf != TLS_SW || ctx->rx_conf != TLS_SW));
 	if (rc) {
 		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSERROR);
-		/* Through tls_sk_proto_close(), whatever has been installed. */
+		/* Let close() go through tls_sk_proto_close(), even if no key
+		 * has been installed.
+		 */
 		ctx->hs_keys = 0;
 		update_sk_prot(sk, ctx);
 	}

@@ -268,7 +268,7 @@ void tls_hs_session_advance(struct tls_hs_session *s,
  */
 size_t tls_hs_session_alert(struct tls_hs_session *s, u8 description,
 			    u8 *out, size_t out_len);
-/* After TLS_HS_DONE: what setsockopt(TLS_TX/TLS_RX) would be given. */
+/* After TLS_HS_DONE: writes the argument of setsockopt(TLS_TX/TLS_RX). */
 int tls_hs_session_crypto_info(struct tls_hs_session *s, bool tx,
 			       void *info, size_t size);
 
@@ -324,7 +324,7 @@ int tls_hs_session_export(struct tls_hs_session *s,
 			  u8 *out, size_t out_len);
 void tls_hs_session_status(const struct tls_hs_session *s,
 			   struct tls_hs_status *status);
-/* What setsockopt(TLS_TX_MAX_PAYLOAD_LEN) would be given. */
+/* The argument of setsockopt(TLS_TX_MAX_PAYLOAD_LEN). */
 u16 tls_hs_session_max_payload(const struct tls_hs_session *s);
 /* The application protocol: its length, 0 if none.  @name has TLS_HS_ALPN_MAX. */
 size_t tls_hs_session_alpn(const struct tls_hs_session *s, u8 *name);

@@ -18,14 +18,14 @@
 #include "handshake.h"
 #include "listener.h"
 
-/* Made for the first listener of the family that needs them, not before, since
- * TCP's own are not complete until they have been registered.
+/* Copied when the first listener of the family needs them: TCP's own are not
+ * complete before they have been registered.
  */
 static struct proto tls_hs_guard_prots[TLS_HS_NUM_FAMILIES];
 
 static DEFINE_MUTEX(tls_hs_guard_lock);
 
-/* What a process gets that has taken a guarded child from TCP's queue. */
+/* Abort a guarded child that a process has taken from TCP's queue. */
 static int tls_hs_guard_abort(struct sock *sk)
 {
 	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSREFUSED);
@@ -62,7 +62,9 @@ void tls_hs_listener_guard(struct tls_hs_listener *lsn, const struct sock *sk)
 		prot->sendmsg = tls_hs_guard_sendmsg;
 	}
 	mutex_unlock(&tls_hs_guard_lock);
-	/* After the struct; pairs with smp_load_acquire() in tls_hs_clone(). */
+	/* Orders the struct before; pairs with smp_load_acquire() in
+	 * tls_hs_guard().
+	 */
 	smp_store_release(&lsn->guard, true);
 }
 

@@ -418,15 +418,15 @@ bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
 			  struct tls_hs_names *names);
 int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx);
 
-/* What the server sends next does not wait until the client has acknowledged what
- * has been sent (Nagle, Minshall).  With the socket lock held.
+/* Let the next segment not wait for the acknowledgment of the last (Nagle,
+ * Minshall).  With the socket lock held.
  */
 static inline void tls_hs_delay_nothing(struct sock *sk)
 {
 	tcp_sk(sk)->snd_sml = tcp_sk(sk)->snd_una;
 }
 
-/* Keys are where they are used, and nowhere else: no getsockopt() finds them. */
+/* Forget the copy of a key that kTLS keeps for getsockopt(). */
 static inline void tls_hs_forget_key(struct tls_context *ctx, bool tx)
 {
 	union tls_crypto_context *info = tx ? &ctx->crypto_send :

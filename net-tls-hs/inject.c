@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Lets the tests make memory short at a place of their choice, see inject.h.
- */
+/* Lets tests fail an allocation at a place of their choice, see inject.h. */
 
 #include <linux/debugfs.h>
 #include <linux/err.h>

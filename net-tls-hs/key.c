@@ -121,7 +121,7 @@ static int tls_identity_update(struct key *key,
 	const struct tls_hs_identity *old = key->payload.data[0];
 
 	if (!prep->payload.data[0]) {
-		/* Of a negative key. */
+		/* A negative key has no payload. */
 		if (!old)
 			return -ENODATA;
 		prep->quotalen += tls_hs_identity_size(old);
@@ -137,7 +137,7 @@ static int tls_identity_update(struct key *key,
 
 static void tls_hs_key_revoke(struct key *key)
 {
-	/* The payload goes with the key. */
+	/* The payload is freed with the key. */
 	key_payload_reserve(key, 0);
 }
 
@@ -217,7 +217,7 @@ static void tls_ticket_destroy(struct key *key)
 	tls_ticket_put(key->payload.data[0]);
 }
 
-/* There is no read(): not even who has added a key gets it back. */
+/* No read(): a ticket key cannot be read back, not even by its owner. */
 static struct key_type key_type_tls_ticket = {
 	.name		= "tls_ticket",
 	.preparse	= tls_ticket_preparse,
@@ -528,7 +528,7 @@ static int tls_hs_find(const struct tls_hs_conf *conf,
 	return 0;
 }
 
-/* Has a look found what the last one has? */
+/* Has a look found the same keys as the last one? */
 static bool tls_hs_found_same(const struct tls_hs_found *found, int error,
 			      const struct tls_hs_keys *keys)
 {
@@ -585,7 +585,7 @@ static int tls_hs_keys_add_identities(struct tls_hs_keys *keys)
 	return keys->set ? 0 : -ENOMEM;
 }
 
-/* Make of what has been found, which is moved, what handshakes use. */
+/* Make struct tls_hs_keys of what a look has found, which is moved. */
 static struct tls_hs_keys *tls_hs_keys_new(struct tls_hs_found *found,
 					   int error)
 {

@@ -176,8 +176,8 @@ void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk)
 	spin_lock_bh(&lsn->lock);
 	tls_hs_set_tcp_backlog(lsn, sk);
 	spin_unlock_bh(&lsn->lock);
-	/* Softirq may see the second of two stores first; it has what was there
-	 * when the listener was made, then.
+	/* Softirq may see the second of two stores first: then it calls the
+	 * callback that lsn->data_ready was initialised with.
 	 */
 	write_lock_bh(&sk->sk_callback_lock);
 	lsn->data_ready = sk->sk_data_ready;
@@ -185,7 +185,7 @@ void tls_hs_listener_activate(struct tls_hs_listener *lsn, struct sock *sk)
 	lsn->error_report = sk->sk_error_report;
 	WRITE_ONCE(sk->sk_error_report, tls_hs_listen_error_report);
 	write_unlock_bh(&sk->sk_callback_lock);
-	/* Connections may have waited for it. */
+	/* Take the connections that have arrived before. */
 	if (tls_hs_listens(sk))
 		tls_hs_queue_pump(lsn);
 }
@@ -270,7 +270,7 @@ static struct tls_hs *tls_hs_wait_ready(struct tls_hs_listener *lsn,
 		timeo = schedule_timeout(timeo);
 	}
 	finish_wait(&lsn->wait, &wait);
-	/* What has woken us may have been for a child that came behind. */
+	/* The wake-up may have been for another child: pass it on. */
 	if (hs && READ_ONCE(lsn->nr_ready) && wq_has_sleeper(&lsn->wait))
 		wake_up_interruptible(&lsn->wait);
 	arg->is_empty = is_empty;
@@ -290,8 +290,8 @@ static bool tls_hs_is_welcome(struct tls_hs_listener *lsn, struct tls_hs *hs)
 	return welcome;
 }
 
-/* Does who accepts from the listener want to see AF_TLS?  Its settings count, not
- * those that a child was born with elsewhere and has migrated with.
+/* Does accept() report AF_INET or AF_INET6 instead of AF_TLS?  The settings of the
+ * accepting listener decide, not those of the one that a child has migrated from.
  */
 static bool tls_hs_hides_family(struct tls_hs_listener *lsn)
 {
@@ -305,7 +305,9 @@ static bool tls_hs_hides_family(struct tls_hs_listener *lsn)
 	return hides;
 }
 
-/* Hand a child to its process.  0, an error, or 1 if it must not have it. */
+/* Give a child to the process in accept().  0, an error, or 1 if the settings
+ * forbid that.
+ */
 static int tls_hs_give(struct tls_hs_listener *lsn, struct tls_hs *hs,
 		       struct socket *sock, struct socket *newsock)
 {
@@ -316,7 +318,7 @@ static int tls_hs_give(struct tls_hs_listener *lsn, struct tls_hs *hs,
 	if (hs->end == TLS_HS_END_DONE) {
 		tls_get_ctx(child)->hs_inet_family = tls_hs_hides_family(lsn);
 		__inet_accept(sock, newsock, child);
-		/* kTLS copies. */
+		/* MSG_ZEROCOPY is not supported: kTLS copies. */
 		clear_bit(SOCK_SUPPORT_ZC, &newsock->flags);
 		if (tls_hs_take_over(hs, tls_get_ctx(child)))
 			rc = -ECONNABORTED;
@@ -396,13 +398,13 @@ static int tls_hs_listen(struct socket *sock, int backlog)
 	if (tls_hs_is_active(lsn))
 		tls_hs_set_tcp_backlog(lsn, sock->sk);
 	spin_unlock_bh(&lsn->lock);
-	/* There may be more room. */
+	/* A larger backlog makes room for children. */
 	tls_hs_queue_pump(lsn);
 	return 0;
 }
 
-/* Is it a socket that was bound, got the ULP and was connected then?  It becomes
- * what it would be if it had got the ULP after that.
+/* Convert a socket that was bound, got the ULP and was connected then to what
+ * it would be if it had got the ULP after connect().
  */
 static bool tls_hs_convert(struct socket *sock)
 {
@@ -418,7 +420,9 @@ static bool tls_hs_convert(struct socket *sock)
 		tls_hs_stop_listening(lsn, sk, true);
 		ctx->tx_max_payload_len = TLS_MAX_PAYLOAD_SIZE;
 		update_sk_prot(sk, ctx);
-		/* See tls_hs_listen_attach(); kTLS copies. */
+		/* See tls_hs_listen_attach(): kTLS does not support
+		 * MSG_ZEROCOPY.
+		 */
 		clear_bit(SOCK_SUPPORT_ZC, &sock->flags);
 	}
 	release_sock(sk);
@@ -569,7 +573,7 @@ int tls_hs_listen_attach(struct sock *sk)
 	tls_ctx_attach(sk, ctx);
 	WRITE_ONCE(sock->ops, tls_hs_listen_ops[tls_hs_family(sk)]);
 	write_unlock_bh(&sk->sk_callback_lock);
-	/* The ULP takes it away, since most have their own sendmsg(). */
+	/* tcp_set_ulp() clears it, since most ULPs replace sendmsg(). */
 	set_bit(SOCK_SUPPORT_ZC, &sock->flags);
 	return 0;
 }

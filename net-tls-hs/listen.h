@@ -27,8 +27,8 @@ void tls_hs_ctx_free(struct tls_context *ctx);
 int __init tls_hs_module_init(void);
 void tls_hs_module_exit(void);
 
-/* Has only one direction got its keys?  Nobody must see that, be it that the
- * other one would be in the clear.
+/* Is only one direction encrypted?  Such a socket must neither send nor
+ * receive: the other direction would be in the clear.
  */
 static inline bool tls_hs_is_half_done(const struct tls_context *ctx)
 {
@@ -36,8 +36,8 @@ static inline bool tls_hs_is_half_done(const struct tls_context *ctx)
 	       (ctx->tx_conf == TLS_BASE || ctx->rx_conf == TLS_BASE);
 }
 
-/* May a NIC not have the keys?  Key updates, alerts and close_notify are the
- * software's as long as no NIC's driver does TLS 1.3.
+/* Forbid to offload keys to a NIC: key updates, alerts and close_notify are
+ * done by software, as long as no driver offloads TLS 1.3.
  */
 static inline int tls_hs_software_only(const struct tls_context *ctx)
 {

@@ -23,8 +23,8 @@
 #define TLS_HS_TIMEOUT_MS	10000
 #define TLS_HS_TIMEOUT_MAX_MS	300000
 
-/* What a connection in handshake is taken to need, so that by default those of
- * a network namespace use no more than 1/32 of the memory.
+/* Memory that a connection in handshake is estimated to need.  By default those
+ * of a network namespace use no more than 1/32 of all memory.
  */
 #define TLS_HS_HANDSHAKE_MEMORY	8192
 #define TLS_HS_MAX_HANDSHAKES_MIN	4096U
@@ -270,6 +270,6 @@ void tls_hs_module_exit(void)
 	tls_hs_listen_exit();
 	tls_hs_key_exit();
 	unregister_pernet_subsys(&tls_hs_net_ops);
-	/* For the ticket keys. */
+	/* Wait for tls_hs_ticket_keys_free(). */
 	rcu_barrier();
 }

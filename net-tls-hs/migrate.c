@@ -20,7 +20,9 @@
 #include "handshake.h"
 #include "listener.h"
 
-/* The next one of them; the lists are in the order of epochs. */
+/* Take the next child of an epoch that has ended; lists are in the order of
+ * epochs.
+ */
 static struct tls_hs *tls_hs_take_stale(struct tls_hs_listener *lsn)
 {
 	struct list_head *lists[] = { &lsn->ready, &lsn->waiting, &lsn->silent };
@@ -119,7 +121,7 @@ void tls_hs_drain(struct work_struct *work)
 		tls_hs_hand_over(hs, sk);
 		cond_resched();
 	}
-	/* Those of a new epoch may have waited behind them, any number. */
+	/* Children of the new epoch may have waited behind them, any number. */
 	if (ready) {
 		wake_up_interruptible_all(&lsn->wait);
 		tls_hs_listener_wake(lsn, sk);
@@ -166,7 +168,9 @@ void tls_hs_stop_listening(struct tls_hs_listener *lsn, struct sock *sk,
 		tls_hs_queue_drain(lsn, sk);
 	spin_unlock_bh(&lsn->lock);
 	if (release) {
-		/* Nobody makes it the biggest any more; before RCU frees it. */
+		/* With lsn->sk cleared nobody sets it again.  Clear it before
+		 * RCU frees the listener.
+		 */
 		cmpxchg(&tls_hs_net(lsn->net)->biggest, RCU_INITIALIZER(lsn),
 			NULL);
 		if (timer_delete(&lsn->retry))

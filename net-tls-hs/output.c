@@ -18,7 +18,7 @@
 
 #define TLS_HS_OUT_PAGES	DIV_ROUND_UP(TLS_HS_OUT_MAX, PAGE_SIZE)
 
-/* Give back what a device without scatter-gather has made TCP copy to. */
+/* Free sk_frag, to which TCP copies if the device lacks scatter-gather. */
 static void tls_hs_put_frag(struct sock *sk)
 {
 	if (sk->sk_frag.page) {

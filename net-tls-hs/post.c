@@ -28,7 +28,8 @@ static_assert(sizeof(struct tls_hs_key_update) == TLS_HS_KEY_UPDATE_SIZE_VER0);
 #define TLS_HS_EXPORTER_SIZE_VER0	16
 static_assert(sizeof(struct tls_hs_exporter) == TLS_HS_EXPORTER_SIZE_VER0);
 
-/* More than any cipher suite's HKDF-Expand has, and than a context needs. */
+/* A limit for output and context; HKDF-Expand has at most 255 times the hash.
+ */
 #define TLS_HS_EXPORTER_MAX		U16_MAX
 #define TLS_HS_EXPORTER_LABEL_MAX	249
 
@@ -76,8 +77,9 @@ static void tls_hs_break(struct sock *sk, struct tls_context *ctx, int err)
 	tls_err_abort(sk, err);
 }
 
-/* The same because of what the client has sent, which it is told.  Called with
- * the socket lock held, by a process or, from the stream parser, in softirq.
+/* End the connection because of what the client has sent, and tell it so by an
+ * alert.  With the socket lock held, in process context or, from the stream
+ * parser, in softirq.
  */
 static void tls_hs_fatal(struct sock *sk, struct tls_context *ctx, u8 alert,
 			 int err)
@@ -89,8 +91,8 @@ static void tls_hs_fatal(struct sock *sk, struct tls_context *ctx, u8 alert,
 	tls_hs_tx_want(ctx, TLS_HS_TX_ALERT);
 }
 
-/* Nothing of what is unread will be read, and it would turn a close into a reset
- * that overtakes what has been sent.
+/* Drop what is unread: it would turn a close into a reset that overtakes what
+ * has been sent.
  */
 static void tls_hs_drain(struct sock *sk, struct tls_context *ctx)
 {
@@ -126,7 +128,8 @@ static int tls_hs_push_alert(struct sock *sk, u8 level, u8 description)
 	const u8 alert[] = { level, description };
 	int err, rc;
 
-	/* TCP sends nothing with an error pending, be it ours. */
+	/* TCP sends nothing while sk_err is set, which tls_hs_break() has done.
+	 */
 	err = xchg(&sk->sk_err, 0);
 	rc = tls_sw_push_control(sk, TLS_RECORD_TYPE_ALERT, alert,
 				 sizeof(alert), 0);
@@ -135,7 +138,7 @@ static int tls_hs_push_alert(struct sock *sk, u8 level, u8 description)
 	return rc;
 }
 
-/* Nothing is sent after what TCP has got. */
+/* Send a FIN after what TCP has queued. */
 static void tls_hs_fin(struct sock *sk, struct tls_context *ctx)
 {
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
@@ -203,8 +206,9 @@ static void tls_hs_end_tx(struct sock *sk, struct tls_context *ctx)
 		tls_hs_fin(sk, ctx);
 }
 
-/* With the socket lock, which comes after tx_lock.  A writer that sleeps with that
- * one gets all the room that it needs to complete its record, and takes no more.
+/* With the socket lock held, so that tx_lock, which comes before it, can only
+ * be tried.  A writer that sleeps with tx_lock gets all the room that it needs
+ * to complete its record, and takes no more data.
  */
 static void tls_hs_shutdown(struct sock *sk, int how)
 {
@@ -214,7 +218,7 @@ static void tls_hs_shutdown(struct sock *sk, int how)
 		ctx->sk_proto->shutdown(sk, how);
 		return;
 	}
-	/* Set already, and TCP would send nothing any more. */
+	/* inet_shutdown() has set it, and TCP sends nothing while it is set. */
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown & ~SEND_SHUTDOWN);
 	if (!tls_hs_can_send(sk)) {
 		tls_hs_fin(sk, ctx);
@@ -371,9 +375,9 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 	tls_hs_delay_nothing(sk);
 }
 
-/* Let the session look at a record, and do what it says.  close_notify is the end
- * of what can be read; an alert that ends the connection is no error for the
- * reader, but what is read behind it is (RFC 9846, section 6).
+/* Give a record to the session, and do what it says.  close_notify is the end
+ * of what can be read.  An alert that ends the connection is no error for this
+ * reader, but for the next ones (RFC 9846, section 6).
  */
 static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
 			    const u8 *content, u32 len)
@@ -507,11 +511,11 @@ void tls_hs_rx_bad_header(struct sock *sk, struct tls_context *ctx, int err)
 		alert = TLS_ALERT_DESC_RECORD_OVERFLOW;
 		break;
 	case -EBADMSG:
-		/* Too short for a tag. */
+		/* The record is too short for a tag. */
 		alert = TLS_ALERT_DESC_BAD_RECORD_MAC;
 		break;
 	case -EINVAL:
-		/* The version. */
+		/* The record has a wrong version. */
 		alert = TLS_ALERT_DESC_DECODE_ERROR;
 		break;
 	default:
@@ -549,7 +553,8 @@ u16 tls_hs_max_payload(const struct tls_context *ctx)
 	return tls_hs_session_max_payload(ctx->hs_session);
 }
 
-/* Closing resets the connection, with a FIN of ours or data of the client's lost. */
+/* Let close() reset the connection, for the client to see that data was lost.
+ */
 static void tls_hs_reset_on_close(struct sock *sk)
 {
 	sock_set_flag(sk, SOCK_LINGER);
@@ -575,7 +580,7 @@ void tls_hs_finish(struct sock *sk, struct tls_context *ctx)
 		return;
 
 	unread = tls_sw_has_unread(sk);
-	/* There are no writers any more. */
+	/* On close() there are no writers any more. */
 	if (!unread && mutex_trylock(&ctx->tx_lock)) {
 		if (test_bit(TLS_HS_TX_ALERT, &ctx->hs_flags))
 			tls_hs_send_alert(sk, ctx);

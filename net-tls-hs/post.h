@@ -68,7 +68,7 @@ static inline bool tls_hs_owns_keys(const struct tls_context *ctx)
 	return ctx->hs_keys;
 }
 
-/* May user space not set keys, since the kernel does? */
+/* Does the kernel set the keys, so that user space must not? */
 static inline bool tls_hs_owns_socket(const struct tls_context *ctx)
 {
 	return ctx->hs_keys || ctx->hs;
@@ -81,7 +81,9 @@ static inline bool tls_hs_key_is_old(const struct tls_context *ctx,
 	       (ctx->hs_max_records ?: TLS_HS_MAX_RECORDS);
 }
 
-/* A record is about to be encrypted.  With tx_lock and the socket lock held. */
+/* Send what must precede the next record.  With tx_lock and the socket lock
+ * held.
+ */
 static inline int tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
 {
 	if (!tls_hs_owns_keys(ctx) ||
@@ -92,13 +94,13 @@ static inline int tls_hs_tx_record(struct sock *sk, struct tls_context *ctx)
 	return __tls_hs_tx_record(sk, ctx);
 }
 
-/* tx_lock has been released: was there something that waited for it? */
+/* tx_lock has been released: queue what somebody wanted to send meanwhile. */
 static inline void tls_hs_tx_unlocked(struct tls_context *ctx)
 {
 	if (!tls_hs_owns_keys(ctx))
 		return;
-	/* Who has not got the lock had set a bit before; see
-	 * tls_hs_work_handler().
+	/* A task that fails to take tx_lock sets a bit before it tries; pairs
+	 * with tls_hs_work_handler().
 	 */
 	smp_mb();
 	if (unlikely(READ_ONCE(ctx->hs_flags) & TLS_HS_TX_DUE))
@@ -135,8 +137,8 @@ static inline void tls_hs_write_space(struct tls_context *ctx)
 	}
 }
 
-/* Is a decrypted record not just something to be read?  Readers see data only,
- * as on TCP.
+/* Does a decrypted record need more than to be read?  Readers see data only, as
+ * on TCP.
  */
 static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 				   struct sk_buff *skb)
@@ -150,7 +152,7 @@ static inline bool tls_hs_rx_wants(const struct tls_context *ctx,
 	       tls_hs_key_is_old(ctx, &ctx->rx);
 }
 
-/* Will nothing more be read?  Then @err is what to tell the reader. */
+/* Is there nothing more to read?  Then @err is what recv() returns. */
 static inline bool tls_hs_rx_ended(const struct tls_context *ctx, int *err)
 {
 	if (!tls_hs_owns_keys(ctx) ||
@@ -167,7 +169,9 @@ static inline u32 tls_hs_rx_status(const struct tls_context *ctx)
 	return test_bit(TLS_HS_RX_END, &ctx->hs_flags) ? TLS_HS_S_CLOSED : 0;
 }
 
-/* Only protected records are left when a handshake is over. */
+/* After a handshake only protected records are valid, which have the type of
+ * data.
+ */
 static inline bool tls_hs_rx_type_ok(const struct tls_context *ctx, u8 type)
 {
 	return !tls_hs_owns_keys(ctx) || type == TLS_RECORD_TYPE_DATA;

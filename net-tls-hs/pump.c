@@ -43,7 +43,7 @@ void tls_hs_queue_pump(struct tls_hs_listener *lsn)
 {
 	if (!tls_hs_is_active(lsn) || test_and_set_bit(0, &lsn->pump_queued))
 		return;
-	/* Only an RCU reader may come too late. */
+	/* It fails only under RCU, when the listener is about to be freed. */
 	if (refcount_inc_not_zero(&lsn->refs))
 		tls_hs_queue_job(&lsn->pump);
 }
@@ -60,7 +60,9 @@ void tls_hs_pump_retry(struct timer_list *t)
 	tls_hs_listener_put(lsn);
 }
 
-/* The same, later.  Not after the listener's end, which stops the timer. */
+/* Queue the pump later, unless the listener has been released, which stops the
+ * timer.
+ */
 static void tls_hs_queue_retry(struct tls_hs_listener *lsn)
 {
 	spin_lock_bh(&lsn->lock);
@@ -216,7 +218,8 @@ static void tls_hs_pump_from(struct tls_hs_listener *lsn, struct sock *sk)
 			tls_hs_queue_pump(lsn);
 			break;
 		}
-		/* First of all, so that no child is lost for want of memory. */
+		/* Allocate first, so that no child is lost for want of memory.
+		 */
 		hs = tls_hs_child_new(&ctx);
 		if (!hs) {
 			TLS_INC_STATS(lsn->net, LINUX_MIB_TLSHSERROR);
@@ -249,15 +252,15 @@ void tls_hs_pump(struct tls_hs_job *job)
 	struct sock *sk;
 
 	clear_bit(0, &lsn->pump_queued);
-	/* Pairs with the test_and_set_bit() in tls_hs_queue_pump(): who sees the
-	 * bit set has added a child before we look.
+	/* Pairs with the test_and_set_bit() in tls_hs_queue_pump(): a caller
+	 * that finds the bit set has added its child before this looks.
 	 */
 	smp_mb__after_atomic();
 	sk = tls_hs_listener_get_sk(lsn);
 	if (sk) {
 		tls_hs_pump_from(lsn, sk);
 		sock_put(sk);
-		/* Whoever unloads the module waits for this thread. */
+		/* Unloading the module waits for this thread. */
 		module_put(THIS_MODULE);
 	}
 	tls_hs_listener_put(lsn);

@@ -165,7 +165,7 @@ struct tls_hs_alpn *tls_hs_alpn_get_rcu(struct tls_hs_alpn __rcu **alpn)
 	return p;
 }
 
-/* What handshakes need that can fail. */
+/* Check settings, and allocate or start what handshakes need. */
 static int tls_hs_prepare(const struct net *net,
 			  const struct tls_hs_settings *settings)
 {
@@ -177,13 +177,13 @@ static int tls_hs_prepare(const struct net *net,
 	rc = tls_hs_settings_check(settings);
 	if (rc)
 		return rc;
-	/* Softirqs are at the expense of all. */
+	/* Time in softirq is not charged to the user. */
 	if (settings->flags & TLS_HS_F_SOFTIRQ && !capable(CAP_NET_ADMIN))
 		return -EPERM;
 	rc = tls_hs_cpu_prepare();
 	if (rc)
 		return rc;
-	/* Softirq cannot wait for keys that are secret. */
+	/* Softirq cannot wait for the random number generator. */
 	rc = wait_for_random_bytes();
 	if (rc)
 		return rc;
@@ -299,7 +299,7 @@ static struct tls_hs_alpn *tls_hs_sni_alpn(struct tls_hs_sni *sni)
 	return tls_hs_alpn_new(KERNEL_SOCKPTR(sni->alpn), len);
 }
 
-/* What a server name is to have, but for the name. */
+/* Make the settings of a server name, but for the name. */
 static struct tls_hs_conf *tls_hs_sni_conf(const struct net *net,
 					   struct tls_hs_sni *sni)
 {

@@ -22,7 +22,7 @@ static const u8 tls_hs_fallback_mib[__TLS_HS_FB_MAX] = {
 	[TLS_HS_FB_CLIENT_CERT] = LINUX_MIB_TLSHSFBCLIENTCERT,
 };
 
-/* All that the engine sends, see alert.rs. */
+/* All alerts that the engine sends, see alert.rs. */
 static int tls_hs_alert_mib(u8 description)
 {
 	switch (description) {
