@@ -90,7 +90,7 @@ impl P256Key {
         Some(key)
     }
 
-    /// The number.
+    /// The scalar.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -146,11 +146,11 @@ pub enum RsaKeyError {
     Inconsistent,
 }
 
-/// A signature could not be made: no room for it, a fault, or a key that is none.
+/// A signature could not be made: no room for it, a fault, or an invalid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignError;
 
-/// What the peer sent is no public key, or one that must not be used.
+/// The peer's public key is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadShare;
 

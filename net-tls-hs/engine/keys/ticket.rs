@@ -57,11 +57,11 @@ pub const MAX_LIFETIME: u32 = 604_800;
 /// for ever.
 pub const MAX_TOTAL: u32 = MAX_LIFETIME;
 
-/// How far ahead of the time a ticket's may be, in seconds: hosts' clocks differ by a little. When
-/// a clock is set back by more, nobody knows how old the tickets are that it has made.
+/// How far ahead of the time a ticket's may be, in seconds: hosts' clocks differ by a little. If a
+/// clock has been set back by more, the age of the tickets that it has made is unknown.
 pub const MAX_AHEAD: u64 = 300;
 
-/// Key names and keys that are used once, so the nonce tells nothing apart.
+/// Each key encrypts one ticket, so that the nonce may be constant.
 const NONCE: [u8; NONCE_LEN] = [0; NONCE_LEN];
 
 /// A ticket key, `struct tls_hs_ticket_key`.
@@ -86,7 +86,7 @@ pub struct Tickets<'a> {
 }
 
 impl Tickets<'_> {
-    /// For who has none.
+    /// No ticket keys.
     pub const NONE: Tickets<'static> = Tickets {
         keys: &[],
         now: 0,
@@ -262,7 +262,8 @@ pub fn open<C: Crypto>(tickets: &Tickets<'_>, context: &[u8; 32], ticket: &[u8])
     }
     Some(Opened {
         psk: Secret::new(*psk.first_chunk()?),
-        // A clock that is ahead, or was, gives nobody more time than there is from now on.
+        // A time in the future counts as now, so that a clock that was ahead does not extend a
+        // ticket.
         since: since.min(tickets.now),
     })
 }

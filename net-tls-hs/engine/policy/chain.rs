@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a client may ask of a chain of certificates (RFC 9846, sections 4.3.3 and 4.3.4), and
-//! whether a chain is like that (section 4.5.1.2).
+//! What a client asks of a certificate chain (RFC 9846, sections 4.3.3 and 4.3.4), and whether a
+//! chain meets that (section 4.5.1.2).
 
 use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::codec::U16List;
@@ -36,13 +36,13 @@ impl Signatures {
     const RSA_PSS: u16 = 1 << 8;
     const ED25519: u16 = 1 << 9;
     const ED448: u16 = 1 << 10;
-    /// What no client can ask for here.
+    /// An algorithm that no SignatureScheme above stands for.
     const OTHER: u16 = 1 << 15;
 
-    /// What a client accepts that does not look at certificates.
+    /// All algorithms: a client that resumes sees no certificate.
     pub const ANY: Signatures = Signatures(u16::MAX);
 
-    /// What a client accepts that has sent this list of SignatureScheme.
+    /// The algorithms that a list of SignatureScheme stands for.
     pub fn accepted(schemes: &U16List<'_>) -> Self {
         Signatures(schemes.iter().fold(0, |bits, scheme| {
             bits | match scheme {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a ClientHello and the settings of a listener lead to; see `session.rs` for the rules.
+//! Chooses the parameters of a handshake from ClientHello and settings; `session.rs` lists the
+//! rules.
 
 use crate::engine::policy::chain::Signatures;
 use crate::engine::policy::fallback::{Failure, Fallback};
@@ -16,7 +17,7 @@ use crate::engine::wire::names::{
 };
 use crate::engine::wire::record_limit::RecordLimit;
 
-/// What the ClientHello and the settings lead to.
+/// The parameters of a handshake.
 pub struct Choice<'a> {
     /// The cipher suite.
     pub suite: CipherSuite,
@@ -24,7 +25,7 @@ pub struct Choice<'a> {
     pub group: Group,
     /// The client's public key; `None` if there is none for a common group.
     pub peer: Option<&'a [u8]>,
-    /// What the server proves to be, and with which key.
+    /// The certificate chain and private key of the server.
     pub identity: Identity<'a>,
     /// The application protocol.
     pub protocol: Option<&'a [u8]>,
@@ -34,7 +35,7 @@ pub struct Choice<'a> {
     pub needs_ticket: bool,
 }
 
-/// Whether the client has what TLS 1.3 needs, or where else it is to go.
+/// Checks that TLS 1.3 is negotiated; else the handshake falls back to user space or fails.
 fn check_version(
     hello: &ClientHello<'_>,
     config: &Config<'_>,
@@ -86,7 +87,7 @@ fn check_extensions<'a>(hello: &ClientHello<'a>) -> Result<(U16List<'a>, KeyShar
     }
     match (hello.supported_groups, hello.key_share) {
         (Some(groups), Some(shares)) => Ok((groups, shares)),
-        // A PSK would do without, but not here.
+        // With psk_ke neither is needed; it is not supported.
         (None, None) if hello.pre_shared_key.is_some() => {
             Err(Failure::Fallback(Fallback::NotSupported))
         }

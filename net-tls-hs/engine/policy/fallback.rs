@@ -27,7 +27,7 @@ pub enum Fallback {
     ClientCertificate = 10,
 }
 
-/// Why a step leads nowhere.
+/// Why a handshake is not completed.
 #[derive(Clone, Copy)]
 pub enum Failure {
     /// Send an alert.

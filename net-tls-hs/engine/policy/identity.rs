@@ -5,7 +5,7 @@
 //! The payload is DER: certificates (RFC 5280), leaf first, a PrivateKeyInfo (PKCS#8, RFC 5208),
 //! and what is stapled to the leaf, see [`Staples`], each behind the other. Of the leaf only what
 //! concerns this side is read: the public key, to see that the private key belongs to it, keyUsage,
-//! and the DNS names. Whether the chain is any good is for clients to find out.
+//! and the DNS names. The chain is not verified: clients do that.
 
 use crate::engine::crypto::RsaNumbers;
 use crate::engine::policy::chain::Signatures;
@@ -110,7 +110,7 @@ pub enum PrivateKey<'a> {
     Rsa(RsaNumbers<'a>),
 }
 
-/// A payload, taken apart.
+/// A parsed payload.
 pub struct Payload<'a> {
     /// The certificates, one behind the other.
     pub chain: &'a [u8],
@@ -131,8 +131,8 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// Takes a payload apart and checks its form. That the keys fit together is for who has
-    /// memory to make them.
+    /// Parses a payload and checks its form. The caller checks that the keys match, which takes
+    /// memory.
     pub fn parse(payload: &'a [u8]) -> Result<Self, IdentityError> {
         let mut rest = Der::new(payload);
         let mut chain_len = 0;
@@ -334,7 +334,7 @@ fn parse_private_key(content: &[u8]) -> Result<PrivateKey<'_>, IdentityError> {
     }
 }
 
-/// Where to find what [`select`] chooses from.
+/// The identities that [`select`] chooses from.
 pub trait NameIndex {
     /// The identities with a (normalized) name, by number.
     fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone;

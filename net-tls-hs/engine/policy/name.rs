@@ -40,7 +40,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Normalizes a name; `None` if it is none.
+    /// Normalizes a name; `None` if it is invalid.
     pub fn new(name: &[u8]) -> Option<Self> {
         let name = name.strip_suffix(b".").unwrap_or(name);
         is_name(name).then_some(())?;
@@ -97,19 +97,20 @@ impl Name {
     }
 }
 
-/// Where a normalized name or wildcard is in a table that is sorted by name; `Err` has the place
-/// where it is missing. What this costs grows with the logarithm of the length of the table.
+/// Searches a table that is sorted by name for a normalized name or wildcard. Returns its index;
+/// `Err` has the index at which it would be inserted. The cost is logarithmic in the length of the
+/// table.
 pub fn search<T>(table: &[T], name_of: impl Fn(&T) -> &[u8], name: &[u8]) -> Result<usize, usize> {
     table.binary_search_by(|entry| name_of(entry).cmp(name))
 }
 
-/// The entry of a table, as [`search`] has it, that a client gets which asks for a name: that of
-/// the name, or else of the wildcard that covers it.
+/// The index of the entry, in a table as for [`search`], that applies to a client's name: that of
+/// the name itself, else that of the wildcard which covers it.
 pub fn entry_for<T>(table: &[T], name_of: impl Fn(&T) -> &[u8], name: &mut Name) -> Option<usize> {
     name.resolve(|name| search(table, &name_of, name).ok())
 }
 
-/// Where a name is, and whose it is.
+/// A name in a buffer with all names, and its identity.
 #[derive(Clone, Copy)]
 pub struct NameEntry {
     /// Where it begins.
@@ -130,12 +131,12 @@ impl NameEntry {
     }
 }
 
-/// Brings names in the order in which [`find_name`] looks for them.
+/// Sorts names for [`find_name`].
 pub fn sort_names(names: &[u8], index: &mut [NameEntry]) {
     index.sort_unstable_by(|a, b| (a.name(names), a.identity).cmp(&(b.name(names), b.identity)));
 }
 
-/// The entries of a (normalized) name. What this costs grows with the logarithm of their number.
+/// The entries of a normalized name. The cost is logarithmic in the number of entries.
 pub fn find_name<'a>(names: &[u8], index: &'a [NameEntry], name: &[u8]) -> &'a [NameEntry] {
     let start = index.partition_point(|e| e.name(names) < name);
     let rest = index.get(start..).unwrap_or(&[]);

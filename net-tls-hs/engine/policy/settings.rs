@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a listener has been told to do, and the identities it may use.
+//! The settings of a listener, and the identities that it may use.
 
 use crate::engine::crypto::{P256Key, RsaKey};
 use crate::engine::keys::ticket::Tickets;
@@ -10,15 +10,14 @@ use crate::engine::wire::certificate::Staples;
 use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::names::{CipherSuite, Group, Scheme};
 
-/// A setting that cannot be.
+/// An invalid setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {
-    /// No version, or bits that mean nothing.
+    /// No version, or an unknown bit.
     Versions,
-    /// Flag bits that mean nothing.
+    /// An unknown flag, or flags that exclude each other.
     Flags,
-    /// A number in a list that the kernel does not know, twice the same, or something behind the
-    /// zero that ends a list.
+    /// A list with an unknown or duplicate number, or with something behind the zero that ends it.
     List,
 }
 
@@ -46,7 +45,7 @@ pub mod flag_bits {
     pub const SOFTIRQ: u32 = 1 << 5;
     /// TLS_HS_F_INET_FAMILY, which is only for accept().
     pub const INET_FAMILY: u32 = 1 << 6;
-    /// All that there are.
+    /// All flags.
     pub const ALL: u32 =
         SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK | SOFTIRQ | INET_FAMILY;
 }
@@ -121,7 +120,7 @@ impl<'a> Config<'a> {
         if self.flags & contexts == contexts {
             return Err(ConfigError::Flags);
         }
-        // There must be somebody for what falls back.
+        // NO_FALLBACK excludes what only user space can serve.
         if self.flags & flag_bits::NO_FALLBACK != 0
             && (self.flags & flag_bits::CLIENT_CERT != 0
                 || self.versions & version_bits::TLS_1_2 != 0)
@@ -206,14 +205,14 @@ pub struct Identity<'a> {
     pub key: SigningKey<'a>,
 }
 
-/// Why no identity can be had.
+/// Why no identity is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoIdentity {
-    /// There is none at all.
+    /// The keyring holds no identity.
     Empty,
     /// No identity has the name, and the settings have SNI_STRICT.
     UnknownName,
-    /// The ones that could be used cannot sign with what the client accepts.
+    /// No identity for the name has a key and a chain that the client accepts.
     NoScheme,
 }
 

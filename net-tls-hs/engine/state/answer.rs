@@ -27,11 +27,11 @@ impl From<SignError> for Alert {
     }
 }
 
-/// What a flight answers.
+/// What a flight is made of.
 pub struct Flight<'a> {
     /// The ClientHello.
     pub hello: &'a ClientHello<'a>,
-    /// What it has led to.
+    /// The parameters of the handshake.
     pub choice: &'a Choice<'a>,
     /// The client's public key for the group that has been chosen.
     pub peer: &'a [u8],

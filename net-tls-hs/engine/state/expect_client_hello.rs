@@ -28,13 +28,14 @@ impl ExpectClientHello {
             Framing::More { need } => return Ok(self.stay(Step::More { consumed: 0, need })),
             Framing::Hello { message, consumed } => (message, consumed),
         };
-        // Not moved out of their results, which would take twice the stack.
+        // Borrowed from the results: to move out of them would take twice the stack.
         let hello = &ClientHello::parse(message.body());
         let hello = hello.as_ref().map_err(|alert| *alert)?;
         let choice = &choose(hello, cx.config, cx.identities, &mut cx.work.scratch.set);
         let choice = choice.as_ref().map_err(|failure| *failure)?;
         let mut transcript = C::hash_init(choice.suite.hash());
-        // After a HelloRetryRequest there is no way back for a client that needs a ticket.
+        // A client that needs a ticket cannot fall back after a HelloRetryRequest: look for it
+        // first.
         let resume = match choice.peer.is_some() || choice.needs_ticket {
             true => resume::<C>(hello, choice, cx.config, &transcript, message.whole()),
             false => Ok(None),

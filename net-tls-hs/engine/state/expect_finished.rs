@@ -32,7 +32,7 @@ impl ExpectFinished {
         }
     }
 
-    /// The Finished was right. The secrets of the handshake are not needed any more.
+    /// The Finished is verified. Wipes the secrets of the handshake.
     #[inline(never)]
     fn complete<C: Crypto>(
         self,
@@ -85,7 +85,7 @@ impl ExpectFinished {
                     self.skip.change_cipher_spec(content)?;
                     false
                 }
-                // Only who has no keys yet may say it in the clear.
+                // Only a client that has sent nothing protected may send an alert in the clear.
                 content_type::ALERT if secrets.records.seq() == 0 => return Err(on_alert(content)),
                 content_type::APPLICATION_DATA => self.on_protected::<C>(record, secrets)?,
                 _ => return Err(Alert::UnexpectedMessage.into()),

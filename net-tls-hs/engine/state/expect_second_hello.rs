@@ -46,7 +46,7 @@ impl ExpectSecondHello {
     ) -> Result<Transition, Failure> {
         self.answer::<C, I>(input, cx)
             .map_err(|failure| match failure {
-                // The first ClientHello is gone.
+                // No fallback: the first ClientHello has been consumed.
                 Failure::Fallback(Fallback::HelloSize) => Alert::GeneralError.into(),
                 Failure::Fallback(_) => Alert::HandshakeFailure.into(),
                 other => other,
@@ -73,7 +73,7 @@ impl ExpectSecondHello {
             }
             Framing::Hello { message, consumed } => (message, start + consumed),
         };
-        // Not moved out of their results, which would take twice the stack.
+        // Borrowed from the results: to move out of them would take twice the stack.
         let hello = &ClientHello::parse(message.body());
         let hello = hello.as_ref().map_err(|alert| *alert)?;
         let choice = &choose(hello, cx.config, cx.identities, &mut cx.work.scratch.set);
@@ -99,7 +99,7 @@ impl ExpectSecondHello {
             choice,
             peer,
             resume,
-            // It was behind the HelloRetryRequest.
+            // The ChangeCipherSpec has been sent behind the HelloRetryRequest.
             change_cipher_spec: false,
         };
         let next = State::Finished(write_flight::<C>(&flight, &mut transcript, &mut cx.work)?);

@@ -18,7 +18,7 @@ use crate::engine::wire::framing::{HelloScan, MESSAGE_HEADER_LEN};
 use crate::engine::wire::names::{content_type, CipherSuite, Group, Scheme};
 use crate::engine::wire::record::{RecordBuf, MAX_PLAINTEXT};
 
-/// The suite of keys that are not there yet.
+/// The suite before one is chosen.
 const NO_SUITE: CipherSuite = CipherSuite::Aes128GcmSha256;
 
 /// A name of up to 255 bytes.
@@ -59,7 +59,7 @@ pub struct Negotiated {
     pub scheme: Scheme,
     /// There was a HelloRetryRequest.
     pub retried: bool,
-    /// A connection before it is resumed: there was no signature.
+    /// A ticket is resumed: the server has sent no signature.
     pub resumed: bool,
     server_name: Name,
     protocol: Name,

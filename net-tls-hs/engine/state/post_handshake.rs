@@ -104,7 +104,7 @@ impl PostHandshake {
         if kind != handshake_type::KEY_UPDATE {
             return Err(Alert::UnexpectedMessage);
         }
-        // Of the length, what is here.
+        // Compare as much of the length as has arrived.
         let known = total.saturating_sub(1).min(header.len());
         if header.get(..known) != [0, 0, 1].get(..known) {
             return Err(Alert::DecodeError);

@@ -78,8 +78,8 @@ impl Session {
     /// [`advance`](Self::advance) is to be called, with the ClientHello in one record or as many as
     /// it has come in.
     ///
-    /// Who calls this before `advance` copies each byte of a ClientHello as often as it arrives,
-    /// not for each piece of it.
+    /// A caller that uses this before `advance` copies each byte of a ClientHello once, and not
+    /// once for each piece that arrives.
     pub fn scan<C: Crypto>(&mut self, new: &[u8], out: &mut [u8]) -> Option<Step> {
         let failure = match self.memory.hello.scan(new) {
             Ok(need) => return need.map(|need| Step::More { consumed: 0, need }),
@@ -118,7 +118,7 @@ impl Session {
             State::SecondHello(state) => state.handle::<C, _>(input, cx),
             State::Finished(state) => state.handle::<C, _>(input, cx),
             State::Tickets(state) => Ok(state.handle()),
-            // Nothing is left to be done.
+            // The glue does not call this after the handshake.
             State::Traffic(_) | State::Ended => Err(Failure::Alert(Alert::InternalError)),
         };
         let Transition { next, step } = outcome.unwrap_or_else(|failure| Transition {
@@ -129,7 +129,7 @@ impl Session {
         step
     }
 
-    /// The step for what has gone wrong. No secret is needed any more.
+    /// Turns a failure into a step, and wipes all secrets.
     #[inline(never)]
     fn fail<C: Crypto>(&mut self, failure: Failure, keys: AlertKeys, out: &mut [u8]) -> Step {
         let step = match failure {
@@ -157,8 +157,7 @@ impl Session {
         }
     }
 
-    /// Writes an alert under the keys that are current. Returns its length, 0 if there is nothing
-    /// to be said any more.
+    /// Writes an alert under the current keys. Returns its length, 0 if none is sent in this state.
     #[inline(never)]
     pub fn alert<C: Crypto>(&mut self, description: u8, out: &mut [u8]) -> usize {
         self.write_alert::<C>(self.state.alert_keys(), description, out)

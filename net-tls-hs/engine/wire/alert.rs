@@ -6,7 +6,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Alert {
-    /// A message or record that has no business being here.
+    /// A message or record that is not allowed here.
     UnexpectedMessage = 10,
     /// A record that does not authenticate.
     BadRecordMac = 20,
@@ -30,7 +30,7 @@ pub enum Alert {
     MissingExtension = 109,
     /// No identity for the server name.
     UnrecognizedName = 112,
-    /// None of the others says what is wrong.
+    /// An error that no other alert describes.
     GeneralError = 117,
     /// No common application protocol (RFC 7301).
     NoApplicationProtocol = 120,

@@ -5,11 +5,11 @@
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::Reader;
 
-/// How many names count. They are a wish, which is looked up for each certificate of each identity
-/// that could be chosen, and 256 are more than the roots of a browser.
+/// How many names count. They are a hint, which is looked up for each certificate of each identity
+/// that could be chosen; 256 are more than a browser has roots.
 pub const MAX_LOOKED_AT: usize = 256;
 
-/// The distinguished names of certificate_authorities; none if the client has no wish.
+/// The distinguished names of certificate_authorities; empty if the client sends none.
 #[derive(Clone, Copy, Default)]
 pub struct Authorities<'a>(&'a [u8]);
 

@@ -134,7 +134,7 @@ impl HelloScan {
             if header.len == 0 {
                 return Err(Alert::UnexpectedMessage.into());
             }
-            // What it begins with is looked at before all of it is here.
+            // Check the type of the message before all of the record has arrived.
             let Some(first) = rest.get(HEADER_LEN) else {
                 return Ok(Some(self.seen + HEADER_LEN + 1));
             };
@@ -226,7 +226,7 @@ pub fn gather(input: &[u8], record: &mut [u8], end: usize) -> Option<(usize, usi
         };
         let fragment = from.get(HEADER_LEN..)?;
         let to = record.get_mut(end..end + fragment.len())?;
-        // Small ones without a call.
+        // Copy a single byte without a call.
         match (&mut *to, fragment) {
             ([to], [from]) => *to = *from,
             (to, from) => to.copy_from_slice(from),

@@ -26,8 +26,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header, or `None` if `bytes` is too short for one. A type that is none is found by
-    /// its first byte: who speaks another protocol is not waited for.
+    /// Reads a header, or `None` if `bytes` is too short for one. An invalid type is an error as
+    /// soon as its byte is there, so that a client of another protocol does not wait.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, Alert> {
         let Some(content_type) = bytes.first().copied() else {
             return Ok(None);
