@@ -2,7 +2,8 @@
 
 //! The field of P-256: residues modulo p in Montgomery form, constant time.
 //!
-//! Who does the arithmetic is a type parameter, so that it is chosen once per operation.
+//! The backend that does the arithmetic is a type parameter, so that it is chosen once per
+//! operation.
 
 use super::mont::{adc, add_limbs, and_limbs, mac, reduce_once, sub_limbs};
 use super::mont::{is_zero, select, Limbs, Modulus, Prime, P};
@@ -34,7 +35,7 @@ pub(crate) trait Backend: Copy {
     fn lookup<const ENTRIES: usize>(self, table: &[[Limbs; 2]; ENTRIES], index: u64) -> [Limbs; 2];
 }
 
-/// An element of the field, in Montgomery form, and who does arithmetic with it.
+/// An element of the field, in Montgomery form, with its backend.
 pub(crate) struct Fe<B: Backend>(Limbs, B);
 
 impl<B: Backend> Clone for Fe<B> {
@@ -73,7 +74,7 @@ impl<B: Backend> Fe<B> {
         self.0
     }
 
-    /// Who does the arithmetic.
+    /// The backend that does the arithmetic.
     #[inline(always)]
     pub(crate) fn backend(&self) -> B {
         self.1

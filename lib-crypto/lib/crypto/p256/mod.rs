@@ -60,7 +60,7 @@ pub trait Platform: Sized {
 /// A residue modulo the order of the base point.
 type Scalar = Residue<N>;
 
-/// A public key that is none: not an uncompressed point of the curve.
+/// An invalid public key: not an uncompressed point of the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidPublicKey;
 
@@ -205,7 +205,7 @@ pub(crate) fn sign_once<B: Backend>(
 #[inline(never)]
 fn respond(key: &PrivateKey, z: &Limbs, x: &Limbs, inverse: &Scalar) -> Option<(Limbs, Limbs)> {
     let r = reduced::<N>(x);
-    // Whoever knows r has the key of any of what follows.
+    // r is public, so that each of the values below would reveal the key, until s.
     let mut sum = Secret::new(Scalar::new(&r).times(&key.0));
     *sum = add_reduced::<N>(z, &sum);
     let s = inverse.times(&sum);
