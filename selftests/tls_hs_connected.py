@@ -15,13 +15,11 @@ import threading
 import time
 
 import tls13
-import tls_handshake
 import tls_hs
+import tls_hs_test
 from tls13 import Client, Hello
-from tls_handshake import eq, expect_end, ping, recv_exact, test
 from tls_hs import SOL_TLS, TLS_HS, error
-
-tls_handshake.TESTS.clear()
+from tls_hs_test import eq, expect_end, ping, recv_exact, test
 
 TLS_TX = 1
 TCP_ZEROCOPY_RECEIVE = 35
@@ -348,4 +346,4 @@ def many(env):
 
 
 if __name__ == "__main__":
-    sys.exit(tls_handshake.main())
+    sys.exit(tls_hs_test.main())

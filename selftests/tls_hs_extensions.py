@@ -19,13 +19,11 @@ import threading
 import time
 
 import tls13
-import tls_handshake
 import tls_hs
-from tls_handshake import Skip, connect, eq, expect_end, pair, pair_with_alpn, ping, recv_exact
-from tls_handshake import served, test
+import tls_hs_test
 from tls_hs import AF_TLS, error
-
-tls_handshake.TESTS.clear()
+from tls_hs_test import Skip, connect, eq, expect_end, pair, pair_with_alpn, ping, recv_exact
+from tls_hs_test import served, test
 
 F_NO_TICKETS = 8
 CERTIFICATE, KEY = tls_hs.P256_IDENTITY[:-138], tls_hs.P256_IDENTITY[-138:]
@@ -70,7 +68,7 @@ def ring_with(*tickets):
 def ticket_count(env):
     """Two tickets after a full handshake, one after a resumption, none to who cannot use them."""
     with env.listen() as lsk:
-        with tls_handshake.Counters(Done=2, Resumed=1):
+        with tls_hs_test.Counters(Done=2, Resumed=1):
             resumed, tickets = visit(lsk)
             eq((resumed, len(tickets)), (False, 2), "full")
             eq(tickets[0].lifetime, 7200, "lifetime")
@@ -97,7 +95,7 @@ def ticket_context(env):
         tls_hs.set_alpn(lsk, b"h2", b"http/1.1")
 
         def alpn(*names):
-            return lambda h: h.set(tls13.ALPN, tls_handshake.protocols(*names))
+            return lambda h: h.set(tls13.ALPN, tls_hs_test.protocols(*names))
         (ticket, _) = visit(lsk, change=alpn(b"h2"))[1]
         eq(resumes(lsk, ticket, change=alpn(b"http/1.1", b"h2")), True, "the same")
         eq(resumes(lsk, ticket, change=alpn(b"http/1.1")), False, "another protocol")
@@ -407,7 +405,7 @@ def alpn_by_name(env):
         def chosen(name, *offered):
             client = connect(lsk, name=name)
             if offered:
-                client.hello.set(tls13.ALPN, tls_handshake.protocols(*offered))
+                client.hello.set(tls13.ALPN, tls_hs_test.protocols(*offered))
             client.send_hello()
             try:
                 client.server_hello()
@@ -418,7 +416,7 @@ def alpn_by_name(env):
             conn, _ = tls_hs.accept(lsk)
             got = tls_hs.alpn(conn)
             eq(client.server["encrypted_exts"].get(tls13.ALPN),
-               tls_handshake.protocols(got) if got else None, "extension")
+               tls_hs_test.protocols(got) if got else None, "extension")
             return got
 
         for name, offered, want in (
@@ -651,4 +649,4 @@ def padding(env):
 
 
 if __name__ == "__main__":
-    sys.exit(tls_handshake.main())
+    sys.exit(tls_hs_test.main())

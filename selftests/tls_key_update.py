@@ -18,13 +18,11 @@ import threading
 import time
 
 import tls13
-import tls_handshake
 import tls_hs
-from tls_handshake import eq, expect_end, pair, ping, recv_exact, test
+import tls_hs_test
+from tls_hs_test import eq, expect_end, pair, recv_exact, test
 
 NO, YES = 0, 1
-
-tls_handshake.TESTS.clear()
 
 
 def update(request):
@@ -805,4 +803,4 @@ def exporter(env):
 
 
 if __name__ == "__main__":
-    sys.exit(tls_handshake.main())
+    sys.exit(tls_hs_test.main())
