@@ -402,6 +402,57 @@ static void server_closes_meanwhile(struct kunit *test)
 	}
 }
 
+/* Without memory for the second key one of them stays, and so does the ULP, which
+ * the kernel's user has not set: it has to take the key away, and is called by
+ * callbacks of the socket until then.
+ */
+static void half_of_the_keys(struct kunit *test)
+{
+	struct tls12_crypto_info_aes_gcm_128 info = {
+		.info.version = TLS_1_3_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
+	struct tls_hs_fixture *f = test->priv;
+	struct kvec vec = { .iov_base = "in the clear", .iov_len = 12 };
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
+	bool tx;
+	int i, rc;
+	u8 byte;
+
+	for (i = 0; i < 2; i++) {
+		struct sock *sk;
+
+		tx = i;
+		if (i)
+			another(test);
+		start(test);
+		sk = f->server->sk;
+		lock_sock(sk);
+		rc = tls_set_crypto_info(sk, KERNEL_SOCKPTR(&info),
+					 sizeof(info), tx);
+		release_sock(sk);
+		KUNIT_ASSERT_EQ(test, 0, rc);
+		KUNIT_EXPECT_TRUE(test, tls_server_handshake_cancel(sk));
+
+		KUNIT_EXPECT_PTR_EQ(test, &tcp_tls_ulp_ops,
+				    inet_csk(sk)->icsk_ulp_ops);
+		KUNIT_ASSERT_NOT_NULL(test, tls_get_ctx(sk));
+		lock_sock(sk);
+		sk->sk_write_space(sk);
+		release_sock(sk);
+		client_sends(test, "x", 1);
+		if (tx) {
+			rc = kernel_sendmsg(f->server, &msg, &vec, 1, 12);
+			KUNIT_EXPECT_EQ(test, 12, rc);
+			KUNIT_EXPECT_EQ(test, 1,
+					receive(f->client, &byte, 1, 0));
+			KUNIT_EXPECT_EQ(test, TLS_RECORD_TYPE_DATA, (int)byte);
+		}
+		sock_release(f->server);
+		f->server = NULL;
+	}
+}
+
 static void only_once(struct kunit *test)
 {
 	struct tls_hs_fixture *f = test->priv;
@@ -498,6 +549,7 @@ static struct kunit_case tls_hs_connected_cases[] = {
 	KUNIT_CASE(client_closes),
 	KUNIT_CASE(server_closes),
 	KUNIT_CASE(server_closes_meanwhile),
+	KUNIT_CASE(half_of_the_keys),
 	KUNIT_CASE(only_once),
 	KUNIT_CASE(nic_gets_no_keys),
 	{}

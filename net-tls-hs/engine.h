@@ -317,6 +317,11 @@ void tls_hs_session_record(struct tls_hs_session *s, u8 type,
 			   struct tls_hs_received *received);
 int tls_hs_session_update(struct tls_hs_session *s, bool tx,
 			  void *info, size_t size);
+/*
+ * After an alert of either side: wipes all secrets.  _record(), _update() and
+ * _export() fail from then on; what has been negotiated can still be read.
+ */
+void tls_hs_session_forget(struct tls_hs_session *s);
 /* TLS-Exporter (RFC 9846, section 7.5): 0 or -EINVAL. */
 int tls_hs_session_export(struct tls_hs_session *s,
 			  const u8 *label, size_t label_len,

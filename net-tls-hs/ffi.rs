@@ -506,6 +506,17 @@ pub unsafe extern "C" fn tls_hs_session_record(
     received.alert = alert;
 }
 
+/// Wipes the secrets of a connection that has failed.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody else uses now.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_forget(s: *mut bindings::tls_hs_session) {
+    // SAFETY: By the safety requirements of this function.
+    unsafe { session_mut(s) }.forget();
+}
+
 /// Exports keying material. Returns 0 or an error.
 ///
 /// # Safety

@@ -69,11 +69,15 @@ static void tls_hs_tx_wait(struct sock *sk, struct tls_context *ctx)
 	set_bit(TLS_HS_TX_WAIT, &ctx->hs_flags);
 }
 
-/* The connection is over.  @err is what readers get from now on. */
+/* The connection is over.  @err is what readers get from now on.  The secrets of
+ * a failed connection must be forgotten (RFC 9846, section 6); kTLS has a key
+ * for the alert.
+ */
 static void tls_hs_break(struct sock *sk, struct tls_context *ctx, int err)
 {
 	ctx->hs_error = err;
 	set_bit(TLS_HS_BROKEN, &ctx->hs_flags);
+	tls_hs_session_forget(ctx->hs_session);
 	tls_err_abort(sk, err);
 }
 
@@ -362,7 +366,7 @@ void tls_hs_tx_due(struct sock *sk, struct tls_context *ctx)
 		return;
 	}
 	if (!(READ_ONCE(ctx->hs_flags) & TLS_HS_TX_UPDATES) ||
-	    READ_ONCE(sk->sk_err))
+	    test_bit(TLS_HS_BROKEN, &ctx->hs_flags) || READ_ONCE(sk->sk_err))
 		return;
 
 	if (tls_hs_can_send(sk))
@@ -628,7 +632,7 @@ int tls_hs_set_key_update(struct sock *sk, sockptr_t optval,
 		rc = -ENODATA;
 		goto out;
 	}
-	if (!tls_hs_can_send(sk)) {
+	if (!tls_hs_can_send(sk) || test_bit(TLS_HS_BROKEN, &ctx->hs_flags)) {
 		rc = -EPIPE;
 		goto out;
 	}
@@ -694,7 +698,7 @@ int tls_hs_get_exporter(struct sock *sk, sockopt_t *opt)
 	u8 *buf;
 	int rc;
 
-	if (!tls_hs_owns_keys(ctx))
+	if (!tls_hs_owns_keys(ctx) || test_bit(TLS_HS_BROKEN, &ctx->hs_flags))
 		return -ENODATA;
 	rc = tls_hs_exporter_head(opt, &head);
 	if (rc)

@@ -802,5 +802,38 @@ def exporter(env):
         plain.close()
 
 
+@test
+def exporter_after_alerts(env):
+    """An alert of either side ends TLS_HS_EXPORTER, section 6: secrets are forgotten. A
+    close_notify does not."""
+    def still_there(client, conn):
+        return tls_hs.export(conn, b"l", b"", 8) == client.export(b"l", b"", 8)
+
+    with env.listen() as lsk:
+        client, conn = pair(lsk)
+        client.send(b"\1\0", tls13.ALERT)
+        eq(conn.recv(10), b"", "close_notify")
+        eq(still_there(client, conn), True, "after close_notify")
+        conn.shutdown(socket.SHUT_WR)
+        eq(still_there(client, conn), True, "after both")
+
+        for record, want, alerts in (((b"\2\x28", tls13.ALERT), errno.ECONNRESET, (None,)),
+                                     ((b"\x63", tls13.HANDSHAKE), errno.EPROTO,
+                                      ("unexpected_message",))):
+            client, conn = pair(lsk)
+            suite = tls_hs.status(conn)["suite"]
+            client.send(*record)
+            eq(still_there(client, conn), True, "before it is read")
+            eq(error(conn.recv, 10), want, "recv")
+            eq(error(tls_hs.export, conn, b"l", b"", 8), errno.ENODATA, "exporter")
+            # SO_ERROR clears the error of the socket.
+            conn.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            eq(error(tls_hs.export, conn, b"l", b"", 8), errno.ENODATA, "exporter")
+            eq(error(ask, conn, True), errno.EPIPE, "key update")
+            eq(tls_hs.status(conn)["suite"], suite, "suite")
+            conn.close()
+            expect_end(client, alerts)
+
+
 if __name__ == "__main__":
     sys.exit(tls_hs_test.main())

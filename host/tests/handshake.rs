@@ -481,7 +481,7 @@ fn key_updates_and_exporter() {
                 assert_eq!(kind, 22);
                 let event = connection(&mut session)
                     .messages
-                    .on_handshake(&content)
+                    .on_record(22, &content)
                     .unwrap();
                 assert_eq!(event, Event::KeyUpdate { requested: true });
             }
@@ -506,11 +506,19 @@ fn key_updates_and_exporter() {
             assert_eq!(open(&mut rx, answer), [(22, vec![24, 0, 0, 1, 0])]);
             let event = connection(&mut session)
                 .messages
-                .on_handshake(&[24, 0, 0, 1, 0])
+                .on_record(22, &[24, 0, 0, 1, 0])
                 .unwrap();
             assert_eq!(event, Event::KeyUpdate { requested: false });
             rx = Protection::new(connection(&mut session).update_traffic_keys::<HostCrypto>(false));
             assert_eq!(open(&mut rx, data), [(23, b"from the client".to_vec())]);
+            connection(&mut session)
+                .messages
+                .on_application_data(1)
+                .unwrap();
         }
+        // After an alert nothing can be exported or derived; what has been negotiated stays.
+        session.forget();
+        assert!(session.connection().is_none());
+        assert_eq!(session.negotiated().suite.code(), suite);
     }
 }

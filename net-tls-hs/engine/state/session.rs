@@ -178,7 +178,14 @@ impl Session {
         &self.memory.negotiated
     }
 
-    /// The connection, after [`Step::Done`].
+    /// Wipes the secrets of a connection that an alert has ended: section 6 wants both sides to
+    /// forget them. What has been negotiated stays.
+    pub fn forget(&mut self) {
+        self.memory.forget_all();
+        self.state = State::Ended;
+    }
+
+    /// The connection, after [`Step::Done`] and until [`forget`](Self::forget).
     pub fn connection(&mut self) -> Option<Connection<'_>> {
         match &mut self.state {
             State::Traffic(traffic) => Some(traffic.connection(&mut self.memory)),

@@ -1101,7 +1101,7 @@ impl World {
         let result = match what % 4 {
             0 => connection
                 .messages
-                .on_handshake(bytes)
+                .on_record(22, bytes)
                 .map(|event| match event {
                     Event::More => 1,
                     Event::KeyUpdate { requested } => 2 + u64::from(requested),
