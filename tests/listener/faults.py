@@ -9,12 +9,16 @@ debug kernel for x86 has them (Documentation/fault-injection/fault-injection.rst
 """
 
 import contextlib
+import errno
 import os
+import select
 import socket
+import threading
 import time
 
 from common import (STAGES, Acceptor, Peer, Skip, accept_all, attempt, check, destroy, diag,
                     nothing_left, serves, test, tls13, tls_hs)
+from tls_hs_connected import events, start, tcp_pair
 
 DEBUG = "/sys/kernel/debug"
 ONLY = {"versions": tls_hs.VERSION_1_3, "flags": tls_hs.F_NO_FALLBACK}
@@ -200,6 +204,54 @@ def at_site(env, site, settings):
 for _site in SITES:
     test(f"no memory for {_site}", _site, {}, seconds=60)(at_site)
     test(f"no memory for {_site}, no fallback", _site, ONLY, seconds=60)(at_site)
+
+
+@test("no memory for a key of a connected socket: it fails, with nothing in the clear", seconds=60)
+def half_keyed(env):
+    """With keys for one direction, or none, nobody sends or reads, however often it is tried."""
+    secret = b"not in the clear"
+    for site in ("tx", "rx"):
+        sock, conn = tcp_pair()
+        conn.setblocking(False)
+        start(env, conn, flags=env.flags)
+        done, failed = [], set()
+        stop = threading.Event()
+
+        def try_both(conn=conn, done=done, failed=failed, stop=stop):
+            while not stop.is_set():
+                for func, arg in ((conn.send, secret), (conn.recv, 100)):
+                    try:
+                        done.append(func(arg))
+                    except OSError as err:
+                        failed.add(errno.errorcode[err.errno])
+
+        thread = threading.Thread(target=try_both)
+        with failing_at(site):
+            thread.start()
+            client = tls13.Client(sock, tls13.Hello())
+            client.handshake(b"data with the Finished")
+            end = time.monotonic() + env.seconds(5)
+            while not events(conn) & select.POLLHUP:
+                check(time.monotonic() < end, f"{site}: the handshake has not failed")
+                time.sleep(0.01)
+            time.sleep(0.05)
+            stop.set()
+            thread.join()
+        diag(f"{site}: {failed}, {len(done)} calls have returned {set(done)}")
+        # The end of the file is what there may be.
+        check(set(done) <= {b""}, f"{site}: something was sent or read")
+        check("ENOMEM" in failed, f"{site}: nobody was told why")
+        with sock:
+            wire = b""
+            try:
+                while data := sock.recv(1000):
+                    wire += data
+            except OSError:
+                pass
+        check(secret not in wire, f"{site}: plain text has left")
+        conn.close()
+    with env.listen() as lsk:
+        serves(env, lsk)
 
 
 @test("no memory for a child: its connection waits and is served when there is some again")

@@ -12,10 +12,10 @@ use crate::engine::wire::names::{content_type, handshake_type};
 /// Length of a KeyUpdate with its header.
 pub const KEY_UPDATE_LEN: usize = 5;
 
-/// Records without data that a client may send in a row: KeyUpdates or parts of them, user_canceled,
-/// and empty application data. The RFC sets no limit, but readers are kept busy with what they never
-/// see. BoringSSL has the same limit for empty records and for KeyUpdates, and the same alert; Go has
-/// 16 for all of them.
+/// Records without data that a client may send in a row: KeyUpdates or parts of them,
+/// user_canceled, and empty application data. The RFC sets no limit, but such records keep readers
+/// busy with what they never see. BoringSSL has the same limit for empty records and for
+/// KeyUpdates, and the same alert; Go has 16 for all of them.
 pub const MAX_WITHOUT_DATA: u8 = 32;
 
 /// What follows from a record.
@@ -134,8 +134,8 @@ impl PostHandshake {
         }
     }
 
-    /// Takes note of a record of application data, which may be empty. Must be called for each empty
-    /// one, and for each one as long as [`watches_data`](Self::watches_data).
+    /// Takes note of a record of application data, which may be empty. Must be called for each
+    /// empty one, and for each one as long as [`watches_data`](Self::watches_data).
     pub fn on_application_data(&mut self, len: usize) -> Result<(), Alert> {
         self.on_other_record()?;
         if len == 0 {
