@@ -5,6 +5,8 @@ help:
 	@echo 'make demo          real clients, the kernel does their handshakes (start here)'
 	@echo 'make test          all tests; the last line says how many passed'
 	@echo 'make test-host     only those that need no kernel'
+	@echo 'make unmodified    servers that know nothing of TLS, by tlshs run; writes the table of the guide'
+	@echo 'make userspace     build tlshs, which loads keys and starts such servers'
 	@echo 'make interop       every TLS client that can be had; writes tests/matrix/RESULTS.md'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make test-operations  each operation on TCP and on AF_TLS, the long form'
@@ -50,6 +52,12 @@ test-host:
 
 interop:
 	@scripts/interop
+
+unmodified:
+	@scripts/unmodified
+
+userspace:
+	@scripts/build-userspace
 
 test-operations:
 	@scripts/deps kernel tests
@@ -116,6 +124,6 @@ distclean: clean
 	rm -rf "$(cache)"
 
 .PHONY: help demo test test-host test-operations test-patches test-differential test-targets test-sanitizer \
-	check constant-time dudect fuzz differential-hello interop tlsfuzzer scanners bench-crypto bench-handshake \
+	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench-crypto bench-handshake \
 	bench-bystander bench-memory \
 	patches kernel tree clean distclean

@@ -43,7 +43,7 @@ The program finds its sockets at descriptor 3 and those that follow, and $LISTEN
 $LISTEN_PID tell it so, as systemd does it. Most programs can take them:
 
   Node         server.listen({fd: 3})
-  gunicorn     gunicorn --bind fd://3 app:app
+  gunicorn     gunicorn app:app
   uvicorn      uvicorn --fd 3 app:app
   haproxy      bind fd@3
   nginx        tlshs run --nginx, and \"listen 443;\" in its configuration

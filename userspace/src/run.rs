@@ -21,8 +21,8 @@ const LISTEN_FDS_START: RawFd = 3;
 /// How the program finds its sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// $LISTEN_FDS and $LISTEN_PID, from descriptor 3 on; `fd@3` of haproxy, `fd://3` of gunicorn,
-    /// `{fd: 3}` of Node are the same without the variables.
+    /// $LISTEN_FDS and $LISTEN_PID, from descriptor 3 on; `fd@3` of haproxy and `{fd: 3}` of
+    /// Node are the same without the variables.
     ListenFds,
     /// $NGINX, as nginx has it when it replaces itself.
     Nginx,
