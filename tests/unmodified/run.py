@@ -149,7 +149,7 @@ class Run:
         # A new certificate, and a new key for tickets, in the middle of it.
         time.sleep(0.3)
         renew(self.options)
-        out, _ = proc.communicate(timeout=200)
+        out, _ = proc.communicate(timeout=120)
         codes = out.split()
         fine = codes.count("200")
         assert fine == self.options.requests and proc.returncode == 0, \
@@ -161,7 +161,7 @@ class Run:
             return
         out = subprocess.run(["h2load", "-n", str(self.options.requests), "-c", "10", *args,
                               self.url()], capture_output=True, text=True, check=False,
-                             timeout=200).stdout
+                             timeout=120).stdout
         match = re.search(r"requests: (\d+) total.* (\d+) succeeded, (\d+) failed", out)
         assert match and match.groups() == (str(self.options.requests),
                                             str(self.options.requests), "0"), out
@@ -224,6 +224,10 @@ def check(server, port, options):
             if server.h2:
                 run.h2load()
                 requests += options.requests
+        except subprocess.TimeoutExpired as err:
+            shown = subprocess.run([options.tlshs, "status"], capture_output=True, text=True,
+                                   check=False).stdout
+            raise AssertionError(f"{err.cmd[0]} hangs\n{shown}") from err
         finally:
             run.stop()
     after = tls_hs.counters()

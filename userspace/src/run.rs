@@ -248,6 +248,13 @@ pub fn run(options: &Options) -> Result<()> {
     if first != 0 && first < LISTEN_FDS_START {
         return Err("descriptors 1 and 2 are for output".into());
     }
+    // It takes what it inherits for nonblocking, as its own are: a worker would sleep in accept()
+    // after a connection that another one has taken.
+    if options.way == Way::Nginx {
+        for fd in &sockets {
+            sys::set_nonblocking(fd.as_fd()).map_err(|e| format!("a socket's mode: {e}"))?;
+        }
+    }
     debug_assert!(sockets.iter().all(|s| s.as_raw_fd() >= LISTEN_FDS_START));
     place(sockets, first)?;
 

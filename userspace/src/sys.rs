@@ -261,6 +261,18 @@ pub fn give_as(fd: OwnedFd, number: RawFd) -> io::Result<()> {
     .map(drop)
 }
 
+/// Lets accept() fail with EAGAIN instead of waiting.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    result(libc::c_long::from(flags))?;
+    // SAFETY: takes numbers only.
+    result(libc::c_long::from(unsafe {
+        libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK)
+    }))
+    .map(drop)
+}
+
 /// Becomes another user for good: no supplementary groups, group, user.
 pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
     // SAFETY: `groups` has that many entries.
