@@ -3,7 +3,6 @@
  * lib/crypto as the engine sees it.  Everything here runs in any context.
  */
 
-#include <crypto/curve25519.h>
 #include <linux/random.h>
 #include <linux/string.h>
 
@@ -105,22 +104,6 @@ int tls_hs_aead_open(const struct tls_hs_aead_key *key, const u8 *nonce,
 						     aad_len, nonce, key->raw);
 	return aes_gcm_decrypt(buf, buf, len, tag, aad, aad_len, nonce,
 			       &key->gcm);
-}
-
-/* A new key pair, and what it agrees on with a peer; false if that is zero. */
-bool tls_hs_x25519(const u8 *peer, u8 *public, u8 *shared)
-{
-	u8 secret[CURVE25519_KEY_SIZE];
-	bool good;
-
-	/* Not curve25519_generate_secret(), which may sleep. */
-	get_random_bytes(secret, sizeof(secret));
-	curve25519_clamp_secret(secret);
-	/* Fails for an all-zero result only, which no clamped secret has. */
-	good = curve25519_generate_public(public, secret) &&
-	       curve25519(shared, secret, peer);
-	memzero_explicit(secret, sizeof(secret));
-	return good;
 }
 
 void tls_hs_random(u8 *buf, size_t len)

@@ -67,7 +67,6 @@ int tls_hs_aead_open(const struct tls_hs_aead_key *key, const u8 *nonce,
 		     const u8 *aad, size_t aad_len, u8 *buf, size_t len,
 		     const u8 *tag);
 
-bool tls_hs_x25519(const u8 *peer, u8 *public, u8 *shared);
 void tls_hs_random(u8 *buf, size_t len);
 
 #endif /* _NET_TLS_HANDSHAKE_CRYPTO_SHIM_H */

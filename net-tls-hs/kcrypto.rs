@@ -195,11 +195,12 @@ impl Crypto for LibCrypto {
         public: &mut [u8; X25519_LEN],
         shared: &mut [u8; SHARED_SECRET_LEN],
     ) -> Result<(), BadShare> {
+        let (public, shared) = (public.as_mut_ptr(), shared.as_mut_ptr());
         // SAFETY: All arrays have the length that the function expects.
-        let good = unsafe {
-            bindings::tls_hs_x25519(peer.as_ptr(), public.as_mut_ptr(), shared.as_mut_ptr())
-        };
-        good.then_some(()).ok_or(BadShare)
+        match unsafe { bindings::x25519_ephemeral(public, shared, peer.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(BadShare),
+        }
     }
 
     fn p256_ecdh(

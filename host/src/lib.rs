@@ -72,4 +72,5 @@ mod lib_crypto_tests {
     mod p256_nist;
     mod rsa_pss;
     mod rsa_pss_vector;
+    mod x25519;
 }

@@ -190,7 +190,7 @@ pub fn pss(pkcs8: &[u8], pkcs1: &[u8]) -> Vec<Entry> {
     ]
 }
 
-/// X25519, as [`ecdh`]. Ours is lib/crypto's and not here.
+/// X25519, as [`ecdh`].
 pub fn x25519() -> Vec<Entry> {
     const PEER: [u8; 32] = [9; 32];
     let ours = || {
