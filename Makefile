@@ -22,6 +22,7 @@ help:
 	@echo 'make scanners      testssl.sh, sslyze, sslscan and nmap against the example server'
 	@echo 'make bench-crypto  our primitives beside other libraries and the kernel'"'"'s own'
 	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
+	@echo 'make profile-handshake  where the instructions of a handshake go, by function'
 	@echo 'make bench-bystander  what a flood of handshakes does to others, beside rustls'
 	@echo 'make bench-memory  bytes of a connection in each state'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
@@ -101,6 +102,9 @@ bench-crypto:
 bench-handshake:
 	@scripts/bench-handshake
 
+profile-handshake:
+	@scripts/profile-handshake
+
 bench-bystander:
 	@scripts/bench-bystander
 
@@ -125,5 +129,5 @@ distclean: clean
 
 .PHONY: help demo test test-host test-operations test-patches test-differential test-targets test-sanitizer \
 	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench-crypto bench-handshake \
-	bench-bystander bench-memory \
+	profile-handshake bench-bystander bench-memory \
 	patches kernel tree clean distclean

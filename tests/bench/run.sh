@@ -42,17 +42,20 @@ row '' 'whole machine' "client's library" 'the rest'
 measure plain p256.bench
 echo "no TLS, nothing sent"
 row '' "$total" "$client" $((total - client))
-while read -r id group suite; do
-	echo "$id, $group, $suite"
-	measure kernel "$id" -g "$group" -s "$suite"
+while read -r id group suite tickets; do
+	echo "$id, $group, $suite${tickets:+, no tickets}"
+	# shellcheck disable=SC2086
+	measure kernel "$id" -g "$group" -s "$suite" $tickets
 	row kernel "$total" "$client" $((total - client))
 	ours=$total rest=$((total - client))
-	measure library "$id" -g "$group" -s "$suite"
+	# shellcheck disable=SC2086
+	measure library "$id" -g "$group" -s "$suite" $tickets
 	row "$library" "$total" "$client" $((total - client))
 	row 'times as many' "$(awk "BEGIN { printf \"%.2f\", $total / $ours }")" '' \
 		"$(awk "BEGIN { printf \"%.2f\", ($total - $client) / $rest }")"
 done < <(
 	echo p256.bench X25519 TLS_AES_128_GCM_SHA256
+	echo p256.bench X25519 TLS_AES_128_GCM_SHA256 -T
 	echo p256.bench X25519 TLS_AES_256_GCM_SHA384
 	echo p256.bench P-256 TLS_AES_128_GCM_SHA256
 	[ -z "$newer" ] || echo p256.bench X25519MLKEM768 TLS_AES_128_GCM_SHA256
