@@ -6,6 +6,7 @@
 //! is zeroed on drop, has no `Debug` and can be compared in constant time only.
 
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{compiler_fence, Ordering};
 
@@ -194,7 +195,13 @@ macro_rules! wipe_stack {
     ($($name:ident calls $($next:ident)?;)*) => {
         $(#[inline(never)]
         fn $name() {
-            let words = [0u64; STACK_WORDS];
+            let mut words = MaybeUninit::<[u64; STACK_WORDS]>::uninit();
+            let first = words.as_mut_ptr().cast::<u64>();
+            // Stores, as the compiler would call memset(), which takes a while to begin with.
+            for i in 0..STACK_WORDS {
+                // SAFETY: There are so many words.
+                unsafe { first.add(i).write_volatile(0) };
+            }
             // As far as the compiler knows, the zeroes are looked at here, and there is more to be
             // done after the call, which so has a frame below this one.
             black_box(&words);

@@ -96,8 +96,9 @@ impl<F: Field> Sum<F> {
         self.finish(b);
     }
 
-    /// Doubles the sum some times. What `T` was is not used.
-    #[inline(always)]
+    /// Doubles the sum some times. What `T` was is not used. In a function of its own for the sake
+    /// of the stack, like the last one.
+    #[inline(never)]
     fn double(&mut self, b: F, times: usize) {
         for _ in 0..times {
             self.double_without_t(b);
@@ -137,7 +138,7 @@ impl<F: Field> Sum<F> {
     }
 
     /// The u coordinate on Curve25519.
-    #[inline(always)]
+    #[inline(never)]
     fn u_coordinate(&self, b: F) -> Fraction<F> {
         let (plus, minus) = (b.tight(&self.plus), b.tight(&self.minus));
         let y2 = b.add(&plus, &minus);
