@@ -12,7 +12,7 @@ impl Platform for HostCrypto {
         Mac::new_from_slice(raw).unwrap()
     }
 
-    fn hmac(key: &Self::HmacKey, parts: &[&[u8]], out: &mut [u8; 32]) {
+    fn hmac<const N: usize>(key: &Self::HmacKey, parts: [&[u8]; N], out: &mut [u8; 32]) {
         let mut mac = key.clone();
         for part in parts {
             mac.update(part);

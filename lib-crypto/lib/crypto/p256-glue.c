@@ -9,15 +9,16 @@
 #include "p256-glue.h"
 #include "rust-glue.h"
 
-void p256_hmac_init(struct hmac_sha256_ctx *ctx,
-		    const struct hmac_sha256_key *key)
+void p256_hmac(const struct hmac_sha256_key *key,
+	       const struct p256_bytes *parts, size_t nr, u8 *out)
 {
-	hmac_sha256_init(ctx, key);
-}
+	/* Wiped by who ends it. */
+	struct hmac_sha256_ctx ctx __uninitialized;
 
-void p256_hmac_update(struct hmac_sha256_ctx *ctx, const u8 *data, size_t len)
-{
-	hmac_sha256_update(ctx, data, len);
+	hmac_sha256_init(&ctx, key);
+	for (size_t i = 0; i < nr; i++)
+		hmac_sha256_update(&ctx, parts[i].data, parts[i].len);
+	hmac_sha256_final(&ctx, out);
 }
 
 bool p256_cpu_has_adx(void)

@@ -8,9 +8,14 @@
 #include <crypto/sha2.h>
 #include <linux/types.h>
 
-void p256_hmac_init(struct hmac_sha256_ctx *ctx,
-		    const struct hmac_sha256_key *key);
-void p256_hmac_update(struct hmac_sha256_ctx *ctx, const u8 *data, size_t len);
+/* A part of what is hashed. */
+struct p256_bytes {
+	const u8 *data;
+	size_t len;
+};
+
+void p256_hmac(const struct hmac_sha256_key *key,
+	       const struct p256_bytes *parts, size_t nr, u8 *out);
 bool p256_cpu_has_adx(void);
 
 #endif /* _LIB_CRYPTO_P256_GLUE_H */

@@ -38,8 +38,6 @@ pub(crate) struct Kernel;
 
 // SAFETY: It is made of integers and their arrays.
 unsafe impl Zeroable for bindings::hmac_sha256_key {}
-// SAFETY: It is made of integers and their arrays.
-unsafe impl Zeroable for bindings::hmac_sha256_ctx {}
 
 impl Platform for Kernel {
     type HmacKey = Secret<bindings::hmac_sha256_key>;
@@ -53,17 +51,14 @@ impl Platform for Kernel {
         key
     }
 
-    #[inline(never)]
-    fn hmac(key: &Self::HmacKey, parts: &[&[u8]], out: &mut [u8; 32]) {
-        let mut ctx = Secret::new(bindings::hmac_sha256_ctx::default());
-        // SAFETY: `ctx` is valid for writes, and the key is prepared.
-        unsafe { bindings::p256_hmac_init(&mut *ctx, &**key) };
-        for part in parts {
-            // SAFETY: `ctx` is initialised, and `part` valid for reads of its length.
-            unsafe { bindings::p256_hmac_update(&mut *ctx, part.as_ptr(), part.len()) };
-        }
-        // SAFETY: `ctx` is initialised, and `out` has room for a MAC.
-        unsafe { bindings::hmac_sha256_final(&mut *ctx, out.as_mut_ptr()) };
+    fn hmac<const N: usize>(key: &Self::HmacKey, parts: [&[u8]; N], out: &mut [u8; 32]) {
+        let parts = parts.map(|part| bindings::p256_bytes {
+            data: part.as_ptr(),
+            len: part.len(),
+        });
+        // SAFETY: The key is prepared, each part is valid for reads of its length, and `out` has
+        // room for a MAC.
+        unsafe { bindings::p256_hmac(&**key, parts.as_ptr(), N, out.as_mut_ptr()) }
     }
 
     fn random(buf: &mut [u8]) {

@@ -48,7 +48,7 @@ pub trait Platform: Sized {
     fn hmac_key(raw: &[u8]) -> Self::HmacKey;
 
     /// HMAC-SHA-256 of a message in parts.
-    fn hmac(key: &Self::HmacKey, parts: &[&[u8]], out: &mut [u8; 32]);
+    fn hmac<const N: usize>(key: &Self::HmacKey, parts: [&[u8]; N], out: &mut [u8; 32]);
 
     /// Fills `buf` from the cryptographic random number generator.
     fn random(buf: &mut [u8]);
@@ -247,35 +247,24 @@ impl<P: Platform> Nonces<P> {
         write_be_bytes(&key.0, &mut x);
         let h = to_be_bytes(z);
         for step in [0, 1] {
-            self.update(&[&[step], x.as_slice(), &h, additional]);
+            self.update([&[step], x.as_slice(), &h, additional]);
         }
-    }
-
-    /// `out = HMAC_K(V || data)`.
-    #[inline(never)]
-    fn hmac(&self, data: &[&[u8]], out: &mut [u8; 32]) {
-        let mut parts: [&[u8]; 5] = [&[]; 5];
-        let [v, rest @ ..] = &mut parts;
-        *v = self.v.as_slice();
-        for (to, part) in rest.iter_mut().zip(data) {
-            *to = part;
-        }
-        P::hmac(&self.k, &parts, out);
     }
 
     /// V = HMAC_K(V).
     #[inline(never)]
     fn step(&mut self) {
         let mut v = Secret::new([0; 32]);
-        self.hmac(&[], &mut v);
+        P::hmac(&self.k, [self.v.as_slice()], &mut v);
         *self.v = *v;
     }
 
     /// K = HMAC_K(V || data); V = HMAC_K(V).
     #[inline(never)]
-    fn update(&mut self, data: &[&[u8]]) {
+    fn update(&mut self, data: [&[u8]; 4]) {
         let mut k = Secret::new([0; 32]);
-        self.hmac(data, &mut k);
+        let [a, b, c, d] = data;
+        P::hmac(&self.k, [self.v.as_slice(), a, b, c, d], &mut k);
         // With that, the old key is where the new one was made, and is wiped there.
         let mut key = P::hmac_key(k.as_slice());
         core::mem::swap(&mut self.k, &mut key);
@@ -285,7 +274,7 @@ impl<P: Platform> Nonces<P> {
     fn next(&mut self) -> Secret<Limbs> {
         loop {
             if !self.first {
-                self.update(&[&[0]]);
+                self.update([&[0], &[], &[], &[]]);
             }
             self.first = false;
             self.step();
