@@ -127,7 +127,8 @@ static void tls_hs_trace_alert(const struct sock *sk,
 }
 
 /* Encrypt an alert.  With tx_lock and the socket lock held. */
-static int tls_hs_push_alert(struct sock *sk, u8 level, u8 description)
+static int tls_hs_push_alert(struct sock *sk, u8 level, u8 description,
+			     int flags)
 {
 	const u8 alert[] = { level, description };
 	int err, rc;
@@ -136,7 +137,7 @@ static int tls_hs_push_alert(struct sock *sk, u8 level, u8 description)
 	 */
 	err = xchg(&sk->sk_err, 0);
 	rc = tls_sw_push_control(sk, TLS_RECORD_TYPE_ALERT, alert,
-				 sizeof(alert), 0);
+				 sizeof(alert), flags);
 	if (err)
 		WRITE_ONCE(sk->sk_err, err);
 	return rc;
@@ -155,7 +156,7 @@ static void tls_hs_send_alert(struct sock *sk, struct tls_context *ctx)
 	if (!test_and_clear_bit(TLS_HS_TX_ALERT, &ctx->hs_flags))
 		return;
 	if (tls_hs_can_send(sk)) {
-		tls_hs_push_alert(sk, TLS_ALERT_LEVEL_FATAL, ctx->hs_alert);
+		tls_hs_push_alert(sk, TLS_ALERT_LEVEL_FATAL, ctx->hs_alert, 0);
 		tls_hs_count_alert(sock_net(sk), ctx->hs_alert);
 		tls_hs_trace_alert(sk, ctx, ctx->hs_alert, true);
 		/* A FIN behind a record that is stuck would cut that off. */
@@ -166,12 +167,14 @@ static void tls_hs_send_alert(struct sock *sk, struct tls_context *ctx)
 	tls_hs_drain(sk, ctx);
 }
 
-/* Send everything that has been taken, and close_notify as the last of it.  With
- * tx_lock and the socket lock held.  -EAGAIN or -ENOMEM if it has to be tried once
- * more.
+/* Send everything that has been taken, and close_notify as the last of it, which
+ * is left for the caller's FIN to go with in one segment.  With tx_lock and the
+ * socket lock held.  -EAGAIN or -ENOMEM if it has to be tried once more.
  */
 static int tls_hs_send_close_notify(struct sock *sk, struct tls_context *ctx)
 {
+	/* Then close() sends a reset, not a FIN. */
+	bool abort = sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime;
 	int rc;
 
 	if (test_bit(TLS_HS_BROKEN, &ctx->hs_flags))
@@ -180,7 +183,8 @@ static int tls_hs_send_close_notify(struct sock *sk, struct tls_context *ctx)
 	if (rc || test_bit(TLS_HS_TX_CLOSED, &ctx->hs_flags))
 		return rc;
 	rc = tls_hs_push_alert(sk, TLS_ALERT_LEVEL_WARNING,
-			       TLS_ALERT_DESC_CLOSE_NOTIFY);
+			       TLS_ALERT_DESC_CLOSE_NOTIFY,
+			       abort ? 0 : MSG_MORE);
 	if (rc)
 		return rc == -ENOMEM ? rc : 0;
 	set_bit(TLS_HS_TX_CLOSED, &ctx->hs_flags);
