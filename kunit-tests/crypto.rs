@@ -33,18 +33,13 @@ mod tests {
     fn hmac() {
         let mut out = [0; 48];
         let key = Platform::hmac_key(HashAlg::Sha256, b"Jefe");
-        let mut mac = Platform::hmac_init(&key);
-        Platform::hmac_update(&mut mac, b"what do ya want ");
-        Platform::hmac_update(&mut mac, b"for nothing?");
-        Platform::hmac_final(&mut mac, &mut out);
+        Platform::hmac(&key, [b"what do ya want ", b"for nothing?"], &mut out);
         let want: [u8; 32] =
             hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert!(out[..32] == want);
 
         let key = Platform::hmac_key(HashAlg::Sha384, b"Jefe");
-        let mut mac = Platform::hmac_init(&key);
-        Platform::hmac_update(&mut mac, b"what do ya want for nothing?");
-        Platform::hmac_final(&mut mac, &mut out);
+        Platform::hmac(&key, [b"what do ya want for nothing?"], &mut out);
         let want: [u8; 48] = hex(concat!(
             "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e",
             "8e2240ca5e69e2c78b3239ecfab21649"
@@ -61,18 +56,16 @@ mod tests {
         buf: &mut [u8],
         sealed: (&[u8], [u8; 16]),
     ) {
-        let key = Platform::aead_key(alg, key);
-        assert!(key.is_some());
-        let Some(key) = key else {
-            return;
-        };
-        let tag = Platform::aead_seal(&key, &nonce, aad, buf);
-        assert!(*buf == *sealed.0 && tag == sealed.1);
-        let mut wrong = tag;
-        wrong[0] ^= 1;
-        assert!(Platform::aead_open(&key, &nonce, aad, buf, &wrong) == Err(BadTag));
-        buf.copy_from_slice(sealed.0);
-        assert!(Platform::aead_open(&key, &nonce, aad, buf, &tag).is_ok());
+        let done = Platform::with_aead_key(alg, key, |key| {
+            let tag = Platform::aead_seal(key, &nonce, aad, buf);
+            assert!(*buf == *sealed.0 && tag == sealed.1);
+            let mut wrong = tag;
+            wrong[0] ^= 1;
+            assert!(Platform::aead_open(key, &nonce, aad, buf, &wrong) == Err(BadTag));
+            buf.copy_from_slice(sealed.0);
+            assert!(Platform::aead_open(key, &nonce, aad, buf, &tag).is_ok());
+        });
+        assert!(done.is_some());
     }
 
     /// RFC 8439, section 2.8.2.
@@ -140,9 +133,10 @@ mod tests {
 
     #[test]
     fn key_lengths() {
-        assert!(Platform::aead_key(AeadAlg::Aes128Gcm, &[0; 32]).is_none());
-        assert!(Platform::aead_key(AeadAlg::Aes256Gcm, &[0; 16]).is_none());
-        assert!(Platform::aead_key(AeadAlg::ChaCha20Poly1305, &[0; 31]).is_none());
+        let is_key = |alg, raw: &[u8]| Platform::with_aead_key(alg, raw, |_| ()).is_some();
+        assert!(!is_key(AeadAlg::Aes128Gcm, &[0; 32]));
+        assert!(!is_key(AeadAlg::Aes256Gcm, &[0; 16]));
+        assert!(!is_key(AeadAlg::ChaCha20Poly1305, &[0; 31]));
     }
 
     /// What is agreed on with the base point is the public key (RFC 7748, section 6.1).

@@ -110,8 +110,10 @@ mod tests {
         if let Some(to) = inner.get_mut(content) {
             *to = content_type;
         }
-        let key = Platform::aead_key(CipherSuite::Aes128GcmSha256.aead(), &[0; 16])?;
-        tag.copy_from_slice(&Platform::aead_seal(&key, &[0; 12], header, inner));
+        *tag.first_chunk_mut()? =
+            Platform::with_aead_key(CipherSuite::Aes128GcmSha256.aead(), &[0; 16], |key| {
+                Platform::aead_seal(key, &[0; 12], header, inner)
+            })?;
         Some(protection([0; 16], [0; 12]).open::<Platform>(record))
     }
 

@@ -44,31 +44,30 @@ void tls_hs_hmac_preparekey(struct tls_hs_hmac_key *key, bool sha384,
 		hmac_sha256_preparekey(&key->s256, raw, len);
 }
 
-void tls_hs_hmac_init(struct tls_hs_hmac *mac,
-		      const struct tls_hs_hmac_key *key)
-{
-	mac->sha384 = key->sha384;
-	if (key->sha384)
-		hmac_sha384_init(&mac->s384, &key->s384);
-	else
-		hmac_sha256_init(&mac->s256, &key->s256);
-}
-
-void tls_hs_hmac_update(struct tls_hs_hmac *mac, const u8 *data, size_t len)
-{
-	if (mac->sha384)
-		hmac_sha384_update(&mac->s384, data, len);
-	else
-		hmac_sha256_update(&mac->s256, data, len);
-}
-
 /* @out has room for 48 bytes. */
-void tls_hs_hmac_final(struct tls_hs_hmac *mac, u8 *out)
+void tls_hs_hmac(const struct tls_hs_hmac_key *key,
+		 const struct tls_hs_bytes *parts, size_t nr, u8 *out)
 {
-	if (mac->sha384)
-		hmac_sha384_final(&mac->s384, out);
-	else
-		hmac_sha256_final(&mac->s256, out);
+	/* Initialised below, and wiped by those who end it. */
+	union {
+		struct hmac_sha256_ctx s256;
+		struct hmac_sha384_ctx s384;
+	} mac __uninitialized;
+	size_t i;
+
+	if (key->sha384) {
+		hmac_sha384_init(&mac.s384, &key->s384);
+		for (i = 0; i < nr; i++)
+			hmac_sha384_update(&mac.s384, parts[i].data,
+					   parts[i].len);
+		hmac_sha384_final(&mac.s384, out);
+	} else {
+		hmac_sha256_init(&mac.s256, &key->s256);
+		for (i = 0; i < nr; i++)
+			hmac_sha256_update(&mac.s256, parts[i].data,
+					   parts[i].len);
+		hmac_sha256_final(&mac.s256, out);
+	}
 }
 
 int tls_hs_aead_preparekey(struct tls_hs_aead_key *key, bool chacha,

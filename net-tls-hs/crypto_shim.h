@@ -29,13 +29,10 @@ struct tls_hs_hmac_key {
 	};
 };
 
-/* A running HMAC. */
-struct tls_hs_hmac {
-	bool sha384;
-	union {
-		struct hmac_sha256_ctx s256;
-		struct hmac_sha384_ctx s384;
-	};
+/* A part of what is hashed. */
+struct tls_hs_bytes {
+	const u8 *data;
+	size_t len;
 };
 
 /* A key prepared for AES-GCM or ChaCha20-Poly1305. */
@@ -53,10 +50,8 @@ void tls_hs_hash_final(struct tls_hs_hash *hash, u8 *out);
 
 void tls_hs_hmac_preparekey(struct tls_hs_hmac_key *key, bool sha384,
 			    const u8 *raw, size_t len);
-void tls_hs_hmac_init(struct tls_hs_hmac *mac,
-		      const struct tls_hs_hmac_key *key);
-void tls_hs_hmac_update(struct tls_hs_hmac *mac, const u8 *data, size_t len);
-void tls_hs_hmac_final(struct tls_hs_hmac *mac, u8 *out);
+void tls_hs_hmac(const struct tls_hs_hmac_key *key,
+		 const struct tls_hs_bytes *parts, size_t nr, u8 *out);
 
 int tls_hs_aead_preparekey(struct tls_hs_aead_key *key, bool chacha,
 			   const u8 *raw, size_t len);

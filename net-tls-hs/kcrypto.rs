@@ -9,10 +9,9 @@ use crate::engine::crypto::{
     SignError, MAX_ECDSA_SIGNATURE, MAX_HASH_LEN, MLKEM768_CIPHERTEXT_LEN, MLKEM768_KEY_LEN,
     NONCE_LEN, P256_POINT_LEN, RSA_KEY_WORDS, SHARED_SECRET_LEN, TAG_LEN, X25519_LEN,
 };
-use core::mem::size_of;
+use core::mem::{size_of, MaybeUninit};
 use kernel::bindings;
 use kernel::error::code::EOPNOTSUPP;
-use kernel::prelude::Zeroable;
 use pin_init::zeroed;
 
 const _: () = assert!(size_of::<bindings::rsa_pss_key>() == 8 * RSA_KEY_WORDS);
@@ -20,20 +19,17 @@ const _: () = assert!(size_of::<bindings::rsa_pss_key>() == 8 * RSA_KEY_WORDS);
 /// The kernel's crypto library.
 pub(crate) struct LibCrypto;
 
-/// Overwrites a C structure with zeroes.
-fn wipe<T: Zeroable>(v: &mut T) {
-    // SAFETY: `v` is valid for writes, and zeroes are a valid value of the type.
-    unsafe { crate::ct::wipe_raw(v, 1) }
-}
-
 macro_rules! wiped {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {
         $(#[$doc])*
-        pub(crate) struct $name($inner);
+        ///
+        /// C initialises what it needs of it, and nobody else looks at it.
+        pub(crate) struct $name(MaybeUninit<$inner>);
 
         impl Drop for $name {
             fn drop(&mut self) {
-                wipe(&mut self.0);
+                // SAFETY: `self` is valid for writes, and is not used any more.
+                unsafe { crate::ct::wipe_raw(&mut self.0, 1) }
             }
         }
     };
@@ -45,11 +41,6 @@ wiped!(
     bindings::tls_hs_hmac_key
 );
 wiped!(
-    /// A running HMAC.
-    Hmac,
-    bindings::tls_hs_hmac
-);
-wiped!(
     /// A prepared AEAD key.
     AeadKey,
     bindings::tls_hs_aead_key
@@ -58,7 +49,6 @@ wiped!(
 impl Crypto for LibCrypto {
     type Hash = bindings::tls_hs_hash;
     type HmacKey = HmacKey;
-    type Hmac = Hmac;
     type AeadKey = AeadKey;
     type MlKemWorkspace = bindings::mlkem768_encaps_workspace;
     type RsaWorkspace = bindings::rsa_pss_workspace;
@@ -87,11 +77,11 @@ impl Crypto for LibCrypto {
 
     #[inline(never)]
     fn hmac_key(alg: HashAlg, raw: &[u8]) -> HmacKey {
-        let mut key = HmacKey(zeroed());
+        let mut key = HmacKey(MaybeUninit::uninit());
         // SAFETY: `key` is valid for writes, and `raw` for reads of its length.
         unsafe {
             bindings::tls_hs_hmac_preparekey(
-                &mut key.0,
+                key.0.as_mut_ptr(),
                 alg == HashAlg::Sha384,
                 raw.as_ptr(),
                 raw.len(),
@@ -100,46 +90,32 @@ impl Crypto for LibCrypto {
         key
     }
 
-    #[inline(never)]
-    fn hmac_init(key: &HmacKey) -> Hmac {
-        let mut mac = Hmac(zeroed());
-        // SAFETY: `mac` is valid for writes, and `key` is prepared.
-        unsafe { bindings::tls_hs_hmac_init(&mut mac.0, &key.0) };
-        mac
+    fn hmac<const N: usize>(key: &HmacKey, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]) {
+        let parts = parts.map(|part| bindings::tls_hs_bytes {
+            data: part.as_ptr(),
+            len: part.len(),
+        });
+        // SAFETY: `key` is prepared, each part is valid for reads of its length, and `out` has
+        // room for the longest MAC.
+        unsafe { bindings::tls_hs_hmac(key.0.as_ptr(), parts.as_ptr(), N, out.as_mut_ptr()) }
     }
 
-    fn hmac_update(mac: &mut Hmac, data: &[u8]) {
-        // SAFETY: `mac` is initialised, `data` is valid for reads of its length.
-        unsafe { bindings::tls_hs_hmac_update(&mut mac.0, data.as_ptr(), data.len()) }
-    }
-
-    fn hmac_final(mac: &mut Hmac, out: &mut [u8; MAX_HASH_LEN]) {
-        // SAFETY: `mac` is initialised, `out` has room for the longest MAC.
-        unsafe { bindings::tls_hs_hmac_final(&mut mac.0, out.as_mut_ptr()) }
-    }
-
-    // But this one is, as with it not even the copy fits.
     #[inline(always)]
-    fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<AeadKey> {
+    fn with_aead_key<T>(alg: AeadAlg, raw: &[u8], run: impl FnOnce(&AeadKey) -> T) -> Option<T> {
         if raw.len() != alg.key_len() {
             return None;
         }
-        let mut key = Some(AeadKey(zeroed()));
-        if let Some(AeadKey(to)) = &mut key {
-            // SAFETY: `to` is valid for writes, and `raw` for reads of its length.
-            let rc = unsafe {
-                bindings::tls_hs_aead_preparekey(
-                    to,
-                    alg == AeadAlg::ChaCha20Poly1305,
-                    raw.as_ptr(),
-                    raw.len(),
-                )
-            };
-            if rc != 0 {
-                key = None;
-            }
-        }
-        key
+        let mut key = AeadKey(MaybeUninit::uninit());
+        // SAFETY: `key` is valid for writes, and `raw` for reads of its length.
+        let rc = unsafe {
+            bindings::tls_hs_aead_preparekey(
+                key.0.as_mut_ptr(),
+                alg == AeadAlg::ChaCha20Poly1305,
+                raw.as_ptr(),
+                raw.len(),
+            )
+        };
+        (rc == 0).then(|| run(&key))
     }
 
     fn aead_seal(
@@ -152,7 +128,7 @@ impl Crypto for LibCrypto {
         // SAFETY: The key is prepared and all buffers are valid for their lengths.
         unsafe {
             bindings::tls_hs_aead_seal(
-                &key.0,
+                key.0.as_ptr(),
                 nonce.as_ptr(),
                 aad.as_ptr(),
                 aad.len(),
@@ -174,7 +150,7 @@ impl Crypto for LibCrypto {
         // SAFETY: The key is prepared and all buffers are valid for their lengths.
         let rc = unsafe {
             bindings::tls_hs_aead_open(
-                &key.0,
+                key.0.as_ptr(),
                 nonce.as_ptr(),
                 aad.as_ptr(),
                 aad.len(),

@@ -117,7 +117,6 @@ type Host = HostCrypto;
 impl Crypto for Metered {
     type Hash = Hashed<<Host as Crypto>::Hash>;
     type HmacKey = Hashed<<Host as Crypto>::HmacKey>;
-    type Hmac = Hashed<<Host as Crypto>::Hmac>;
     type AeadKey = <Host as Crypto>::AeadKey;
     type MlKemWorkspace = <Host as Crypto>::MlKemWorkspace;
     type RsaWorkspace = <Host as Crypto>::RsaWorkspace;
@@ -142,19 +141,20 @@ impl Crypto for Metered {
         key.len = key.block();
         key
     }
-    fn hmac_init(key: &Self::HmacKey) -> Self::Hmac {
-        metered(Kind::Hmac, 0, || key.clone())
+    fn hmac<const N: usize>(key: &Self::HmacKey, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]) {
+        let mut input = Hashed::new((), key.len, key.alg);
+        let n: u64 = parts.iter().map(|part| input.add(part)).sum();
+        metered(Kind::Hmac, n + input.last() + 1, || {
+            Host::hmac(&key.inner, parts, out)
+        })
     }
-    fn hmac_update(mac: &mut Self::Hmac, data: &[u8]) {
-        let n = mac.add(data);
-        metered(Kind::Hmac, n, || Host::hmac_update(&mut mac.inner, data))
-    }
-    fn hmac_final(mac: &mut Self::Hmac, out: &mut [u8; MAX_HASH_LEN]) {
-        let n = mac.last() + 1;
-        metered(Kind::Hmac, n, || Host::hmac_final(&mut mac.inner, out))
-    }
-    fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<Self::AeadKey> {
-        metered(Kind::AeadKey, 0, || Host::aead_key(alg, raw))
+    fn with_aead_key<T>(
+        alg: AeadAlg,
+        raw: &[u8],
+        run: impl FnOnce(&Self::AeadKey) -> T,
+    ) -> Option<T> {
+        // With what is done with the key.
+        metered(Kind::AeadKey, 0, || Host::with_aead_key(alg, raw, run))
     }
     fn aead_seal(
         key: &Self::AeadKey,

@@ -29,10 +29,27 @@ pub enum AeadKey {
     ChaCha(Box<chacha20poly1305::ChaCha20Poly1305>),
 }
 
+fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<AeadKey> {
+    // What the ciphers do with their keys is not looked at: they are others in the kernel.
+    let mut raw = raw.to_vec();
+    memcheck::declassify(&mut raw[..]);
+    let raw = &raw[..];
+    Some(match alg {
+        AeadAlg::Aes128Gcm => {
+            AeadKey::Aes128(Box::new(aes_gcm::Aes128Gcm::new_from_slice(raw).ok()?))
+        }
+        AeadAlg::Aes256Gcm => {
+            AeadKey::Aes256(Box::new(aes_gcm::Aes256Gcm::new_from_slice(raw).ok()?))
+        }
+        AeadAlg::ChaCha20Poly1305 => AeadKey::ChaCha(Box::new(
+            chacha20poly1305::ChaCha20Poly1305::new_from_slice(raw).ok()?,
+        )),
+    })
+}
+
 impl Crypto for HostCrypto {
     type Hash = Hash;
     type HmacKey = Hmac;
-    type Hmac = Hmac;
     type AeadKey = AeadKey;
     type MlKemWorkspace = mlkem::Scratch;
     type RsaWorkspace = rsa_pss::Scratch;
@@ -67,44 +84,25 @@ impl Crypto for HostCrypto {
         }
     }
 
-    fn hmac_init(key: &Hmac) -> Hmac {
-        key.clone()
-    }
-
-    fn hmac_update(mac: &mut Hmac, data: &[u8]) {
-        match mac {
-            Hmac::S256(m) => m.update(data),
-            Hmac::S384(m) => m.update(data),
+    fn hmac<const N: usize>(key: &Hmac, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]) {
+        match key.clone() {
+            Hmac::S256(mut m) => {
+                parts.iter().for_each(|part| m.update(part));
+                out[..32].copy_from_slice(&m.finalize().into_bytes());
+            }
+            Hmac::S384(mut m) => {
+                parts.iter().for_each(|part| m.update(part));
+                out.copy_from_slice(&m.finalize().into_bytes());
+            }
         }
     }
 
-    fn hmac_final(mac: &mut Hmac, out: &mut [u8; MAX_HASH_LEN]) {
-        match mac {
-            Hmac::S256(m) => out[..32].copy_from_slice(&m.clone().finalize().into_bytes()),
-            Hmac::S384(m) => out.copy_from_slice(&m.clone().finalize().into_bytes()),
-        }
-    }
-
-    fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<AeadKey> {
-        // What the ciphers do with their keys is not looked at: they are others in the kernel.
-        let mut raw = raw.to_vec();
-        memcheck::declassify(&mut raw[..]);
-        let raw = &raw[..];
-        Some(match alg {
-            AeadAlg::Aes128Gcm => {
-                AeadKey::Aes128(Box::new(aes_gcm::Aes128Gcm::new_from_slice(raw).ok()?))
-            }
-            AeadAlg::Aes256Gcm => {
-                AeadKey::Aes256(Box::new(aes_gcm::Aes256Gcm::new_from_slice(raw).ok()?))
-            }
-            AeadAlg::ChaCha20Poly1305 => AeadKey::ChaCha(Box::new(
-                chacha20poly1305::ChaCha20Poly1305::new_from_slice(raw).ok()?,
-            )),
-        })
+    fn with_aead_key<T>(alg: AeadAlg, raw: &[u8], run: impl FnOnce(&AeadKey) -> T) -> Option<T> {
+        Some(run(&aead_key(alg, raw)?))
     }
 
     fn aead_seal(key: &AeadKey, nonce: &[u8; 12], aad: &[u8], buf: &mut [u8]) -> [u8; TAG_LEN] {
-        // See aead_key().
+        // See `aead_key`.
         let mut nonce = *nonce;
         memcheck::declassify(&mut nonce);
         let nonce = (&nonce).into();
@@ -124,7 +122,7 @@ impl Crypto for HostCrypto {
         buf: &mut [u8],
         tag: &[u8; TAG_LEN],
     ) -> Result<(), BadTag> {
-        // See aead_key().
+        // See `aead_key`.
         let mut nonce = *nonce;
         memcheck::declassify(&mut nonce);
         let nonce = (&nonce).into();

@@ -164,8 +164,6 @@ pub trait Crypto: Sized {
     type Hash: Clone;
     /// A key prepared for HMAC. Wiped when dropped.
     type HmacKey;
-    /// A running HMAC. Wiped when finished or dropped.
-    type Hmac;
     /// A key prepared for an AEAD. Wiped when dropped.
     type AeadKey;
     /// Working memory of [`Crypto::mlkem768_encaps`]. All zeroes is a valid value; no secrets are
@@ -179,21 +177,23 @@ pub trait Crypto: Sized {
     fn hash_init(alg: HashAlg) -> Self::Hash;
     /// Adds data to a hash.
     fn hash_update(hash: &mut Self::Hash, data: &[u8]);
-    /// Ends a hash and writes `alg.len()` bytes to the start of the result; the rest is zero.
+    /// Ends a hash and writes `alg.output_len()` bytes to the start of the result; the rest is
+    /// zero.
     fn hash_final(hash: Self::Hash) -> [u8; MAX_HASH_LEN];
 
     /// Prepares a key of any length for HMAC (RFC 2104).
     fn hmac_key(alg: HashAlg, raw: &[u8]) -> Self::HmacKey;
-    /// Starts an HMAC with a prepared key.
-    fn hmac_init(key: &Self::HmacKey) -> Self::Hmac;
-    /// Adds data to an HMAC.
-    fn hmac_update(mac: &mut Self::Hmac, data: &[u8]);
-    /// Ends an HMAC and writes the hash's length of bytes to the start of `out`, which must have
-    /// room for [`MAX_HASH_LEN`]; the rest is left as it is.
-    fn hmac_final(mac: &mut Self::Hmac, out: &mut [u8; MAX_HASH_LEN]);
+    /// HMAC of parts that follow each other, with a prepared key. Writes the hash's length of bytes
+    /// to the start of `out`; the rest is left as it is.
+    fn hmac<const N: usize>(key: &Self::HmacKey, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]);
 
-    /// Prepares an AEAD key. `raw` must have [`AeadAlg::key_len`] bytes; `None` if it does not.
-    fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<Self::AeadKey>;
+    /// Lets `run` use a key prepared for an AEAD, which never moves and is wiped after that. `raw`
+    /// must have [`AeadAlg::key_len`] bytes; `None` if it does not.
+    fn with_aead_key<T>(
+        alg: AeadAlg,
+        raw: &[u8],
+        run: impl FnOnce(&Self::AeadKey) -> T,
+    ) -> Option<T>;
     /// Encrypts `buf` in place and returns the tag.
     fn aead_seal(
         key: &Self::AeadKey,

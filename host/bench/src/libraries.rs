@@ -316,13 +316,12 @@ pub fn sha3() -> Vec<Entry> {
 /// multiplications and the encoding.
 pub fn ecdsa_parts() -> Vec<Entry> {
     use tls_handshake_host::engine::crypto::{Crypto, HashAlg::Sha256, MAX_HASH_LEN};
-    fn hmac(key: &<HostCrypto as Crypto>::HmacKey, data: &[&[u8]]) -> [u8; MAX_HASH_LEN] {
+    fn hmac<const N: usize>(
+        key: &<HostCrypto as Crypto>::HmacKey,
+        data: [&[u8]; N],
+    ) -> [u8; MAX_HASH_LEN] {
         let mut out = [0; MAX_HASH_LEN];
-        let mut mac = HostCrypto::hmac_init(key);
-        for part in data {
-            HostCrypto::hmac_update(&mut mac, part);
-        }
-        HostCrypto::hmac_final(&mut mac, &mut out);
+        HostCrypto::hmac(key, data, &mut out);
         out
     }
     let key = our_key();
@@ -335,11 +334,11 @@ pub fn ecdsa_parts() -> Vec<Entry> {
             let mut v = [1; MAX_HASH_LEN];
             let mut k = HostCrypto::hmac_key(Sha256, &black_box([0; 32]));
             for step in [0, 1] {
-                let seed = hmac(&k, &[&v[..32], &[step], &black_box([7; 96])]);
+                let seed = hmac(&k, [&v[..32], &[step], &black_box([7; 96])]);
                 k = HostCrypto::hmac_key(Sha256, &seed[..32]);
-                v = hmac(&k, &[&v[..32]]);
+                v = hmac(&k, [&v[..32]]);
             }
-            black_box(hmac(&k, &[&v[..32]]));
+            black_box(hmac(&k, [&v[..32]]));
         }),
         entry("random bytes", || {
             let mut bytes = [0; 32];

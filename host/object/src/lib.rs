@@ -71,7 +71,6 @@ fn flag() -> bool {
 impl Crypto for Elsewhere {
     type Hash = Context;
     type HmacKey = Context;
-    type Hmac = Context;
     type AeadKey = Context;
     type MlKemWorkspace = mlkem::Scratch;
     type RsaWorkspace = rsa_pss::Scratch;
@@ -94,20 +93,16 @@ impl Crypto for Elsewhere {
         Context::new(raw)
     }
 
-    fn hmac_init(key: &Context) -> Context {
-        key.clone()
-    }
-
-    fn hmac_update(mac: &mut Context, data: &[u8]) {
-        mac.update(data);
-    }
-
-    fn hmac_final(_mac: &mut Context, out: &mut [u8; MAX_HASH_LEN]) {
+    fn hmac<const N: usize>(key: &Context, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]) {
+        let mut mac = key.clone();
+        for part in parts {
+            mac.update(part);
+        }
         fill(out);
     }
 
-    fn aead_key(_alg: AeadAlg, raw: &[u8]) -> Option<Context> {
-        flag().then(|| Context::new(raw))
+    fn with_aead_key<T>(_: AeadAlg, raw: &[u8], run: impl FnOnce(&Context) -> T) -> Option<T> {
+        flag().then(|| run(&Context::new(raw)))
     }
 
     fn aead_seal(_: &Context, _: &[u8; 12], _: &[u8], buf: &mut [u8]) -> [u8; TAG_LEN] {
@@ -150,7 +145,7 @@ impl p256::Platform for Elsewhere {
         Context::new(raw)
     }
 
-    fn hmac(key: &Context, parts: &[&[u8]], out: &mut [u8; 32]) {
+    fn hmac<const N: usize>(key: &Context, parts: [&[u8]; N], out: &mut [u8; 32]) {
         let mut mac = key.clone();
         for part in parts {
             mac.update(part);

@@ -92,7 +92,6 @@ pub fn hash(data: &[u8]) -> u64 {
 impl Crypto for Toy {
     type Hash = Hash;
     type HmacKey = Hash;
-    type Hmac = Hash;
     type AeadKey = u64;
     type MlKemWorkspace = ();
     type RsaWorkspace = ();
@@ -115,20 +114,16 @@ impl Crypto for Toy {
         Hash::new(mix(hash(raw), 7), alg.len())
     }
 
-    fn hmac_init(key: &Hash) -> Hash {
-        key.clone()
-    }
-
-    fn hmac_update(mac: &mut Hash, data: &[u8]) {
-        mac.update(data);
-    }
-
-    fn hmac_final(mac: &mut Hash, out: &mut [u8; MAX_HASH_LEN]) {
+    fn hmac<const N: usize>(key: &Hash, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]) {
+        let mut mac = key.clone();
+        for part in parts {
+            mac.update(part);
+        }
         expand(mac.end(), &mut out[..mac.out]);
     }
 
-    fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<u64> {
-        (raw.len() == alg.key_len()).then(|| mix(hash(raw), alg as u64))
+    fn with_aead_key<T>(alg: AeadAlg, raw: &[u8], run: impl FnOnce(&u64) -> T) -> Option<T> {
+        (raw.len() == alg.key_len()).then(|| run(&mix(hash(raw), alg as u64)))
     }
 
     fn aead_seal(key: &u64, nonce: &[u8; 12], aad: &[u8], buf: &mut [u8]) -> [u8; TAG_LEN] {

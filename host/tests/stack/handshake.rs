@@ -28,9 +28,6 @@ fn note(name: &str, secret: &[u8]) {
 /// A prepared key, and whether it is that of a Finished.
 struct SpyKey(<HostCrypto as Crypto>::HmacKey, bool);
 
-/// A running HMAC and all of its input.
-struct SpyHmac(<HostCrypto as Crypto>::Hmac, Vec<u8>, bool);
-
 /// Takes note of the output of a HMAC.
 fn note_output(input: &[u8], output: &[u8]) {
     let Some(start) = input.windows(6).position(|w| w == b"tls13 ") else {
@@ -73,7 +70,6 @@ fn secret_of(
 impl Crypto for Spy {
     type Hash = <HostCrypto as Crypto>::Hash;
     type HmacKey = SpyKey;
-    type Hmac = SpyHmac;
     type AeadKey = <HostCrypto as Crypto>::AeadKey;
     type MlKemWorkspace = <HostCrypto as Crypto>::MlKemWorkspace;
     type RsaWorkspace = <HostCrypto as Crypto>::RsaWorkspace;
@@ -98,34 +94,24 @@ impl Crypto for Spy {
         })
     }
     #[inline(never)]
-    fn hmac_init(key: &SpyKey) -> SpyHmac {
-        SpyHmac(HostCrypto::hmac_init(&key.0), Vec::new(), key.1)
-    }
-    #[inline(never)]
-    fn hmac_update(mac: &mut SpyHmac, data: &[u8]) {
+    fn hmac<const N: usize>(key: &SpyKey, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]) {
         clean(|| {
-            mac.1.extend(data);
-            HostCrypto::hmac_update(&mut mac.0, data);
-        })
-    }
-    #[inline(never)]
-    fn hmac_final(mac: &mut SpyHmac, out: &mut [u8; MAX_HASH_LEN]) {
-        clean(|| {
-            HostCrypto::hmac_final(&mut mac.0, out);
+            let input = parts.concat();
+            HostCrypto::hmac(&key.0, [&input], out);
             // What a Finished holds is sent. The first nonce is an IV, and there are copies of it.
-            if !mac.2 && !mac.1.windows(8).any(|w| w == b"tls13 iv") {
-                note_output(&mac.1, out);
+            if !key.1 && !input.windows(8).any(|w| w == b"tls13 iv") {
+                note_output(&input, out);
             }
-            // Its buffer has a part of the input.
-            mac.0 = HostCrypto::hmac_init(&HostCrypto::hmac_key(HashAlg::Sha256, &[]));
         })
     }
     #[inline(never)]
-    fn aead_key(alg: AeadAlg, raw: &[u8]) -> Option<Self::AeadKey> {
-        clean(|| {
-            note("AEAD key", raw);
-            HostCrypto::aead_key(alg, raw)
-        })
+    fn with_aead_key<T>(
+        alg: AeadAlg,
+        raw: &[u8],
+        run: impl FnOnce(&Self::AeadKey) -> T,
+    ) -> Option<T> {
+        clean(|| note("AEAD key", raw));
+        HostCrypto::with_aead_key(alg, raw, run)
     }
     #[inline(never)]
     fn aead_seal(

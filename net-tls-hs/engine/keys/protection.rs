@@ -3,7 +3,7 @@
 //! Record protection (RFC 9846, sections 5.2 to 5.4), as far as a handshake needs it.
 
 use crate::engine::crypto::{Crypto, NONCE_LEN, TAG_LEN};
-use crate::engine::keys::schedule::{TrafficKeys, TrafficSecret};
+use crate::engine::keys::schedule::{Prepared, TrafficKeys};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::{move_within, Writer};
 use crate::engine::wire::names::{content_type, CipherSuite};
@@ -18,6 +18,48 @@ fn records_for(len: usize, max: usize) -> usize {
         records += 1;
     }
     records
+}
+
+/// The nonce of a record (section 5.3).
+fn nonce(iv: &[u8; NONCE_LEN], seq: u64) -> [u8; NONCE_LEN] {
+    let mut nonce = *iv;
+    for (n, s) in nonce.iter_mut().skip(4).zip(seq.to_be_bytes()) {
+        *n ^= s;
+    }
+    nonce
+}
+
+/// Counts a record.
+fn advance(seq: &mut u64) -> Result<(), Alert> {
+    *seq = seq.checked_add(1).ok_or(Alert::InternalError)?;
+    Ok(())
+}
+
+/// Protects one record in place.
+fn seal_one<C: Crypto>(
+    key: &C::AeadKey,
+    nonce: &[u8; NONCE_LEN],
+    record: &mut [u8],
+    content_type: u8,
+    fragment: usize,
+) -> Result<(), Alert> {
+    let (header, body) = record
+        .split_at_mut_checked(HEADER_LEN)
+        .ok_or(Alert::InternalError)?;
+    write_header(
+        &mut Writer::new(header),
+        content_type::APPLICATION_DATA,
+        fragment + OVERHEAD,
+    )?;
+    *body.get_mut(fragment).ok_or(Alert::InternalError)? = content_type;
+    let (inner, rest) = body
+        .split_at_mut_checked(fragment + 1)
+        .ok_or(Alert::InternalError)?;
+    let tag = C::aead_seal(key, nonce, header, inner);
+    rest.get_mut(..TAG_LEN)
+        .ok_or(Alert::InternalError)?
+        .copy_from_slice(&tag);
+    Ok(())
 }
 
 /// One direction of record protection.
@@ -44,8 +86,8 @@ impl Protection {
     }
 
     /// Starts again with the keys of a secret and sequence number 0, without a limit.
-    pub fn start<C: Crypto>(&mut self, secret: &TrafficSecret, suite: CipherSuite) {
-        secret.write_keys::<C>(suite, &mut self.keys);
+    pub fn start<C: Crypto>(&mut self, secret: &Prepared<C>, suite: CipherSuite) {
+        secret.write_keys(suite, &mut self.keys);
         self.seq = 0;
         self.max_fragment = MAX_PLAINTEXT as u16;
     }
@@ -63,25 +105,6 @@ impl Protection {
     /// The sequence number of the next record.
     pub fn seq(&self) -> u64 {
         self.seq
-    }
-
-    /// The nonce of the next record (section 5.3).
-    fn nonce(&self) -> [u8; NONCE_LEN] {
-        let mut nonce = *self.keys.iv;
-        for (n, s) in nonce.iter_mut().skip(4).zip(self.seq.to_be_bytes()) {
-            *n ^= s;
-        }
-        nonce
-    }
-
-    #[inline(always)]
-    fn prepare<C: Crypto>(&self) -> Option<C::AeadKey> {
-        C::aead_key(self.keys.suite.aead(), self.keys.key())
-    }
-
-    fn advance(&mut self) -> Result<(), Alert> {
-        self.seq = self.seq.checked_add(1).ok_or(Alert::InternalError)?;
-        Ok(())
     }
 
     /// Protects messages of one content type in place: `buf[HEADER_LEN..][..len]` holds them, the
@@ -111,43 +134,18 @@ impl Protection {
             }
         }
 
-        // The key is large, and `?` would copy it.
-        let Some(key) = self.prepare::<C>() else {
-            return Err(Alert::InternalError);
-        };
-        let mut left = len;
-        for record in buf.chunks_mut(stride).take(records) {
-            let fragment = left.min(max);
-            left -= fragment;
-            self.seal_one::<C>(&key, record, content_type, fragment)?;
-        }
-        Ok(total)
-    }
-
-    fn seal_one<C: Crypto>(
-        &mut self,
-        key: &C::AeadKey,
-        record: &mut [u8],
-        content_type: u8,
-        fragment: usize,
-    ) -> Result<(), Alert> {
-        let (header, body) = record
-            .split_at_mut_checked(HEADER_LEN)
-            .ok_or(Alert::InternalError)?;
-        write_header(
-            &mut Writer::new(header),
-            content_type::APPLICATION_DATA,
-            fragment + OVERHEAD,
-        )?;
-        *body.get_mut(fragment).ok_or(Alert::InternalError)? = content_type;
-        let (inner, rest) = body
-            .split_at_mut_checked(fragment + 1)
-            .ok_or(Alert::InternalError)?;
-        let tag = C::aead_seal(key, &self.nonce(), header, inner);
-        rest.get_mut(..TAG_LEN)
-            .ok_or(Alert::InternalError)?
-            .copy_from_slice(&tag);
-        self.advance()
+        let Protection { keys, seq, .. } = self;
+        C::with_aead_key(keys.suite.aead(), keys.key(), |key| {
+            let mut left = len;
+            for record in buf.chunks_mut(stride).take(records) {
+                let fragment = left.min(max);
+                left -= fragment;
+                seal_one::<C>(key, &nonce(&keys.iv, *seq), record, content_type, fragment)?;
+                advance(seq)?;
+            }
+            Ok(total)
+        })
+        .unwrap_or(Err(Alert::InternalError))
     }
 
     /// Removes the protection of one record, `record` being all of it. Returns the inner content
@@ -161,11 +159,13 @@ impl Protection {
         let (inner, tag) = body
             .split_last_chunk_mut::<TAG_LEN>()
             .ok_or(Alert::BadRecordMac)?;
-        let Some(key) = self.prepare::<C>() else {
-            return Err(Alert::InternalError);
-        };
-        C::aead_open(&key, &self.nonce(), header, inner, tag).map_err(|_| Alert::BadRecordMac)?;
-        self.advance()?;
+        let Protection { keys, seq, .. } = self;
+        C::with_aead_key(keys.suite.aead(), keys.key(), |key| {
+            C::aead_open(key, &nonce(&keys.iv, *seq), header, inner, tag)
+        })
+        .ok_or(Alert::InternalError)?
+        .map_err(|_| Alert::BadRecordMac)?;
+        advance(seq)?;
 
         // Section 5.4: padding does not make records longer, and the content type is the last byte
         // that is not zero.

@@ -88,9 +88,7 @@ fn expand_label<C: Crypto>(
         return expand_label_long::<C>(alg, key, label, context, out);
     }
     let mut block = Secret::new([0; MAX_HASH_LEN]);
-    let mut mac = C::hmac_init(key);
-    C::hmac_update(&mut mac, w.since(0));
-    C::hmac_final(&mut mac, &mut block);
+    C::hmac(key, [w.since(0)], &mut block);
     for (o, b) in out.iter_mut().zip(block.iter().take(alg.output_len())) {
         *o = *b;
     }
@@ -128,27 +126,31 @@ fn expand_label_long<C: Crypto>(
     out: &mut [u8],
 ) {
     let len = (out.len() as u16).to_be_bytes();
+    let label_len = [(LABEL_PREFIX.len() + label.len()) as u8];
+    let context_len = [context.len() as u8];
+    let mut last = Secret::new([0; MAX_HASH_LEN]);
     let mut block = Secret::new([0; MAX_HASH_LEN]);
     for (n, part) in (1..=u8::MAX).zip(out.chunks_mut(alg.output_len())) {
-        let mut mac = C::hmac_init(key);
-        if n > 1 {
-            C::hmac_update(&mut mac, head(alg, &block));
-        }
-        C::hmac_update(&mut mac, &len);
-        C::hmac_update(&mut mac, &[(LABEL_PREFIX.len() + label.len()) as u8]);
-        C::hmac_update(&mut mac, LABEL_PREFIX);
-        C::hmac_update(&mut mac, label);
-        C::hmac_update(&mut mac, &[context.len() as u8]);
-        C::hmac_update(&mut mac, context);
-        C::hmac_update(&mut mac, &[n]);
-        C::hmac_final(&mut mac, &mut block);
+        let last_len = if n > 1 { alg.output_len() } else { 0 };
+        let parts = [
+            last.get(..last_len).unwrap_or(&[]),
+            &len,
+            &label_len,
+            LABEL_PREFIX,
+            label,
+            &context_len,
+            context,
+            &[n],
+        ];
+        C::hmac(key, parts, &mut block);
+        *last = *block;
         for (to, from) in part.iter_mut().zip(block.iter()) {
             *to = *from;
         }
     }
 }
 
-/// The first `alg.len()` bytes.
+/// The first `alg.output_len()` bytes.
 fn head(alg: HashAlg, bytes: &[u8; MAX_HASH_LEN]) -> &[u8] {
     bytes.get(..alg.output_len()).unwrap_or(bytes)
 }
@@ -158,9 +160,7 @@ fn head(alg: HashAlg, bytes: &[u8; MAX_HASH_LEN]) -> &[u8] {
 fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
     let mut prk = Secret::new([0; MAX_HASH_LEN]);
     let key = C::hmac_key(alg, salt);
-    let mut mac = C::hmac_init(&key);
-    C::hmac_update(&mut mac, ikm);
-    C::hmac_final(&mut mac, &mut prk);
+    C::hmac(&key, [ikm], &mut prk);
     C::hmac_key(alg, head(alg, &prk))
 }
 
@@ -168,9 +168,7 @@ fn extract<C: Crypto>(alg: HashAlg, salt: &[u8], ikm: &[u8]) -> C::HmacKey {
 #[inline(never)]
 fn hmac<C: Crypto>(key: &C::HmacKey, data: &[u8]) -> Secret<[u8; MAX_HASH_LEN]> {
     let mut out = Secret::new([0; MAX_HASH_LEN]);
-    let mut mac = C::hmac_init(key);
-    C::hmac_update(&mut mac, data);
-    C::hmac_final(&mut mac, &mut out);
+    C::hmac(key, [data], &mut out);
     out
 }
 
@@ -435,25 +433,17 @@ impl TrafficSecret {
     }
 
     /// [`keys`](Self::keys) to where they stay.
-    #[inline(never)]
     pub fn write_keys<C: Crypto>(&self, suite: CipherSuite, to: &mut TrafficKeys) {
-        to.suite = suite;
-        let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = to.key.get_mut(..suite.aead().key_len()) {
-            expand_label::<C>(self.alg, &prepared, b"key", &[], out);
-        }
-        expand_label::<C>(self.alg, &prepared, b"iv", &[], to.iv.as_mut_slice());
+        self.prepare::<C>().write_keys(suite, to);
     }
 
-    /// The key of the Finished, prepared.
+    /// Prepares the secret for more than one use.
     #[inline(never)]
-    fn finished_key<C: Crypto>(&self) -> C::HmacKey {
-        let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
-        let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = finished_key.get_mut(..self.alg.output_len()) {
-            expand_label::<C>(self.alg, &prepared, b"finished", &[], out);
+    pub fn prepare<C: Crypto>(&self) -> Prepared<C> {
+        Prepared {
+            alg: self.alg,
+            key: C::hmac_key(self.alg, self.bytes()),
         }
-        C::hmac_key(self.alg, head(self.alg, &finished_key))
     }
 
     /// The PSK of a ticket (RFC 9846, section 4.7.1), this being the resumption_secret.
@@ -467,14 +457,47 @@ impl TrafficSecret {
         psk
     }
 
-    /// verify_data of a Finished (RFC 9846, section 4.5.3) by the owner of this secret, which is a
-    /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
-    #[inline(never)]
+    /// See [`Prepared::verify_data`].
     pub fn verify_data<C: Crypto>(
         &self,
         transcript: &TranscriptHash,
     ) -> Secret<[u8; MAX_HASH_LEN]> {
-        let key = self.finished_key::<C>();
+        self.prepare::<C>().verify_data(transcript)
+    }
+}
+
+/// A secret as the key of what is expanded from it.
+pub struct Prepared<C: Crypto> {
+    alg: HashAlg,
+    key: C::HmacKey,
+}
+
+impl<C: Crypto> Prepared<C> {
+    /// Key and IV for records under this secret.
+    #[inline(never)]
+    pub fn write_keys(&self, suite: CipherSuite, to: &mut TrafficKeys) {
+        to.suite = suite;
+        if let Some(out) = to.key.get_mut(..suite.aead().key_len()) {
+            expand_label::<C>(self.alg, &self.key, b"key", &[], out);
+        }
+        expand_label::<C>(self.alg, &self.key, b"iv", &[], to.iv.as_mut_slice());
+    }
+
+    /// The key of the Finished, prepared.
+    #[inline(never)]
+    fn finished_key(&self) -> C::HmacKey {
+        let mut finished_key = Secret::new([0; MAX_HASH_LEN]);
+        if let Some(out) = finished_key.get_mut(..self.alg.output_len()) {
+            expand_label::<C>(self.alg, &self.key, b"finished", &[], out);
+        }
+        C::hmac_key(self.alg, head(self.alg, &finished_key))
+    }
+
+    /// verify_data of a Finished (RFC 9846, section 4.5.3) by the owner of this secret, which is a
+    /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
+    #[inline(never)]
+    pub fn verify_data(&self, transcript: &TranscriptHash) -> Secret<[u8; MAX_HASH_LEN]> {
+        let key = self.finished_key();
         hmac::<C>(&key, head(self.alg, transcript))
     }
 }

@@ -150,29 +150,22 @@ pub fn context<C: Crypto>(
 /// The salt of a ticket that holds `inner`. The input is longer than that of [`derive()`], so the
 /// two have no value in common.
 #[inline(never)]
-fn make_salt<C: Crypto>(key: &TicketKey, context: &[u8; 32], inner: &[u8; INNER_LEN]) -> [u8; 32] {
+fn make_salt<C: Crypto>(key: &C::HmacKey, context: &[u8; 32], inner: &[u8; INNER_LEN]) -> [u8; 32] {
     let (mut random, mut mac) = ([0; RANDOM_LEN], [0; MAX_HASH_LEN]);
     C::random(&mut random);
-    let mut hmac = C::hmac_init(&C::hmac_key(HashAlg::Sha256, &key.key));
-    for part in [&random[..], context, inner] {
-        C::hmac_update(&mut hmac, part);
-    }
-    C::hmac_final(&mut hmac, &mut mac);
+    C::hmac(key, [&random, context, inner], &mut mac);
     first_32(mac)
 }
 
 /// The key of one ticket; [`AES_KEY_LEN`] bytes count.
 #[inline(never)]
 fn derive<C: Crypto>(
-    key: &TicketKey,
+    key: &C::HmacKey,
     salt: &[u8; SALT_LEN],
     context: &[u8; 32],
 ) -> Secret<[u8; MAX_HASH_LEN]> {
     let mut derived = Secret::new([0; MAX_HASH_LEN]);
-    let mut mac = C::hmac_init(&C::hmac_key(HashAlg::Sha256, &key.key));
-    C::hmac_update(&mut mac, salt);
-    C::hmac_update(&mut mac, context);
-    C::hmac_final(&mut mac, &mut derived);
+    C::hmac(key, [salt, context], &mut derived);
     derived
 }
 
@@ -183,8 +176,9 @@ fn encrypt<C: Crypto>(
     name: &[u8; NAME_LEN],
     inner: &mut [u8],
 ) -> Option<[u8; TAG_LEN]> {
-    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..AES_KEY_LEN)?)?;
-    Some(C::aead_seal(&key, &NONCE, name, inner))
+    C::with_aead_key(AeadAlg::Aes256Gcm, key.get(..AES_KEY_LEN)?, |key| {
+        C::aead_seal(key, &NONCE, name, inner)
+    })
 }
 
 /// Decrypts what a ticket holds.
@@ -195,8 +189,9 @@ fn decrypt<C: Crypto>(
     inner: &mut [u8],
     tag: &[u8; TAG_LEN],
 ) -> Option<()> {
-    let key = C::aead_key(AeadAlg::Aes256Gcm, key.get(..AES_KEY_LEN)?)?;
-    C::aead_open(&key, &NONCE, name, inner, tag).ok()
+    C::with_aead_key(AeadAlg::Aes256Gcm, key.get(..AES_KEY_LEN)?, |key| {
+        C::aead_open(key, &NONCE, name, inner, tag).ok()
+    })?
 }
 
 /// Makes a ticket for a PSK that goes back to a full handshake at `since`. `None` if there can be
@@ -219,8 +214,9 @@ pub fn seal<C: Crypto>(
     *time = tickets.now.to_be_bytes();
     *full = since.to_be_bytes();
     room.get_mut(..psk.len())?.copy_from_slice(psk);
-    *salt = make_salt::<C>(key, context, inner);
-    let derived = derive::<C>(key, salt, context);
+    let key = C::hmac_key(HashAlg::Sha256, &key.key);
+    *salt = make_salt::<C>(&key, context, inner);
+    let derived = derive::<C>(&key, salt, context);
     *tag.first_chunk_mut()? = encrypt::<C>(derived.as_slice(), name, inner)?;
     Some(ticket)
 }
@@ -241,7 +237,8 @@ pub fn open<C: Crypto>(tickets: &Tickets<'_>, context: &[u8; 32], ticket: &[u8])
     let (salt, rest) = rest.split_first_chunk::<SALT_LEN>()?;
     let (encrypted, tag) = rest.split_first_chunk::<INNER_LEN>()?;
     let key = tickets.keys.iter().find(|k| k.name == *name)?;
-    let derived = derive::<C>(key, salt, context);
+    let key = C::hmac_key(HashAlg::Sha256, &key.key);
+    let derived = derive::<C>(&key, salt, context);
     let mut inner = Secret::new(*encrypted);
     decrypt::<C>(
         derived.as_slice(),

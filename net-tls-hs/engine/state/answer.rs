@@ -6,7 +6,7 @@ use crate::engine::crypto::{Crypto, HashAlg, SignError};
 use crate::engine::keys::key_exchange::SharedSecret;
 use crate::engine::keys::protection::Protection;
 use crate::engine::keys::psk::Psk;
-use crate::engine::keys::schedule::{hash_so_far, HandshakeSecret, TrafficSecret, TranscriptHash};
+use crate::engine::keys::schedule::{hash_so_far, HandshakeSecret, Prepared, TranscriptHash};
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::settings::SigningKey;
 use crate::engine::state::memory::{Memory, Workspace};
@@ -182,17 +182,18 @@ fn write_protected_part<C: Crypto>(
 
     let start = w.position();
     let hash = hash_so_far::<C>(transcript);
-    let verify_data = server.verify_data::<C>(&hash);
+    let server = server.prepare::<C>();
+    let verify_data = server.verify_data(&hash);
     flight::write_finished(&mut w, verify_data.get(..alg.output_len()).unwrap_or(&[]))?;
     C::hash_update(transcript, w.since(start));
     let len = w.position();
-    seal_flight::<C>(server, choice, &mut work.out, len)
+    seal_flight::<C>(&server, choice, &mut work.out, len)
 }
 
 /// Protects the messages of the flight.
 #[inline(never)]
 fn seal_flight<C: Crypto>(
-    server: &TrafficSecret,
+    server: &Prepared<C>,
     choice: &Choice<'_>,
     out: &mut RecordBuf<'_>,
     len: usize,
@@ -219,11 +220,14 @@ fn derive_secrets<C: Crypto>(
     main.client_traffic(hash, &mut application.client);
     main.server_traffic(hash, &mut application.server);
     main.exporter(hash, &mut application.exporter);
-    application.records.start::<C>(&application.server, suite);
+    application
+        .records
+        .start(&application.server.prepare::<C>(), suite);
 
     let handshake = &mut memory.handshake;
-    handshake.records.start::<C>(&handshake.client, suite);
-    *handshake.verify_data = *handshake.client.verify_data::<C>(hash);
+    let client = handshake.client.prepare::<C>();
+    handshake.records.start(&client, suite);
+    *handshake.verify_data = *client.verify_data(hash);
     if let Some(resume) = resume {
         let resumption = &mut handshake.resumption;
         resumption.context = resume.context;

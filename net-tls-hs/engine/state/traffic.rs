@@ -56,7 +56,9 @@ impl Connection<'_> {
         let secrets = &mut *self.secrets;
         if sending {
             secrets.server.update::<C>();
-            secrets.records.start::<C>(&secrets.server, self.suite);
+            secrets
+                .records
+                .start(&secrets.server.prepare::<C>(), self.suite);
         } else {
             secrets.client.update::<C>();
         }

@@ -573,9 +573,11 @@ impl World {
             *n ^= s;
         }
         keys.seq += 1;
-        let key = C::aead_key(keys.key.suite.aead(), keys.key.key()).unwrap();
         let (before, inner) = self.wire.split_at_mut(start);
-        let tag = C::aead_seal(&key, &nonce, &before[start - HEADER_LEN..], inner);
+        let tag = C::with_aead_key(keys.key.suite.aead(), keys.key.key(), |key| {
+            C::aead_seal(key, &nonce, &before[start - HEADER_LEN..], inner)
+        })
+        .unwrap();
         self.wire.extend(tag);
     }
 
