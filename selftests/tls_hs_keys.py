@@ -9,6 +9,7 @@ Needs nothing but Python; the test of keys that must be refused uses openssl if 
 
 import errno
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import time
 import tls13
 import tls_hs
 import tls_hs_test
-from tls_hs import AF_TLS
+from tls_hs import AF_TLS, error
 from tls_hs_test import Skip, connect, eq, expect_end, pair, ping, served, test
 
 
@@ -389,6 +390,33 @@ def sni_settings(env):
                 eq(err.errno, want, name)
             else:
                 raise AssertionError(f"{name!r} was accepted")
+
+
+@test
+def sni_order(env):
+    """Settings that come, are replaced and go in any order: each name has its own, or none."""
+    rings = [tls_hs.new_keyring(i) for i in (tls_hs.P256_IDENTITY, tls_hs.RSA_IDENTITY)]
+    want = {}
+    rng = random.Random(1)
+    with env.listen(ring=rings[0]) as lsk:
+        for _ in range(400):
+            name = f"{'*.' if rng.random() < 0.2 else ''}{rng.choice('aAbBz9-_')}{rng.randrange(9)}.t"
+            kind = rng.randrange(3)
+            if kind < 2:
+                tls_hs.set_sni(lsk, name, rings[kind])
+                want[name.lower()] = kind
+            else:
+                eq(error(tls_hs.set_sni, lsk, name, 0),
+                   "no error" if want.pop(name.lower(), None) is not None else "ENOENT", name)
+        names_ = sorted(want)
+        for name in rng.sample(names_, 20) + ["a.t", "zz.t", "_9.t", "a.b.t"]:
+            asked = name.replace("*", "www")
+            kind = want.get(asked, want.get("*." + asked.partition(".")[2], 0))
+            eq(served(lsk, asked), (P256_LEAF, RSA_LEAF)[kind], name)
+        for name in rng.sample(names_, len(names_)):
+            tls_hs.set_sni(lsk, name, 0)
+        for name in names_[:3]:
+            eq(served(lsk, name.replace("*", "www")), P256_LEAF, "all are gone")
 
 
 @test

@@ -145,11 +145,14 @@ pub fn eq(a: &[u8], b: &[u8]) -> bool {
 
 /// Plain memory that can be overwritten with zeroes.
 ///
+/// The kernel's `pin_init::Zeroable` promises more: with it, safe code can make a value of nothing.
+/// Elements of a field hold the proof that the CPU has the instructions of their backend, which must
+/// not be made that way. Contexts of C, which hold none, use the kernel's trait.
+///
 /// # Safety
 ///
-/// What is a value of the type must be one as well when all of its bytes have been overwritten with
-/// zeroes, and dropping it must do nothing. That does not mean that one can be made of nothing: it
-/// may be the proof of something.
+/// A value of the type must be valid as well when all of its bytes have been overwritten with
+/// zeroes, and dropping it must do nothing.
 pub unsafe trait Zeroable: Copy {}
 
 // SAFETY: Integers have no invalid values and no drop glue.
