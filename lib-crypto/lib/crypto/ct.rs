@@ -146,8 +146,8 @@ pub fn eq(a: &[u8], b: &[u8]) -> bool {
 /// Plain memory that can be overwritten with zeroes.
 ///
 /// The kernel's `pin_init::Zeroable` promises more: with it, safe code can make a value of nothing.
-/// Elements of a field hold the proof that the CPU has the instructions of their backend, which must
-/// not be made that way. Contexts of C, which hold none, use the kernel's trait.
+/// Elements of a field hold the proof that the CPU has the instructions of their backend, which
+/// must not be made that way. Contexts of C, which hold none, use the kernel's trait.
 ///
 /// # Safety
 ///

@@ -87,7 +87,7 @@ impl Session {
             Err(error) => error.into(),
         };
         let step = self.fail::<C>(failure, self.state.alert_keys(), out);
-        self.state = State::Ended;
+        self.forget();
         Some(step)
     }
 
@@ -178,8 +178,8 @@ impl Session {
         &self.memory.negotiated
     }
 
-    /// Wipes the secrets of a connection that an alert has ended: section 6 wants both sides to
-    /// forget them. What has been negotiated stays.
+    /// Ends the session and wipes its secrets, which section 6 wants forgotten after an alert. What
+    /// has been negotiated stays.
     pub fn forget(&mut self) {
         self.memory.forget_all();
         self.state = State::Ended;

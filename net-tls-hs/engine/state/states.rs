@@ -12,7 +12,7 @@
 //!
 //! Each state is a type with one function, `handle()`, that consumes it and says in a
 //! [`Transition`] which state is next. [`Session::advance`] calls it, and is the only place that
-//! assigns the state.
+//! assigns the state; [`Session::forget`] ends a session from outside.
 //!
 //! | state | `handle()` is in |
 //! | --- | --- |
@@ -27,6 +27,7 @@
 //!
 //! [`Memory`]: crate::engine::state::memory::Memory
 //! [`Session::advance`]: crate::engine::state::session::Session::advance
+//! [`Session::forget`]: crate::engine::state::session::Session::forget
 
 use crate::engine::state::post_handshake::PostHandshake;
 use crate::engine::state::skip::Skip;
