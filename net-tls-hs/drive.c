@@ -20,7 +20,6 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <net/proto_memory.h>
 #include <net/tcp.h>
 #include <net/tls_prot.h>
 #include <trace/events/sock.h>
@@ -105,53 +104,6 @@ void tls_hs_wake_after(struct tls_hs *hs, unsigned long delay)
 static u64 tls_hs_duration(const struct tls_hs *hs)
 {
 	return hs->start ? ktime_get_ns() - hs->start : 0;
-}
-
-/* The receive queue cannot grow: the window is shut, or is about to be since
- * the buffer is full.  Unlike in tcp_epollin_ready(), which is the same for
- * readers, it does not matter that all sockets together use much memory.
- */
-static bool tls_hs_is_full(const struct sock *sk)
-{
-	int rcvbuf = READ_ONCE(sk->sk_rcvbuf);
-
-	return atomic_read(&sk->sk_rmem_alloc) > rcvbuf - (rcvbuf >> 3) ||
-	       (tcp_receive_window(tcp_sk(sk)) <= inet_csk(sk)->icsk_ack.rcv_mss &&
-		tcp_space(sk) <= inet_csk(sk)->icsk_ack.rcv_mss);
-}
-
-/* Let a ClientHello that is not whole have a larger receive buffer, which it needs
- * in small segments, or in small records since all of it stays in there.  TCP does
- * so only for who reads.  Small segments take a multiple of their length.
- */
-static bool tls_hs_make_room(struct sock *sk)
-{
-	int max = READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_rmem[2]);
-
-	if (sk->sk_userlocks & SOCK_RCVBUF_LOCK || sk->sk_rcvbuf >= max ||
-	    sk_under_memory_pressure(sk))
-		return false;
-	WRITE_ONCE(sk->sk_rcvbuf, min_t(s64, 2LL * sk->sk_rcvbuf, max));
-	return true;
-}
-
-/* How much is unread, without the FIN. */
-static u32 tls_hs_unread(const struct sock *sk)
-{
-	const struct tcp_sock *tp = tcp_sk(sk);
-	u32 unread = tp->rcv_nxt - tp->copied_seq;
-
-	return unread - (unread && sock_flag(sk, SOCK_DONE));
-}
-
-/* Is there something for the engine to look at, or the end? */
-static bool tls_hs_has_news(const struct tls_hs *hs)
-{
-	const struct sock *sk = hs->sk;
-
-	return tls_hs_unread(sk) >= hs->need ||
-	       sk->sk_shutdown & RCV_SHUTDOWN || sk->sk_state == TCP_CLOSE ||
-	       tcp_sk(sk)->urg_data || tls_hs_is_full(sk);
 }
 
 static struct tls_hs *tls_hs_of(const struct sock *sk)
@@ -310,54 +262,6 @@ static void tls_hs_end(struct tls_hs *hs, u8 end, int error)
 	hs->user->ended(hs);
 }
 
-static void tls_hs_consume(struct tls_hs *hs, u32 len)
-{
-	if (!len)
-		return;
-	hs->consumed = true;
-	tls_hs_count_bytes(sock_net(hs->sk), len, 0);
-	tcp_read_done(hs->sk, len);
-}
-
-/* Find the buffer of an unread byte, from the end, where new data is. */
-static struct sk_buff *tls_hs_find_skb(struct sock *sk, u32 seq)
-{
-	struct sk_buff *skb;
-
-	skb_queue_reverse_walk(&sk->sk_receive_queue, skb)
-		if (!after(TCP_SKB_CB(skb)->seq, seq))
-			break;
-	return skb;
-}
-
-/* Copy what is unread behind @offset to @buf.  -EOPNOTSUPP if it cannot be read. */
-static int tls_hs_peek(struct sock *sk, u32 offset, u8 *buf, u32 max)
-{
-	u32 seq = tcp_sk(sk)->copied_seq + offset;
-	struct sk_buff *skb = tls_hs_find_skb(sk, seq);
-	u32 len = 0;
-
-	skb_queue_walk_from(&sk->sk_receive_queue, skb) {
-		u32 offset = seq - TCP_SKB_CB(skb)->seq;
-		u32 n;
-
-		/* Skip data that an earlier buffer had as well. */
-		if (offset >= skb->len)
-			continue;
-		if (!skb_frags_readable(skb))
-			return -EOPNOTSUPP;
-
-		n = min(skb->len - offset, max - len);
-		if (skb_copy_bits(skb, offset, buf + len, n))
-			return -EOPNOTSUPP;
-		len += n;
-		seq += n;
-		if (len == max)
-			break;
-	}
-	return len;
-}
-
 /* The client has closed or reset the connection during the handshake. */
 static void tls_hs_reset(struct tls_hs *hs)
 {
@@ -452,58 +356,6 @@ static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	tls_hs_count_fallback(sock_net(sk), reason);
 	trace_tls_handshake_fallback(sk, reason, tls_hs_duration(hs));
 	tls_hs_end(hs, TLS_HS_END_FALLBACK, 0);
-}
-
-/* Put a ClientHello of @len bytes in records into @buffers->in, as one record. */
-static int tls_hs_gather(struct tls_hs *hs, struct tls_hs_buffers *buffers,
-			 u32 len)
-{
-	size_t end = 0;
-	u32 pos = 0;
-	int n;
-
-	while (pos < len) {
-		n = tls_hs_peek(hs->sk, pos, buffers->out,
-				min_t(u32, len - pos, TLS_HS_OUT_MAX));
-		if (n > 0)
-			n = tls_hs_hello_gather(buffers->out, n, buffers->in,
-						TLS_HS_IN_MAX, &end);
-		if (n <= 0)
-			return -EOPNOTSUPP;
-		pos += n;
-	}
-	return end;
-}
-
-/* Put a ClientHello into @buffers->in when it is whole.  What has been looked at
- * before is not looked at again until then.  Returns its length, or an error; or
- * 0, and @step says what to do.  @len is how many bytes it has in the queue if it
- * is not in there as it came.
- */
-static int tls_hs_load_hello(struct tls_hs *hs, struct tls_hs_buffers *buffers,
-			     u32 *len, struct tls_hs_step *step)
-{
-	u32 seen = tls_hs_session_seen(hs->session);
-	struct sock *sk = hs->sk;
-	int have;
-	u8 type;
-
-	*len = 0;
-	/* The session skips what may precede a second ClientHello. */
-	if (hs->consumed && (tls_hs_peek(sk, 0, &type, 1) != 1 ||
-			     type != TLS_RECORD_TYPE_HANDSHAKE))
-		return tls_hs_peek(sk, 0, buffers->in, TLS_HS_IN_MAX);
-
-	have = tls_hs_peek(sk, seen, buffers->in, TLS_HS_IN_MAX);
-	if (have < 0)
-		return have;
-	if (!tls_hs_session_scan(hs->session, buffers->in, have, buffers->out,
-				 TLS_HS_OUT_MAX, step))
-		return 0;
-	if (!seen)
-		return have;
-	*len = tls_hs_session_seen(hs->session);
-	return tls_hs_gather(hs, buffers, *len);
 }
 
 /**
@@ -698,16 +550,6 @@ static bool tls_hs_answer(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	else
 		tls_hs_wake_after(hs, 1);
 	return false;
-}
-
-/* Is there anything besides the urgent byte, or the end? */
-static bool tls_hs_is_readable(const struct sock *sk)
-{
-	const struct tcp_sock *tp = tcp_sk(sk);
-	bool urgent = tp->urg_data && !before(tp->urg_seq, tp->copied_seq) &&
-		      !sock_flag(sk, SOCK_URGINLINE);
-
-	return tls_hs_unread(sk) > urgent || sk->sk_shutdown & RCV_SHUTDOWN;
 }
 
 /* Handle urgent data, or a buffer that cannot be read. */

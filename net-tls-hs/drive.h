@@ -3,6 +3,7 @@
  * Handshakes on sockets: what the files share that drive them.
  *
  *	drive.c		a connection, from its first byte to the end of its handshake
+ *	input.c		what it has received
  *	output.c	what it sends
  *	cpu.c		when and where that runs
  */
@@ -14,6 +15,7 @@
 struct sock;
 struct tls_hs;
 struct tls_hs_scratch;
+struct tls_hs_step;
 
 /**
  * struct tls_hs_buffers - working memory of a work item
@@ -34,6 +36,17 @@ void tls_hs_advance(struct tls_hs *hs, struct tls_hs_buffers *buffers);
 void tls_hs_arm(struct tls_hs *hs, unsigned long expires);
 void tls_hs_wake_after(struct tls_hs *hs, unsigned long delay);
 bool tls_hs_is_over(const struct tls_hs *hs);
+
+/* input.c */
+bool tls_hs_is_full(const struct sock *sk);
+bool tls_hs_make_room(struct sock *sk);
+u32 tls_hs_unread(const struct sock *sk);
+bool tls_hs_has_news(const struct tls_hs *hs);
+bool tls_hs_is_readable(const struct sock *sk);
+void tls_hs_consume(struct tls_hs *hs, u32 len);
+int tls_hs_peek(struct sock *sk, u32 offset, u8 *buf, u32 max);
+int tls_hs_load_hello(struct tls_hs *hs, struct tls_hs_buffers *buffers,
+		      u32 *len, struct tls_hs_step *step);
 
 /* output.c */
 int tls_hs_send(struct sock *sk, const u8 *buf, u32 len);
