@@ -204,7 +204,8 @@ impl Field for Portable {
         each(|i| mask.select(a[i], b[i]))
     }
 
-    #[inline(always)]
+    // For the sake of the stack.
+    #[inline(never)]
     fn lookup(
         self,
         table: &[[Limbs; 3]; ENTRIES],
