@@ -259,6 +259,17 @@ def ways(env):
 
 
 @test
+def descriptors_of_output(env):
+    """No socket takes the place of stdout or stderr."""
+    env.run("keys", "add", "-k", "output", *env.files("a.test"))
+    where = [f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"]
+    for options in (("--fd", "1"), ("--fd", "2"), ("--fd", "0", "-l", where[1])):
+        _, err = env.run("run", "-k", "output", "-l", where[0], *options, "--", "true", rc=1)
+        assert "descriptors 1 and 2 are for output" in err, err
+    env.run("run", "-k", "output", "-l", where[0], "-l", where[1], "--fd", "3", "--", "true")
+
+
+@test
 def refusals(env):
     """No client gets to the program without a handshake, and TLS 1.2 is refused."""
     env.run("keys", "add", "-k", "refusals", *env.files("a.test"))

@@ -245,8 +245,8 @@ pub fn run(options: &Options) -> Result<()> {
         Way::From(n) => n,
         _ => LISTEN_FDS_START,
     };
-    if first != 0 && first < LISTEN_FDS_START {
-        return Err("descriptors 1 and 2 are for output".into());
+    if (1..LISTEN_FDS_START).contains(&first) || (first == 0 && count > 1) {
+        return Err("descriptors 1 and 2 are for output, so only one socket can be 0".into());
     }
     // It takes what it inherits for nonblocking, as its own are: a worker would sleep in accept()
     // after a connection that another one has taken.
