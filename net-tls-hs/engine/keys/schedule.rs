@@ -11,7 +11,7 @@ use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::CipherSuite;
 
-/// The hash of a transcript; [`HashAlg::len`] bytes count.
+/// The hash of a transcript; [`HashAlg::output_len`] bytes count.
 pub type TranscriptHash = [u8; MAX_HASH_LEN];
 
 /// The hash of the messages so far. In a function of its own for the sake of the stack, on which
@@ -494,7 +494,7 @@ impl<C: Crypto> Prepared<C> {
     }
 
     /// verify_data of a Finished (RFC 9846, section 4.5.3) by the owner of this secret, which is a
-    /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::len`] bytes count.
+    /// handshake traffic secret, or a PSK's binder_key. [`HashAlg::output_len`] bytes count.
     #[inline(never)]
     pub fn verify_data(&self, transcript: &TranscriptHash) -> Secret<[u8; MAX_HASH_LEN]> {
         let key = self.finished_key();
