@@ -348,7 +348,8 @@ static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 		return;
 	}
 	if (tls_hs_own_settings_forbid(hs)) {
-		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSREFUSED);
+		tls_hs_count_refusal(sock_net(sk), reason);
+		trace_tls_handshake_refused(sk, reason, tls_hs_duration(hs));
 		tls_hs_refuse(hs, buffers, tls_hs_refusal(reason));
 		return;
 	}
@@ -670,7 +671,7 @@ act:
 		tls_hs_fallback(hs, buffers, step.reason);
 		break;
 	case TLS_HS_PEER_ALERT:
-		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
+		tls_hs_count_peer_alert(sock_net(sk), step.alert);
 		trace_tls_handshake_alert(sk, &tls_get_ctx(sk)->hs_info,
 					  tls_hs_duration(hs), step.alert,
 					  false);

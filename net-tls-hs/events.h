@@ -119,39 +119,51 @@ TRACE_EVENT(tls_handshake_done,
 		      __entry->duration)
 );
 
-TRACE_EVENT(tls_handshake_fallback,
-	    TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
+DECLARE_EVENT_CLASS(tls_handshake_reason_class,
+		    TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
 
-	    TP_ARGS(sk, reason, duration),
+		    TP_ARGS(sk, reason, duration),
 
-	    TP_STRUCT__entry(__field(const void *, skaddr)
-			     __field(u64, duration)
-			     __field(u16, sport)
-			     __field(u16, dport)
-			     __field(u8, reason)
-	    ),
+		    TP_STRUCT__entry(__field(const void *, skaddr)
+				     __field(u64, duration)
+				     __field(u16, sport)
+				     __field(u16, dport)
+				     __field(u8, reason)
+		    ),
 
-	    TP_fast_assign(__entry->skaddr = sk;
-			   __entry->duration = duration;
-			   __entry->sport = sk->sk_num;
-			   __entry->dport = ntohs(sk->sk_dport);
-			   __entry->reason = reason;
-	    ),
+		    TP_fast_assign(__entry->skaddr = sk;
+				   __entry->duration = duration;
+				   __entry->sport = sk->sk_num;
+				   __entry->dport = ntohs(sk->sk_dport);
+				   __entry->reason = reason;
+		    ),
 
-	    TP_printk("sk=%p sport=%u dport=%u reason=%s ns=%llu",
-		      __entry->skaddr, __entry->sport, __entry->dport,
-		      __print_symbolic(__entry->reason,
-				       { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
-				       { TLS_HS_FB_VERSION, "version" },
-				       { TLS_HS_FB_SUITE, "suite" },
-				       { TLS_HS_FB_GROUP, "group" },
-				       { TLS_HS_FB_SIGALG, "sigalg" },
-				       { TLS_HS_FB_NO_IDENTITY, "no_identity" },
-				       { TLS_HS_FB_HELLO_SIZE, "hello_size" },
-				       { TLS_HS_FB_RESOURCES, "resources" },
-				       { TLS_HS_FB_URGENT, "urgent" },
-				       { TLS_HS_FB_CLIENT_CERT, "client_cert" }),
-		      __entry->duration)
+		    TP_printk("sk=%p sport=%u dport=%u reason=%s ns=%llu",
+			      __entry->skaddr, __entry->sport, __entry->dport,
+			      __print_symbolic(__entry->reason,
+					       { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
+					       { TLS_HS_FB_VERSION, "version" },
+					       { TLS_HS_FB_SUITE, "suite" },
+					       { TLS_HS_FB_GROUP, "group" },
+					       { TLS_HS_FB_SIGALG, "sigalg" },
+					       { TLS_HS_FB_NO_IDENTITY, "no_identity" },
+					       { TLS_HS_FB_HELLO_SIZE, "hello_size" },
+					       { TLS_HS_FB_RESOURCES, "resources" },
+					       { TLS_HS_FB_URGENT, "urgent" },
+					       { TLS_HS_FB_CLIENT_CERT, "client_cert" }),
+			      __entry->duration)
+);
+
+/* User space gets the connection, unread. */
+DEFINE_EVENT(tls_handshake_reason_class, tls_handshake_fallback,
+	     TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
+	     TP_ARGS(sk, reason, duration)
+);
+
+/* It would have, but the settings forbid it: an alert follows. */
+DEFINE_EVENT(tls_handshake_reason_class, tls_handshake_refused,
+	     TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
+	     TP_ARGS(sk, reason, duration)
 );
 
 /* On a connection whose handshake was complete the duration is that of the

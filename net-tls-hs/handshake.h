@@ -372,7 +372,9 @@ int tls_hs_names_set(struct tls_hs_names __rcu **names, struct sock *sk,
 
 /* stats.c */
 void tls_hs_count_fallback(struct net *net, u8 reason);
+void tls_hs_count_refusal(struct net *net, u8 reason);
 void tls_hs_count_alert(struct net *net, u8 description);
+void tls_hs_count_peer_alert(struct net *net, u8 description);
 void tls_hs_count_bytes(struct net *net, u32 received, u32 sent);
 
 /* key.c */

@@ -620,6 +620,17 @@ static struct tls_hs_keys *tls_hs_keys_new(struct tls_hs_found *found,
 	return keys;
 }
 
+/* Clients see an alert that may have other causes; tell who can help.  The
+ * keyring's description is its owner's, so it is not shown.
+ */
+static void tls_hs_warn_empty(const struct tls_hs_conf *conf, int error)
+{
+	pr_warn_ratelimited("tls: keyring %d of user %u has no usable identity left (%d), its listeners serve nobody\n",
+			    key_serial(conf->keyring),
+			    from_kuid(&init_user_ns, conf->keyring->uid),
+			    error);
+}
+
 static int __tls_hs_conf_load(struct tls_hs_conf *conf)
 {
 	struct tls_hs_keys *keys, *old = rcu_dereference_protected(conf->keys, 1);
@@ -637,6 +648,8 @@ static int __tls_hs_conf_load(struct tls_hs_conf *conf)
 			goto out;
 		}
 		rcu_assign_pointer(conf->keys, keys);
+		if (old && old->set && !keys->set)
+			tls_hs_warn_empty(conf, error);
 		if (old)
 			tls_hs_keys_put(old);
 	}

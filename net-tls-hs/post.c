@@ -417,7 +417,7 @@ static int tls_hs_rx_record(struct sock *sk, struct tls_context *ctx, u8 type,
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
 		return 0;
 	case TLS_HS_EV_ABORTED:
-		TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSALERTRX);
+		tls_hs_count_peer_alert(sock_net(sk), received.alert);
 		tls_hs_trace_alert(sk, ctx, received.alert, false);
 		tls_hs_break(sk, ctx, -ECONNRESET);
 		return 0;

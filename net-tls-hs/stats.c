@@ -59,6 +59,61 @@ static int tls_hs_alert_mib(u8 description)
 	}
 }
 
+/* Of a client's, see RFC 9846, section 6. */
+static int tls_hs_peer_alert_mib(u8 description)
+{
+	switch (description) {
+	case TLS_ALERT_DESC_CLOSE_NOTIFY:
+		return LINUX_MIB_TLSHSRXCLOSENOTIFY;
+	case TLS_ALERT_DESC_UNEXPECTED_MESSAGE:
+		return LINUX_MIB_TLSHSRXUNEXPECTEDMESSAGE;
+	case TLS_ALERT_DESC_BAD_RECORD_MAC:
+		return LINUX_MIB_TLSHSRXBADRECORDMAC;
+	case TLS_ALERT_DESC_HANDSHAKE_FAILURE:
+		return LINUX_MIB_TLSHSRXHANDSHAKEFAILURE;
+	case TLS_ALERT_DESC_BAD_CERTIFICATE:
+		return LINUX_MIB_TLSHSRXBADCERTIFICATE;
+	case TLS_ALERT_DESC_UNSUPPORTED_CERTIFICATE:
+		return LINUX_MIB_TLSHSRXUNSUPPORTEDCERTIFICATE;
+	case TLS_ALERT_DESC_CERTIFICATE_REVOKED:
+		return LINUX_MIB_TLSHSRXCERTIFICATEREVOKED;
+	case TLS_ALERT_DESC_CERTIFICATE_EXPIRED:
+		return LINUX_MIB_TLSHSRXCERTIFICATEEXPIRED;
+	case TLS_ALERT_DESC_CERTIFICATE_UNKNOWN:
+		return LINUX_MIB_TLSHSRXCERTIFICATEUNKNOWN;
+	case TLS_ALERT_DESC_ILLEGAL_PARAMETER:
+		return LINUX_MIB_TLSHSRXILLEGALPARAMETER;
+	case TLS_ALERT_DESC_UNKNOWN_CA:
+		return LINUX_MIB_TLSHSRXUNKNOWNCA;
+	case TLS_ALERT_DESC_ACCESS_DENIED:
+		return LINUX_MIB_TLSHSRXACCESSDENIED;
+	case TLS_ALERT_DESC_DECODE_ERROR:
+		return LINUX_MIB_TLSHSRXDECODEERROR;
+	case TLS_ALERT_DESC_DECRYPT_ERROR:
+		return LINUX_MIB_TLSHSRXDECRYPTERROR;
+	case TLS_ALERT_DESC_PROTOCOL_VERSION:
+		return LINUX_MIB_TLSHSRXPROTOCOLVERSION;
+	case TLS_ALERT_DESC_INSUFFICIENT_SECURITY:
+		return LINUX_MIB_TLSHSRXINSUFFICIENTSECURITY;
+	case TLS_ALERT_DESC_INTERNAL_ERROR:
+		return LINUX_MIB_TLSHSRXINTERNALERROR;
+	case TLS_ALERT_DESC_USER_CANCELED:
+		return LINUX_MIB_TLSHSRXUSERCANCELED;
+	case TLS_ALERT_DESC_UNSUPPORTED_EXTENSION:
+		return LINUX_MIB_TLSHSRXUNSUPPORTEDEXTENSION;
+	case TLS_ALERT_DESC_BAD_CERTIFICATE_STATUS_RESPONSE:
+		return LINUX_MIB_TLSHSRXBADCERTIFICATESTATUSRESPONSE;
+	default:
+		return LINUX_MIB_TLSHSRXOTHER;
+	}
+}
+
+static void tls_hs_count_reason(struct net *net, u8 reason)
+{
+	if (reason < ARRAY_SIZE(tls_hs_fallback_mib) && tls_hs_fallback_mib[reason])
+		TLS_INC_STATS(net, tls_hs_fallback_mib[reason]);
+}
+
 /**
  * tls_hs_count_fallback - count a connection that goes to user space unread
  * @net: its network namespace
@@ -69,8 +124,20 @@ static int tls_hs_alert_mib(u8 description)
 void tls_hs_count_fallback(struct net *net, u8 reason)
 {
 	TLS_INC_STATS(net, LINUX_MIB_TLSHSFALLBACK);
-	if (reason < ARRAY_SIZE(tls_hs_fallback_mib) && tls_hs_fallback_mib[reason])
-		TLS_INC_STATS(net, tls_hs_fallback_mib[reason]);
+	tls_hs_count_reason(net, reason);
+}
+
+/**
+ * tls_hs_count_refusal - count a connection that must not go to user space
+ * @net: its network namespace
+ * @reason: &enum tls_hs_fallback, why it would have gone there
+ *
+ * Context: any.
+ */
+void tls_hs_count_refusal(struct net *net, u8 reason)
+{
+	TLS_INC_STATS(net, LINUX_MIB_TLSHSREFUSED);
+	tls_hs_count_reason(net, reason);
 }
 
 /**
@@ -87,6 +154,19 @@ void tls_hs_count_alert(struct net *net, u8 description)
 	TLS_INC_STATS(net, LINUX_MIB_TLSHSALERTTX);
 	if (mib)
 		TLS_INC_STATS(net, mib);
+}
+
+/**
+ * tls_hs_count_peer_alert - count an alert that a client has sent
+ * @net: the network namespace of the connection
+ * @description: AlertDescription (RFC 9846, section 6)
+ *
+ * Context: any.
+ */
+void tls_hs_count_peer_alert(struct net *net, u8 description)
+{
+	TLS_INC_STATS(net, LINUX_MIB_TLSHSALERTRX);
+	TLS_INC_STATS(net, tls_hs_peer_alert_mib(description));
 }
 
 /**

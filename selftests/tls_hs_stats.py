@@ -31,7 +31,7 @@ def counters_done(env):
             client.send_hello()
             client.server_hello()
             client.sock.close()
-        with Counters(AlertRx=1):
+        with Counters(AlertRx=1, RxHandshakeFailure=1):
             client = connect(lsk)
             client.sock.sendall(tls13.record(tls13.ALERT, b"\2\50"))
             expect_end(client, (None,))
@@ -85,6 +85,85 @@ def counters_fallback(env):
         connect(lsk).send_hello()
         _, family = tls_hs.accept(lsk)
         eq(family, socket.AF_INET, "no identity")
+
+
+@test
+def counters_refused(env):
+    """/proc/net/tls_stat: why connections are refused that must not fall back."""
+    def refused(reason, alert, hello=lambda h: None, **kwargs):
+        name = "".join(word.capitalize() for word in alert.split("_"))
+        with env.listen(versions=tls_hs.VERSION_1_3, flags=tls_hs.F_NO_FALLBACK,
+                        **kwargs) as lsk:
+            with Counters(**{"Refused": 1, f"Fb{reason}": 1, "AlertTx": 1, f"Tx{name}": 1}):
+                client = connect(lsk)
+                hello(client.hello)
+                client.sock.sendall(tls13.records(tls13.HANDSHAKE, client.hello.message(), 8000))
+                expect_end(client, (alert,))
+
+    refused("Suite", "handshake_failure", suites=(tls13.AES128,))
+    refused("Group", "handshake_failure", groups=(tls13.SECP256R1,))
+    refused("Sigalg", "handshake_failure", schemes=(tls13.RSA_PSS_SHA256,),
+            hello=lambda h: h.set(tls13.SIGNATURE_ALGORITHMS, b"\0\2\4\3"))
+    ring = tls_hs.new_keyring()
+    key = tls_hs.add_key("tls_identity", "id", tls_hs.P256_IDENTITY, ring)
+    log = KernelLog()
+    with env.listen(ring=ring, versions=tls_hs.VERSION_1_3, flags=tls_hs.F_NO_FALLBACK) as lsk:
+        tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, key, ring)
+        # Said once, not for each client.
+        for _ in range(3):
+            with Counters(Refused=1, FbNoIdentity=1, AlertTx=1, TxHandshakeFailure=1):
+                client = connect(lsk)
+                client.send_hello()
+                expect_end(client, ("handshake_failure",))
+        said = [line for line in log.read() if f"keyring {ring} of user {os.getuid()} has no "
+                "usable identity left" in line]
+        eq(len(said), 1, "messages")
+
+
+class KernelLog:
+    """What the kernel logs from now on."""
+
+    def __init__(self):
+        try:
+            self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as err:
+            raise Skip("no /dev/kmsg") from err
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def read(self):
+        """The new lines."""
+        lines = []
+        try:
+            while True:
+                lines.append(os.read(self.fd, 8192).decode(errors="replace"))
+        except BlockingIOError:
+            return lines
+
+
+@test
+def counters_peer_alerts(env):
+    """/proc/net/tls_stat: alerts of clients by description, during the handshake and after it."""
+    for description, name in ((42, "BadCertificate"), (43, "UnsupportedCertificate"),
+                              (44, "CertificateRevoked"), (45, "CertificateExpired"),
+                              (46, "CertificateUnknown"), (48, "UnknownCa"), (49, "AccessDenied"),
+                              (80, "InternalError"), (113, "BadCertificateStatusResponse"),
+                              (255, "Other")):
+        with env.listen() as lsk:
+            with Counters(**{"AlertRx": 1, f"Rx{name}": 1}):
+                client = connect(lsk)
+                client.send_hello()
+                client.server_hello()
+                client.server_flight()
+                client.sock.sendall(client.tx.seal(tls13.ALERT, bytes((2, description))))
+                client.rx = client.app_rx
+                expect_end(client, (None,))
+            client, conn = pair(lsk)
+            with Counters(**{"AlertRx": 1, f"Rx{name}": 1}):
+                client.send(bytes((2, description)), tls13.ALERT)
+                try:
+                    conn.recv(1)
+                except ConnectionResetError:
+                    pass
 
 
 @test
@@ -196,6 +275,9 @@ def trace_events(env):
           "tls_handshake_done: suite=0x1303 group=0x001d scheme=0x0403 flags=retried ns=")
     check("fallback", hello(lambda h: h.drop(tls13.SUPPORTED_VERSIONS)), start,
           r"tls_handshake_fallback: reason=version ns=([1-9]\d*)$")
+    check("refused", hello(), start, r"tls_handshake_refused: reason=group ns=([1-9]\d*)$",
+          "tls_handshake_alert: sent alert=40 " + none, groups=(tls13.SECP256R1,),
+          versions=tls_hs.VERSION_1_3, flags=tls_hs.F_NO_FALLBACK)
     check("alert", hello(lambda h: h.drop(tls13.KEY_SHARE)), start,
           "tls_handshake_alert: sent alert=109 " + none)
     check("later alert", hello(more=answered(lambda c: c.sock.sendall(tls13.record(22, b"x")))),

@@ -302,7 +302,15 @@ def refusals(env):
         after = tls_hs.counters()
         eq(after["TlsHsTxUnexpectedMessage"] - before["TlsHsTxUnexpectedMessage"], 1)
         eq(after["TlsHsTxProtocolVersion"] - before["TlsHsTxProtocolVersion"], 1)
+        # A client of another group only: the status says why.
+        done = subprocess.run(["openssl", "s_client", "-groups", "P-384", "-connect",
+                               f"127.0.0.1:{port}"], input=b"", capture_output=True, check=False)
+        assert done.returncode, done.stdout
+        now = tls_hs.counters()
+        eq((now["TlsHsRefused"] - after["TlsHsRefused"], now["TlsHsFbGroup"] -
+            after["TlsHsFbGroup"]), (1, 1), "refused by group")
         out, _ = env.run("status")
+        assert "Group: it has no group in common" in out, out
         assert "plain HTTP on the port" in out and f"127.0.0.1:{port} of user" in out, out
         shown = json.loads(env.run("status", "--json")[0])
         eq(shown["counters"]["TlsHsDone"], after["TlsHsDone"])

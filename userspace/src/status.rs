@@ -169,13 +169,12 @@ fn counters_in_words(counters: &BTreeMap<String, u64>) -> String {
     };
     for (name, words) in COUNTERS {
         let n = value(name);
-        if n == 0 && *name != "TlsHsDone" {
-            continue;
+        if n > 0 || *name == "TlsHsDone" {
+            out.push_str(&format!("{n:>10}  {words}\n"));
         }
-        out.push_str(&format!("{n:>10}  {words}\n"));
         match *name {
-            "TlsHsFallback" => detail(&mut out, "TlsHsFb", REASONS),
-            "TlsHsRefused" => detail(&mut out, "TlsHsRefused", REASONS),
+            // Both have the same reasons.
+            "TlsHsRefused" => detail(&mut out, "TlsHsFb", REASONS),
             "TlsHsAlertTx" => detail(&mut out, "TlsHsTx", ALERTS),
             "TlsHsAlertRx" => detail(&mut out, "TlsHsRx", ALERTS),
             _ => {}
@@ -466,6 +465,16 @@ mod tests {
             "         3  handshakes complete\n         2  alerts sent\n             2  \
              UnexpectedMessage: no TLS, plain HTTP on the port for example\n"
         );
+    }
+
+    /// Connections that fell back and those that were refused have the same reasons.
+    #[test]
+    fn reasons() {
+        for total in ["TlsHsFallback", "TlsHsRefused"] {
+            let counters = parse_counters(&format!("{total} 1\nTlsHsFbGroup 1\n"));
+            let words = counters_in_words(&counters);
+            assert_eq!(words.matches("no group in common").count(), 1, "{words}");
+        }
     }
 
     #[test]
