@@ -36,7 +36,7 @@ Examples, as root:
   tlshs status
   certbot renew --deploy-hook 'tlshs deploy-hook'
 
-Documentation/networking/tls-handshake-server.rst of the kernel says more.";
+Documentation/networking/tls-handshake-guide.rst of the kernel leads on from here.";
 
 const RUN_HELP: &str = "\
 The program finds its sockets at descriptor 3 and those that follow, and $LISTEN_FDS and \
