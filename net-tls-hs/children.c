@@ -154,14 +154,11 @@ static void tls_hs_close_work(struct work_struct *work)
 	llist_for_each_entry_safe(hs, next, list, to_close) {
 		struct tls_hs_listener *lsn = hs->lsn;
 		struct sock *sk = hs->sk;
-		int left;
 
 		lock_sock(sk);
 		tls_hs_finish_early(hs, TLS_HS_END_RESET, -ECONNABORTED);
 		if (hs->end == TLS_HS_END_CLOSE) {
-			left = tcp_inq(sk);
-			if (left > 0)
-				tcp_read_done(sk, left);
+			tls_hs_drop_unread(sk);
 		} else {
 			sock_set_flag(sk, SOCK_LINGER);
 			sk->sk_lingertime = 0;

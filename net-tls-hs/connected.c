@@ -137,15 +137,9 @@ static bool tls_hs_has_sleeper(struct sock *sk)
 static void tls_hs_fail(struct tls_hs *hs, int error)
 {
 	struct sock *sk = hs->sk;
-	int left;
 
-	/* Drop unread messages of the handshake: the user must not read them,
-	 * and with unread data close() would send a reset that overtakes the
-	 * alert.
-	 */
-	left = tcp_inq(sk);
-	if (left > 0)
-		tcp_read_done(sk, left);
+	/* The user must not read what is left of the handshake. */
+	tls_hs_drop_unread(sk);
 	if (sk->sk_state != TCP_CLOSE) {
 		WRITE_ONCE(sk->sk_err, -error);
 		if (hs->end == TLS_HS_END_CLOSE)

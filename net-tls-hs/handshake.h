@@ -420,6 +420,9 @@ bool tls_hs_may_fall_back(struct tls_hs *hs, struct tls_hs_conf *conf,
 			  struct tls_hs_names *names);
 int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx);
 
+/* input.c */
+void tls_hs_drop_unread(struct sock *sk);
+
 /* Let the next segment not wait for the acknowledgment of the last (Nagle,
  * Minshall).  With the socket lock held.
  */

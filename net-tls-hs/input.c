@@ -73,6 +73,23 @@ u32 tls_hs_unread(const struct sock *sk)
 }
 
 /**
+ * tls_hs_drop_unread - drop what is unread, so that a FIN can follow an alert
+ * @sk: the connection
+ *
+ * With unread data TCP would send a reset, which overtakes the alert.  Unlike
+ * tcp_inq() this does not stop at urgent data.
+ *
+ * Context: any, the socket lock is held.
+ */
+void tls_hs_drop_unread(struct sock *sk)
+{
+	u32 left = tls_hs_unread(sk);
+
+	if (left)
+		tcp_read_done(sk, left);
+}
+
+/**
  * tls_hs_has_news - is there something for the engine to look at, or the end?
  * @hs: the handshake
  *

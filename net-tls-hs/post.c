@@ -101,14 +101,11 @@ static void tls_hs_fatal(struct sock *sk, struct tls_context *ctx, u8 alert,
 static void tls_hs_drain(struct sock *sk, struct tls_context *ctx)
 {
 	struct tls_strparser *strp = &tls_sw_ctx_rx(ctx)->strp;
-	int left;
 
 	tls_strp_stop(strp);
 	if (strp->msg_ready)
 		tls_strp_msg_consume(strp);
-	left = tcp_inq(sk);
-	if (left > 0)
-		tcp_read_done(sk, left);
+	tls_hs_drop_unread(sk);
 }
 
 static bool tls_hs_can_send(const struct sock *sk)

@@ -150,6 +150,27 @@ def no_fallback(env):
 
 
 @test
+def urgent(env):
+    """What is behind urgent data is not read, nor does it turn the alert into a reset."""
+    for early in (True, False):
+        sock, conn = tcp_pair()
+        sock.send(b"!", socket.MSG_OOB)
+        if early:
+            sock.sendall(b"plain text")
+            time.sleep(0.02)
+        start(env, conn, versions=tls_hs.VERSION_1_3, flags=tls_hs.F_NO_FALLBACK)
+        if not early:
+            sock.sendall(b"plain text")
+        wait_events(conn)
+        eq(error(tls_hs.status, conn), "ECONNABORTED")
+        eq(error(conn.recv, 100), "EPROTO")
+        eq(conn.recv(100), b"")
+        conn.close()
+        expect_end(Client(sock, Hello()), ("general_error",))
+        eq(sock.recv(100), b"")
+
+
+@test
 def malformed(env):
     """Garbage gets an alert and nothing else."""
     sock, conn = tcp_pair()

@@ -224,6 +224,12 @@ def no_fallback(env):
         client.sock.send(b"!", socket.MSG_OOB)
         expect_end(client, ("general_error",))
         eq(tls_hs.readable(lsk, 0.05), False, "readable")
+        # It is looked at when there is something to read, which is dropped.
+        client = connect(lsk)
+        client.sock.send(b"!", socket.MSG_OOB)
+        client.sock.sendall(b"behind")
+        expect_end(client, ("general_error",))
+        eq(client.sock.recv(100), b"", "a FIN behind the alert")
         client, conn = pair(lsk)
         ping(client, conn)
     for kwargs in ({}, {"versions": tls_hs.VERSION_1_3,
