@@ -170,6 +170,12 @@ static void tls_hs_connected_work(struct work_struct *work)
 			 */
 			hs->end = TLS_HS_END_RESET;
 			status = -EBUSY;
+		} else if (hs->end == TLS_HS_END_DONE &&
+			   sk->sk_shutdown & SEND_SHUTDOWN &&
+			   sk->sk_state != TCP_CLOSE) {
+			/* The FIN has gone, and no close_notify before it. */
+			hs->end = TLS_HS_END_RESET;
+			status = -EPIPE;
 		}
 		if (hs->end == TLS_HS_END_DONE) {
 			status = tls_hs_take_over(hs, ctx);
