@@ -21,3 +21,4 @@ mod post_handshake;
 mod record;
 mod record_limit;
 mod session;
+mod ticket_request;

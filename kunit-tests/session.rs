@@ -260,8 +260,8 @@ mod tests {
     fn ignored_extensions() {
         const ANY: &[u8] = &[0xff, 0xfe, 0, 3, 0xff, 0, 1];
         let ignored = [
-            5, 11, 14, 15, 17, 19, 20, 21, 22, 23, 27, 34, 35, 48, 49, 57, 58, 0x0a0a, 17513,
-            17613, 0xfafa, 65037, 65281, 0xffff,
+            5, 11, 14, 15, 17, 19, 20, 21, 22, 23, 27, 34, 35, 48, 49, 57, 0x0a0a, 17513, 17613,
+            0xfafa, 65037, 65281, 0xffff,
         ];
         let with_type = |hello: &Hello, extension_type: u16| {
             let mut input = [0; 512];
@@ -280,7 +280,7 @@ mod tests {
             assert!(alert(step) == Some(Alert::IllegalParameter));
         }
         // Those that are not have a form, which this is not.
-        for extension_type in [0, 1, 16, 18, 28, 41, 42, 44, 45, 47, 50] {
+        for extension_type in [0, 1, 16, 18, 28, 41, 42, 44, 45, 47, 50, 58] {
             assert!(alert(with_type(&once, extension_type)) == Some(Alert::DecodeError));
         }
     }
@@ -433,6 +433,23 @@ mod tests {
         // An illegal max_fragment_length is ignored with the other one.
         assert!(alert(5, &[0, 1, 0, 1, 5]).is_none());
         assert!(alert(5, SIZE) == illegal);
+    }
+
+    /// ticket_request (RFC 9149) has two bytes, whether or not the client can have tickets.
+    #[test]
+    fn ticket_request() {
+        const REQUEST: &[u8] = &[0, 58, 0, 2, 3, 1];
+        assert!(answered(step(&CONFIG, &HELLO.with(4, REQUEST))));
+        let alert =
+            |at, extension| alert(step(&CONFIG, &HELLO.with(4, REQUEST).with(at, extension)));
+        assert!(alert(5, REQUEST) == Some(Alert::IllegalParameter));
+        for extension in [
+            &[0, 58, 0, 0][..],
+            &[0, 58, 0, 1, 3],
+            &[0, 58, 0, 3, 3, 1, 0],
+        ] {
+            assert!(alert(4, extension) == Some(Alert::DecodeError));
+        }
     }
 
     /// The flight in records as long as the client wants them.

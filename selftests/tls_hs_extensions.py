@@ -33,7 +33,11 @@ CERTIFICATE, KEY = tls_hs.P256_IDENTITY[:-138], tls_hs.P256_IDENTITY[-138:]
 
 def visit(lsk, ticket=None, change=lambda hello: None, **kwargs):
     """A handshake with or without a ticket: whether it was a resumption, and new tickets."""
-    client = connect(lsk, **kwargs)
+    return visit_by(connect(lsk, **kwargs), lsk, ticket, change)
+
+
+def visit_by(client, lsk, ticket, change):
+    """The same by a client that has connected."""
     client.hello.offer(ticket)
     change(client.hello)
     client.handshake()
@@ -86,6 +90,50 @@ def ticket_count(env):
             eq(len(visit(lsk, change=change)[1]), count, f"modes {modes}")
     with env.listen(flags=F_NO_TICKETS) as lsk:
         eq(visit(lsk, tickets[0]), (False, []), "no tickets")
+
+
+@test
+def ticket_request(env):
+    """The number of tickets that a client asks for, RFC 9149: no more, up to four, and it is told."""
+    def asks(lsk, ticket, full, resumption, modes=b"\1\1", **kwargs):
+        client = connect(lsk, **kwargs)
+        client.hello.set(tls13.TICKET_REQUEST, bytes((full, resumption)))
+        resumed, tickets = visit_by(client, lsk, ticket,
+                                    lambda hello: hello.set(tls13.PSK_MODES, modes))
+        return resumed, tickets, client.server["encrypted_exts"].get(tls13.TICKET_REQUEST)
+
+    with env.listen() as lsk:
+        for full, count in ((1, 1), (3, 3), (4, 4), (5, 4), (255, 4), (0, 0)):
+            resumed, tickets, told = asks(lsk, None, full, 9)
+            eq((resumed, len(tickets), told), (False, count, bytes((count,))), f"full {full}")
+            eq(len({t.ticket for t in tickets}), count, "different ones")
+        ticket = visit(lsk)[1][0]
+        for resumption, count in ((0, 0), (1, 1), (3, 3), (200, 4)):
+            resumed, tickets, told = asks(lsk, ticket, 2, resumption)
+            eq((resumed, len(tickets), told), (True, count, bytes((count,))),
+               f"resumption {resumption}")
+        for more in tickets:
+            eq(resumes(lsk, more), True, "each of them")
+        # A ticket that is refused: the number for a full handshake counts.
+        resumed, tickets, told = asks(lsk, ticket, 3, 1, name="x.test")
+        eq((resumed, len(tickets), told), (False, 3, b"\3"), "refused")
+        # After a retry, in which the numbers must not change.
+        retry = {"groups": (tls13.X25519,), "shares": ()}
+        resumed, tickets, told = asks(lsk, None, 3, 0, **retry)
+        eq((resumed, len(tickets), told), (False, 3, b"\3"), "retry")
+        client = connect(lsk, **retry)
+        client.hello.set(tls13.TICKET_REQUEST, b"\3\0")
+        client.send_hello()
+        client.server_hello(auto_retry=False)
+        client.retry_hello(tls13.X25519)
+        client.hello.set(tls13.TICKET_REQUEST, b"\4\0")
+        client.send_hello()
+        expect_end(client, ("illegal_parameter",))
+        # Neither who cannot use tickets is told a number, nor anybody where there are none.
+        eq(asks(lsk, None, 3, 1, modes=b"\1\0"), (False, [], None), "no psk_dhe_ke")
+    with env.listen(flags=F_NO_TICKETS) as lsk:
+        resumed, tickets, told = asks(lsk, ticket, 3, 1)
+        eq((resumed, tickets, told), (False, [], None), "no tickets")
 
 
 @test

@@ -416,7 +416,7 @@ fn formed(kind: u16, body: &[u8]) -> bool {
                 return (!names.is_empty() && names.iter().all(|n| !n.is_empty())).then_some(());
             }
             18 => return body.is_empty().then_some(()),
-            28 => return (body.len() == 2).then_some(()),
+            28 | 58 => return (body.len() == 2).then_some(()),
             41 => {
                 let mut rest = body;
                 let identities = vectors(vector(&mut rest, 2)?, 2, 4)?;

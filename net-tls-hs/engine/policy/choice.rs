@@ -79,7 +79,7 @@ fn check_extensions<'a>(hello: &ClientHello<'a>) -> Result<(U16List<'a>, KeyShar
     if hello.compression_methods != [0] || hello.cookie {
         return Err(Alert::IllegalParameter.into());
     }
-    if hello.pre_shared_key.is_some() && !hello.psk_modes {
+    if hello.pre_shared_key.is_some() && hello.psk_dhe_ke.is_none() {
         return Err(Alert::MissingExtension.into());
     }
     if hello.pre_shared_key.is_none() && hello.signature_algorithms.is_none() {

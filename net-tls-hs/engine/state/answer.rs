@@ -10,7 +10,7 @@ use crate::engine::keys::schedule::{hash_so_far, HandshakeSecret, Prepared, Tran
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::settings::SigningKey;
 use crate::engine::state::memory::{Memory, Workspace};
-use crate::engine::state::resumption::{resumption_secret, Resume};
+use crate::engine::state::resumption::{resumption_secret, ticket_count, Resume};
 use crate::engine::state::skip::Skip;
 use crate::engine::state::states::ExpectFinished;
 use crate::engine::wire::alert::Alert;
@@ -35,7 +35,7 @@ pub struct Flight<'a> {
     pub choice: &'a Choice<'a>,
     /// The client's public key for the group that has been chosen.
     pub peer: &'a [u8],
-    /// `Some` if the client is to have tickets.
+    /// `Some` if the client can have tickets.
     pub resume: Option<&'a Resume>,
     /// A ChangeCipherSpec comes behind the ServerHello.
     pub change_cipher_spec: bool,
@@ -45,6 +45,14 @@ impl Flight<'_> {
     /// The connection that is resumed.
     fn psk(&self) -> Option<&Psk> {
         self.resume?.psk.as_ref()
+    }
+
+    /// How many tickets the client is to have.
+    #[inline(never)]
+    fn tickets(&self) -> u8 {
+        self.resume.map_or(0, |resume| {
+            ticket_count(self.hello.ticket_request, resume.psk.is_some())
+        })
     }
 }
 
@@ -69,11 +77,12 @@ pub fn write_flight<C: Crypto>(
     memory
         .negotiated
         .record_flight(choice, flight.psk().is_some());
+    memory.handshake.resumption.tickets = flight.tickets();
     derive_secrets::<C>(choice.suite, secret, transcript, flight.resume, memory);
     Ok(ExpectFinished {
         skip: Skip::new(flight.hello.early_data),
         received: 0,
-        resumable: flight.resume.is_some(),
+        resumable: memory.handshake.resumption.tickets != 0,
     })
 }
 
@@ -164,6 +173,12 @@ fn write_protected_part<C: Crypto>(
         name_matched: choice.identity.name_matched && !resumed,
         protocol: choice.protocol,
         record_limit: choice.record_limit,
+        // Who can have no tickets at all is not told a number either.
+        tickets: flight
+            .hello
+            .ticket_request
+            .and(flight.resume)
+            .map(|_| flight.tickets()),
     };
     flight::write_encrypted_extensions(&mut w, &extensions)?;
     if !resumed {

@@ -128,6 +128,8 @@ pub struct Resumption {
     pub context: [u8; 32],
     /// When the full handshake was, or is, that tickets go back to.
     pub since: u64,
+    /// How many tickets the client is to have.
+    pub tickets: u8,
 }
 
 /// What is needed until the client's Finished is there.
@@ -161,6 +163,7 @@ impl HandshakeSecrets {
                 secret: TrafficSecret::none(NO_SUITE.hash()),
                 context: [0; 32],
                 since: 0,
+                tickets: 0,
             },
         }
     }

@@ -17,13 +17,23 @@ use crate::engine::wire::client_hello::ClientHello;
 use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::{content_type, handshake_type, CipherSuite};
 use crate::engine::wire::server_flight as flight;
+use crate::engine::wire::ticket_request::TicketRequest;
 
-/// Tickets for a client after a full handshake, so that it can make two connections at a time as
+/// Tickets for a client that asks for no number, after a full handshake, so that it can make two connections at a time as
 /// browsers do.
 pub const TICKETS: u8 = 2;
 
-/// Tickets after a resumption, for the one that is used up.
+/// The same after a resumption, for the one that is used up.
 pub const TICKETS_RESUMED: u8 = 1;
+
+/// How many tickets a client is to have that can have some.
+pub fn ticket_count(request: Option<TicketRequest>, resumed: bool) -> u8 {
+    match request {
+        Some(request) => request.count(resumed),
+        None if resumed => TICKETS_RESUMED,
+        None => TICKETS,
+    }
+}
 
 /// What the ClientHello and the settings lead to as to tickets.
 pub struct Resume {
@@ -72,7 +82,7 @@ fn find_ticket<C: Crypto>(
     transcript: &C::Hash,
     message: &[u8],
 ) -> Result<Option<Resume>, Alert> {
-    if !hello.psk_dhe_ke || !config.resumes() {
+    if hello.psk_dhe_ke != Some(true) || !config.resumes() {
         return Ok(None);
     }
     let alg = choice.suite.hash();
@@ -129,13 +139,8 @@ pub fn write_tickets<C: Crypto>(
     if !config.resumes() || config.tickets.lifetime_since(resumption.since) == 0 {
         return Ok(());
     }
-    let count = if negotiated.resumed {
-        TICKETS_RESUMED
-    } else {
-        TICKETS
-    };
     let mut w = work.out.content();
-    for nonce in 0..count {
+    for nonce in 0..resumption.tickets {
         write_ticket::<C>(resumption, &config.tickets, nonce, &mut w)?;
     }
     let len = w.position();

@@ -15,6 +15,7 @@ use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::codec::{Reader, U16List};
 use crate::engine::wire::names::{extension_type as ext, PSK_DHE_KE};
 use crate::engine::wire::pre_shared_key::OfferedPsks;
+use crate::engine::wire::ticket_request::TicketRequest;
 
 /// A ClientHello, borrowing from the message.
 pub struct ClientHello<'a> {
@@ -51,16 +52,16 @@ pub struct ClientHello<'a> {
     pub signature_algorithms_cert: Option<U16List<'a>>,
     /// certificate_authorities.
     pub certificate_authorities: Option<Authorities<'a>>,
-    /// psk_key_exchange_modes is there.
-    pub psk_modes: bool,
-    /// psk_key_exchange_modes has psk_dhe_ke.
-    pub psk_dhe_ke: bool,
+    /// psk_key_exchange_modes: whether it has psk_dhe_ke.
+    pub psk_dhe_ke: Option<bool>,
     /// pre_shared_key.
     pub pre_shared_key: Option<OfferedPsks<'a>>,
     /// early_data is there.
     pub early_data: bool,
     /// cookie is there.
     pub cookie: bool,
+    /// ticket_request.
+    pub ticket_request: Option<TicketRequest>,
     /// All extensions.
     extensions: Reader<'a>,
 }
@@ -196,11 +197,11 @@ impl<'a> ClientHello<'a> {
             signed_certificate_timestamp: false,
             max_fragment_length: None,
             record_size_limit: None,
-            psk_modes: false,
-            psk_dhe_ke: false,
+            psk_dhe_ke: None,
             pre_shared_key: None,
             early_data: false,
             cookie: false,
+            ticket_request: None,
             extensions: Reader::new(&[]),
         };
         // Clients before TLS 1.2 may have no extensions at all.
@@ -260,7 +261,8 @@ impl<'a> ClientHello<'a> {
             ext::EARLY_DATA => self.early_data,
             ext::SUPPORTED_VERSIONS => self.supported_versions.is_some(),
             ext::COOKIE => self.cookie,
-            ext::PSK_KEY_EXCHANGE_MODES => self.psk_modes,
+            ext::TICKET_REQUEST => self.ticket_request.is_some(),
+            ext::PSK_KEY_EXCHANGE_MODES => self.psk_dhe_ke.is_some(),
             ext::KEY_SHARE => self.key_share.is_some(),
             _ => return None,
         })
@@ -296,8 +298,7 @@ impl<'a> ClientHello<'a> {
             ext::PSK_KEY_EXCHANGE_MODES => {
                 let modes = body.vec8(1, 255)?;
                 body.finish()?;
-                self.psk_modes = true;
-                self.psk_dhe_ke = modes.rest().contains(&PSK_DHE_KE);
+                self.psk_dhe_ke = Some(modes.rest().contains(&PSK_DHE_KE));
             }
             ext::EARLY_DATA => {
                 body.finish()?;
@@ -309,6 +310,7 @@ impl<'a> ClientHello<'a> {
                 self.cookie = true;
             }
             ext::PRE_SHARED_KEY => self.pre_shared_key = Some(OfferedPsks::parse(body)?),
+            ext::TICKET_REQUEST => self.ticket_request = Some(TicketRequest::parse(body)?),
             _ => (),
         }
         Ok(())
@@ -347,6 +349,7 @@ pub fn fixed_parts(body: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), Alert
                 | ext::RECORD_SIZE_LIMIT
                 | ext::SUPPORTED_VERSIONS
                 | ext::PSK_KEY_EXCHANGE_MODES
+                | ext::TICKET_REQUEST
         ) {
             each(before.strip_suffix(list.rest()).unwrap_or(before));
         }

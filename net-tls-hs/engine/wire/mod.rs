@@ -15,3 +15,4 @@ pub mod pre_shared_key;
 pub mod record;
 pub mod record_limit;
 pub mod server_flight;
+pub mod ticket_request;

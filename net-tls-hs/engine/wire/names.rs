@@ -82,6 +82,8 @@ pub mod extension_type {
     pub const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
     /// key_share.
     pub const KEY_SHARE: u16 = 51;
+    /// ticket_request (RFC 9149).
+    pub const TICKET_REQUEST: u16 = 58;
 }
 
 /// PskKeyExchangeMode psk_dhe_ke (RFC 9846, section 4.3.9).

@@ -95,6 +95,9 @@ pub struct EncryptedExtensions<'a> {
     /// What the client has limited records to, which is answered (RFC 8449, section 4; RFC 6066,
     /// section 4).
     pub record_limit: RecordLimit,
+    /// How many tickets follow the handshake, which is told to who asks for a number (RFC 9149,
+    /// section 3).
+    pub tickets: Option<u8>,
 }
 
 /// EncryptedExtensions (section 4.4.1).
@@ -120,6 +123,9 @@ pub fn write_encrypted_extensions(
                 extension(w, ext::ALPN, |w| {
                     w.vec(2, |w| w.vec(1, |w| w.put(protocol)))
                 })?;
+            }
+            if let Some(count) = extensions.tickets {
+                extension(w, ext::TICKET_REQUEST, |w| w.u8(count))?;
             }
             Ok(())
         })
