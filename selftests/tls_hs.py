@@ -219,11 +219,18 @@ def _attributes(data):
 
 def diag_tls(sock):
     """INET_ULP_INFO_TLS of a TCP socket as inet_diag reports it to anyone; None if nothing."""
-    netlink_sock_diag, by_family, dump, inet_diag_ulp_info, ulp_info_tls = 4, 20, 0x301, 19, 2
-    want_info, family, ports = 2, sock.family, (sock.getsockname()[1], sock.getpeername()[1])
-    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, want_info, 0, 0xffffffff)
+    inet_diag_ulp_info, ulp_info_tls = 19, 2
+    ulp = _attributes(_attributes(diag(sock)[72:]).get(inet_diag_ulp_info, b""))
+    return _attributes(ulp[ulp_info_tls]) if ulp_info_tls in ulp else None
+
+
+def diag(sock, ext=2):
+    """All that inet_diag reports of a TCP socket; each bit of ext is for an attribute."""
+    netlink_sock_diag, by_family, dump = 4, 20, 0x301
+    family, ports = sock.family, (sock.getsockname()[1], sock.getpeername()[1])
+    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, ext, 0, 0xffffffff)
     request += struct.pack("!HH", *ports) + bytes(36) + b"\xff" * 8
-    found = None
+    found = b""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink_sock_diag) as netlink:
         netlink.send(struct.pack("=IHHII", 16 + len(request), by_family, dump, 1, 0) + request)
         while True:
@@ -236,9 +243,7 @@ def diag_tls(sock):
                 if kind == 3:
                     return found
                 if struct.unpack_from("!HH", message, 4) == ports:
-                    ulp = _attributes(_attributes(message[72:]).get(inet_diag_ulp_info, b""))
-                    if ulp_info_tls in ulp:
-                        found = _attributes(ulp[ulp_info_tls])
+                    found = message
 
 
 def destroy(family, local, remote=None, cookie=b"\xff" * 8):

@@ -249,6 +249,127 @@ def arguments(env):
         plain.close()
 
 
+def secrets(client):
+    """Everything that protects a connection, as (name, bytes)."""
+    out = {"main secret": client.main, "exporter_secret": client.exporter_secret,
+           "resumption_secret": client.resumption_secret, "client's handshake secret": client.c_hs,
+           "server's handshake secret": client.s_hs}
+    for who, keys in (("server", client.app_rx), ("client", client.app_tx)):
+        out |= {f"{who}'s secret": keys.secret, f"{who}'s key": keys.key,
+                f"{who}'s IV": keys.iv.to_bytes(12, "big")}
+    return out
+
+
+def expect_none(data, known, where):
+    """None of them is in there, not even eight bytes at an end of one."""
+    for name, secret in known.items():
+        if secret[:8] in data or secret[-8:] in data:
+            raise AssertionError(f"{where} has the {name}")
+
+
+def options(sock):
+    """What each getsockopt() of a socket gives, with buffers that suit some structure."""
+    lengths = (4, 8, 40, 56, 88, 256, 4000)
+    for level in (socket.SOL_SOCKET, socket.IPPROTO_IP, socket.IPPROTO_TCP, socket.IPPROTO_IPV6,
+                  tls_hs.SOL_TLS):
+        for name in range(128):
+            for length in lengths:
+                try:
+                    yield f"option {name} of level {level}", sock.getsockopt(level, name, length)
+                except OSError:
+                    pass
+
+
+@test
+def keys_stay(env):
+    """No key or secret can be read: by getsockopt(), inet_diag, /proc, events, before and after
+    an update.
+    """
+    files = [f"/proc/net/{name}" for name in ("tls_stat", "tcp", "tcp6", "snmp", "netstat",
+                                              "sockstat")]
+    files += ["/proc/keys", "/proc/crypto", "/sys/kernel/tracing/trace",
+              "/sys/kernel/debug/tracing/trace"]
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        # They are the right ones, as data goes both ways.
+        ping(peer.client, conn)
+        known = secrets(peer.client)
+        for update_first in (False, True):
+            if update_first:
+                ask(conn, now=True, request=True)
+                eq(peer.recv_update(), YES)
+                peer.update()
+                peer.send(b"x")
+                eq(conn.recv(1), b"x")
+                conn.sendall(b"y")
+                eq(peer.recv_exact(1), b"y")
+                for who, keys in (("server", peer.client.rx), ("client", peer.client.tx)):
+                    known |= {f"{who}'s next secret": keys.secret, f"{who}'s next key": keys.key,
+                              f"{who}'s next IV": keys.iv.to_bytes(12, "big")}
+            seen = 0
+            for where, data in options(conn):
+                expect_none(data, known, where)
+                seen += len(data)
+            eq(seen > 1000, True, "options have been read")
+            try:
+                expect_none(tls_hs.diag(conn, 0xff), known, "inet_diag")
+            except OSError:
+                pass
+            for name in files:
+                if os.path.exists(name):
+                    with open(name, "rb") as file:
+                        expect_none(file.read(), known, name)
+
+
+@test
+def keys_in_no_process(env):
+    """A process that serves a connection has no key or secret in its memory, so that neither
+    ptrace() nor a core dump shows one.
+    """
+    with env.listen() as lsk:
+        there, here = socket.socketpair()
+        pid = os.fork()
+        if not pid:
+            try:
+                conn, _ = tls_hs.accept(lsk)
+                text = conn.recv(100)
+                conn.sendall(text)
+                for _ in options(conn):
+                    pass
+                there.send(b"served")
+                there.recv(1)
+            finally:
+                os._exit(len(text) != 20)
+        # Before the fork there was no connection, and so no key.
+        try:
+            client = tls_handshake.connect(lsk)
+            client.handshake()
+            marker = os.urandom(10)
+            client.send(marker + marker[::-1])
+            eq(client.recv_exact(20), marker + marker[::-1], "echo")
+            here.recv(10)
+            known, found = secrets(client), False
+            with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
+                    open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+                for line in maps:
+                    area, access = line.split()[:2]
+                    start, end = (int(x, 16) for x in area.split("-"))
+                    if access[0] != "r" or access[1] != "w":
+                        continue
+                    try:
+                        mem.seek(start)
+                        data = mem.read(end - start)
+                    except (OSError, OverflowError):
+                        continue
+                    expect_none(data, known, f"memory of {line.strip()}")
+                    found |= marker + marker[::-1] in data
+            # What it has received is there, so the right memory has been looked at.
+            eq(found, True, "the plain text")
+        finally:
+            here.send(b"x")
+            eq(os.waitpid(pid, 0)[1], 0, "server")
+
+
 @test
 def limits(env):
     """Keys are updated after so many records, both directions'."""
