@@ -23,6 +23,7 @@ help:
 	@echo 'make bench-crypto  our primitives beside other libraries and the kernel'"'"'s own'
 	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
 	@echo 'make profile-handshake  where the instructions of a handshake go, by function'
+	@echo 'make bench-bulk    instructions of each byte of bulk data, beside kTLS by a process'
 	@echo 'make bench-bystander  what a flood of handshakes does to others, beside rustls'
 	@echo 'make bench-memory  bytes of a connection in each state'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
@@ -105,6 +106,9 @@ bench-handshake:
 profile-handshake:
 	@scripts/profile-handshake
 
+bench-bulk:
+	@scripts/bench-bulk
+
 bench-bystander:
 	@scripts/bench-bystander
 
@@ -128,6 +132,6 @@ distclean: clean
 	rm -rf "$(cache)"
 
 .PHONY: help demo test test-host test-operations test-patches test-differential test-targets test-sanitizer \
-	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench-crypto bench-handshake \
+	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench-crypto bench-handshake bench-bulk \
 	profile-handshake bench-bystander bench-memory \
 	patches kernel tree clean distclean

@@ -4,7 +4,7 @@ CC ?= cc
 CFLAGS := -O2 -g -Wall -Wextra -I$(OUT)/include
 HEADER := $(OUT)/include/linux/tls.h
 
-all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes $(OUT)/flood $(OUT)/operations
+all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes $(OUT)/bulk $(OUT)/flood $(OUT)/operations
 
 $(OUT)/tls_server: $(TOP)/demo/tls_server.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $<
@@ -16,6 +16,9 @@ $(OUT)/tls_handshake: $(TOP)/selftests/tls_handshake.c $(TOP)/selftests/tls_hand
 	$(CC) $(CFLAGS) -Wno-unused-parameter -I$(TREE)/tools/testing/selftests -o $@ $< -lpthread
 
 $(OUT)/handshakes: $(TOP)/tests/bench/handshakes.c $(HEADER)
+	$(CC) $(CFLAGS) -o $@ $< -lssl -lcrypto
+
+$(OUT)/bulk: $(TOP)/tests/bench/bulk.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $< -lssl -lcrypto
 
 $(OUT)/flood: $(TOP)/tests/listener/flood.c
