@@ -14,13 +14,14 @@ import select
 import socket
 import struct
 import sys
+import tempfile
 import threading
 import time
 
 import tls13
 import tls_hs
 import tls_hs_test
-from tls_hs_test import eq, expect_end, pair, recv_exact, test
+from tls_hs_test import eq, expect_end, pair, ping, recv_exact, test
 
 NO, YES = 0, 1
 
@@ -330,6 +331,7 @@ def keys_in_no_process(env):
         there, here = socket.socketpair()
         pid = os.fork()
         if not pid:
+            text = b""
             try:
                 conn, _ = tls_hs.accept(lsk)
                 text = conn.recv(100)
@@ -342,7 +344,7 @@ def keys_in_no_process(env):
                 os._exit(len(text) != 20)
         # Before the fork there was no connection, and so no key.
         try:
-            client = tls_handshake.connect(lsk)
+            client = tls_hs_test.connect(lsk)
             client.handshake()
             marker = os.urandom(10)
             client.send(marker + marker[::-1])
@@ -848,18 +850,102 @@ def alert_behind_data(env):
 
 @test
 def truncation(env):
-    """TLS_HS_S_CLOSED tells a client's close_notify from a FIN that anybody can send."""
+    """TLS_HS_S_CLOSED tells a client's close_notify from a FIN that anybody can send, whatever the
+    end is read with.
+    """
+    rfd, wfd = os.pipe()
+
+    def into(conn):
+        buf = bytearray(100)
+        return bytes(buf[:conn.recvmsg_into([memoryview(buf)[:3], memoryview(buf)[3:]])[0]])
+
+    def spliced(conn):
+        n = os.splice(conn.fileno(), wfd, 100)
+        return os.read(rfd, n) if n else b""
+
+    readers = {
+        "recv": lambda conn: conn.recv(100),
+        "read": lambda conn: os.read(conn.fileno(), 100),
+        "readv": into,
+        "recvmsg": lambda conn: conn.recvmsg(100)[0],
+        "recvmsg with control": lambda conn: conn.recvmsg(100, 64)[0],
+        "splice": spliced,
+        "WAITALL": lambda conn: conn.recv(100, socket.MSG_WAITALL),
+        "DONTWAIT": lambda conn: conn.recv(100, socket.MSG_DONTWAIT),
+        "TRUNC": lambda conn: conn.recv(100, socket.MSG_TRUNC) and b"data",
+        "one byte at a time": lambda conn: b"".join(conn.recv(1) for _ in range(4)),
+    }
     with env.listen() as lsk:
-        for notify in (True, False):
-            client, conn = pair(lsk)
-            client.send(b"data")
-            if notify:
-                client.send(b"\1\0", tls13.ALERT)
-            client.sock.shutdown(socket.SHUT_WR)
-            eq(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED, 0, "before")
-            eq(conn.recv(100), b"data")
-            eq(conn.recv(100), b"", "end of file")
-            eq(bool(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED), notify, "after")
+        for who, read in readers.items():
+            for notify in (True, False):
+                client, conn = pair(lsk)
+                client.send(b"data")
+                if notify:
+                    client.send(b"\1\0", tls13.ALERT)
+                client.sock.shutdown(socket.SHUT_WR)
+                eq(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED, 0, "before")
+                time.sleep(0.02)
+                eq(read(conn), b"data", who)
+                eq(conn.recv(100, socket.MSG_PEEK), b"", f"{who}, peeked")
+                eq(read(conn), b"", f"{who}, end of file")
+                eq(bool(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED), notify, f"{who}, after")
+                # And it stays like that when the server has ended it, too.
+                conn.shutdown(socket.SHUT_WR)
+                eq(bool(tls_hs.status(conn)["flags"] & tls_hs.S_CLOSED), notify, f"{who}, at last")
+                conn.close()
+    os.close(rfd)
+    os.close(wfd)
+
+
+@test
+def record_limit_holds(env):
+    """No record is longer than the client wants it, whatever the process sets and sends with."""
+    def with_file(conn, send):
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(5000))
+            file.flush()
+            send(conn, file)
+
+    def sendfile(conn, file):
+        left = 5000
+        while left:
+            left -= os.sendfile(conn.fileno(), file.fileno(), 5000 - left, left)
+
+    def splice(conn, file):
+        rfd, wfd = os.pipe()
+        at = 0
+        while at < 5000:
+            n = os.splice(file.fileno(), wfd, 5000 - at, offset_src=at)
+            at += n
+            while n:
+                n -= os.splice(rfd, conn.fileno(), n)
+        os.close(rfd)
+        os.close(wfd)
+
+    def more(conn, _):
+        for _ in range(50):
+            conn.send(bytes(100), socket.MSG_MORE)
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    for limit in (64, 1000, 16385):
+        with env.listen() as lsk:
+            client = tls_hs_test.connect(lsk)
+            client.hello.set(tls13.RECORD_SIZE_LIMIT, tls13.u16s(limit))
+            client.handshake()
+            conn, _ = tls_hs.accept(lsk)
+            peer = Peer(client)
+            for wanted in (None, 16384, limit, 64, 63):
+                if wanted:
+                    conn.setsockopt(tls_hs.SOL_TLS, tls_hs.TLS_TX_MAX_PAYLOAD_LEN,
+                                    struct.pack("=H", min(wanted, 16384)))
+                # The content type counts for the client.
+                most = min(limit, (wanted or 16384) + 1, 5001)
+                for send in (lambda c, _: c.sendall(bytes(5000)), sendfile, splice, more):
+                    ask(conn, now=True)
+                    client.longest = 0
+                    with_file(conn, send)
+                    eq(peer.recv_exact(5000), bytes(5000), "data")
+                    eq(client.longest, most, f"longest of {limit}, {wanted} set")
 
 
 @test

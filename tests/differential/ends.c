@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -253,6 +255,138 @@ static void end_while_sending(struct conn *c, long how, long b)
 	c->peer = -1;
 }
 
+/* The same, but the descriptor is closed, or the process ends. */
+static void end_with_writer(struct conn *c, long how, long b)
+{
+	struct writer w = { .c = c };
+	struct conn copy = *c;
+	size_t got = 0;
+	pthread_t thread;
+	char buf[65536];
+	ssize_t n;
+	pid_t pid = 0;
+
+	w.c = &copy;
+	if (how != CLOSE) {
+		fflush(c->out);
+		pid = fork();
+	}
+	if (!pid) {
+		pthread_create(&thread, NULL, write_thread, &w);
+		usleep(50000);
+		while (wait_for(c->fd, POLLOUT, 100))
+			usleep(10000);
+		if (how == KILL)
+			kill(getpid(), SIGKILL);
+		if (how == EXIT)
+			_exit(0);
+	}
+	close(c->fd);
+	c->fd = -1;
+	if (pid)
+		waitpid(pid, NULL, 0);
+	while ((n = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
+		got += n;
+	if (how == CLOSE) {
+		pthread_join(thread, NULL);
+		/* It goes on until all of it has been taken. */
+		say(c, "send: %s; the client gets %zu", result(w.sent), got);
+	} else {
+		say(c, "the client gets a part: %d", got > 0 && got < 8 << 20);
+	}
+	say(c, "then %s", n ? result(n) : "the end");
+	if (c->tls && !n && c->alert)
+		say(c, "without close_notify");
+	close(c->peer);
+	c->peer = -1;
+}
+
+/* Data that waits for more, behind all that the send buffer takes. */
+static void end_full_more(struct conn *c, long how, long size)
+{
+	char *data = malloc(size), buf[65536];
+	size_t sent = 0, got = 0;
+	ssize_t n;
+
+	fill(data, size);
+	while ((n = send(c->fd, data, size, MSG_DONTWAIT | MSG_MORE)) > 0)
+		sent += n;
+	say(c, "send: %s", result(n));
+	end(c, how);
+	while ((n = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
+		got += n;
+	say(c, "the client gets all: %d, then %s", got == sent, n ? result(n) : "the end");
+	if (c->tls && !n && c->alert)
+		say(c, "without close_notify");
+	free(data);
+	close(c->peer);
+	c->peer = -1;
+}
+
+/* One that must not sleep beside it. */
+static void send_beside_writer(struct conn *c, long flags, long b)
+{
+	struct writer w = { .c = c };
+	pthread_t thread;
+	double start;
+	size_t left;
+	char buf[65536];
+	ssize_t n;
+
+	pthread_create(&thread, NULL, write_thread, &w);
+	/* Until there is no room any more. */
+	usleep(50000);
+	while (wait_for(c->fd, POLLOUT, 100))
+		usleep(10000);
+	if (!flags)
+		fcntl(c->fd, F_SETFL, O_NONBLOCK);
+	start = seconds();
+	/* Else it waits for ever. */
+	alarm(3);
+	n = send(c->fd, "x", 1, flags);
+	/* A byte fits in on TCP, if the last segment has room. */
+	say(c, "send: %s, %s", n == 1 || errno == EAGAIN ? "1 or EAGAIN" : result(n),
+	    about(start));
+	alarm(12);
+	for (left = (8 << 20) + (n == 1); left; left -= n) {
+		n = peer_recv(c, buf, left < sizeof(buf) ? left : sizeof(buf), SOON_MS);
+		if (n <= 0)
+			break;
+	}
+	pthread_join(thread, NULL);
+	say(c, "the thread's send: %s", result(w.sent));
+	say(c, "send: %s", result(send(c->fd, "x", 1, flags)));
+}
+
+/* The writer sleeps as soon as so little is not sent, as on TCP. */
+static void writer_lowat(struct conn *c, long lowat, long b)
+{
+	int value = lowat, unsent = 0, most = 0, i;
+	struct writer w = { .c = c };
+	pthread_t thread;
+	char buf[65536];
+	size_t left;
+	ssize_t n;
+
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, sizeof(value));
+	pthread_create(&thread, NULL, write_thread, &w);
+	for (i = 0, left = 8 << 20; left; left -= n, i++) {
+		/* It has some time to queue what it may. */
+		if (i < 20)
+			usleep(10000);
+		if (!ioctl(c->fd, SIOCOUTQNSD, &unsent) && unsent > most)
+			most = unsent;
+		n = peer_recv(c, buf, left < sizeof(buf) ? left : sizeof(buf), SOON_MS);
+		if (n <= 0)
+			break;
+	}
+	pthread_join(thread, NULL);
+	say(c, "the thread's send: %s", result(w.sent));
+	/* A record more than that, or a segment. */
+	say(c, "no more waits than that and what goes at a time: %d",
+	    most <= lowat + 2 * 65536);
+}
+
 /* And in recv(). */
 static void *read_thread(void *arg)
 {
@@ -494,6 +628,8 @@ void add_ends(void)
 		add_row(end_more, how, 100, "%s, MSG_MORE of 100", how_names[how]);
 		add_row(end_more, how, 20000, "%s, MSG_MORE of 20000", how_names[how]);
 		add_row(end_alert, how, 0, "%s, a bad record", how_names[how]);
+		if (how != SHUT && how != SHUT_BOTH)
+			add_row(end_with_writer, how, 0, "%s, a thread in send", how_names[how]);
 	}
 	add_row(end_alert, NR_HOWS, 0, "nothing, a bad record");
 	for (how = CLOSE; how <= SHUT_BOTH; how++) {
@@ -502,6 +638,9 @@ void add_ends(void)
 		add_row(end_half_closed, how, 0, "%s, the client's end unread", how_names[how]);
 		add_row(end_half_closed, how, 1, "%s, the client's end read", how_names[how]);
 		add_row(end_alert_full, how, 0, "%s, a bad record, full", how_names[how]);
+		add_row(end_full_more, how, 100, "%s, full by MSG_MORE of 100", how_names[how]);
+		add_row(end_full_more, how, 20000, "%s, full by MSG_MORE of 20000",
+			how_names[how]);
 	}
 	add_row(end_then_read, 0, 0, "SHUT_WR, then recv");
 	add_row(end_linger, 0, 0, "SO_LINGER of 0");
@@ -509,6 +648,9 @@ void add_ends(void)
 	add_row(end_linger, 1, 1, "SO_LINGER of 1, full");
 	add_row(end_while_sending, SHUT_WR, 0, "SHUT_WR, a thread in send");
 	add_row(end_while_sending, SHUT_RDWR, 0, "SHUT_RDWR, a thread in send");
+	add_row(send_beside_writer, MSG_DONTWAIT, 0, "send DONTWAIT beside a thread in send");
+	add_row(send_beside_writer, 0, 0, "send on a non-blocking socket beside a thread in send");
+	add_row(writer_lowat, 16384, 0, "TCP_NOTSENT_LOWAT, a thread in send");
 	add_row(end_while_reading, SHUT_RD, 0, "SHUT_RD, a thread in recv");
 	add_row(end_while_reading, SHUT_WR, 0, "SHUT_WR, a thread in recv");
 	add_row(end_while_reading, SHUT_RDWR, 0, "SHUT_RDWR, a thread in recv");
