@@ -8,6 +8,7 @@ help:
 	@echo 'make unmodified    servers that know nothing of TLS, by tlshs run; writes the table of the guide'
 	@echo 'make userspace     build tlshs, which loads keys and starts such servers'
 	@echo 'make interop       every TLS client that can be had; writes tests/matrix/RESULTS.md'
+	@echo 'make test-load     10,000 responses over a bad network, by each of four kinds of server'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make test-operations  each operation on TCP and on AF_TLS, the long form'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
@@ -66,6 +67,12 @@ test-operations:
 	@scripts/build-kernel um fast
 	@tests/build >/dev/null
 	@scripts/guest --timeout=1800 -- tests/run-guest-tests --full operations
+
+test-load:
+	@scripts/deps kernel tests
+	@scripts/build-kernel um fast
+	@tests/build >/dev/null
+	@scripts/guest --timeout=14400 -- tests/run-guest-tests --full load
 
 test-patches:
 	@scripts/test-patches
@@ -131,7 +138,7 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-operations test-patches test-differential test-targets test-sanitizer \
+.PHONY: help demo test test-host test-operations test-load test-patches test-differential test-targets test-sanitizer \
 	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench-crypto bench-handshake bench-bulk \
 	profile-handshake bench-bystander bench-memory \
 	patches kernel tree clean distclean

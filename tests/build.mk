@@ -4,7 +4,7 @@ CC ?= cc
 CFLAGS := -O2 -g -Wall -Wextra -I$(OUT)/include
 HEADER := $(OUT)/include/linux/tls.h
 
-all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes $(OUT)/bulk $(OUT)/flood $(OUT)/operations
+all: $(OUT)/tls_server $(OUT)/tls12_proxy $(OUT)/tls_handshake $(OUT)/handshakes $(OUT)/bulk $(OUT)/load $(OUT)/flood $(OUT)/operations
 
 $(OUT)/tls_server: $(TOP)/demo/tls_server.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $<
@@ -20,6 +20,10 @@ $(OUT)/handshakes: $(TOP)/tests/bench/handshakes.c $(HEADER)
 
 $(OUT)/bulk: $(TOP)/tests/bench/bulk.c $(HEADER)
 	$(CC) $(CFLAGS) -o $@ $< -lssl -lcrypto
+
+$(OUT)/load: $(addprefix $(TOP)/tests/load/, load.c servers.c load.h) $(TOP)/selftests/tls_handshake_keys.h \
+		$(HEADER)
+	$(CC) $(CFLAGS) -Wno-unused-parameter -o $@ $(filter %.c,$^) -lssl -lcrypto -lpthread
 
 $(OUT)/flood: $(TOP)/tests/listener/flood.c
 	$(CC) $(CFLAGS) -o $@ $<
