@@ -669,7 +669,7 @@ mod tests {
             // What would fall back if it were the first.
             (
                 HELLO.with(0, &[0, 43, 0, 3, 2, 3, 3]),
-                Some(Alert::HandshakeFailure),
+                Some(Alert::IllegalParameter),
             ),
         ];
         for (hello, want) in cases {
