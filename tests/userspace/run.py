@@ -22,23 +22,11 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "selftests"))
 import tls_hs  # noqa: E402  pylint: disable=wrong-import-position
+from tls_hs_test import TESTS, eq, test  # noqa: E402  pylint: disable=wrong-import-position
 
 NOBODY = 65534
 # One that other users may run, too.
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
-TESTS = []
-
-
-def test(func):
-    """Registers a test."""
-    TESTS.append(func)
-    return func
-
-
-def eq(got, want, what=""):
-    """Expects equality."""
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
 
 
 class Env:
