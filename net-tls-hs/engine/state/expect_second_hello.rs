@@ -48,7 +48,7 @@ impl ExpectSecondHello {
             .map_err(|failure| match failure {
                 // No fallback: the first ClientHello has been consumed.
                 Failure::Fallback(Fallback::HelloSize) => Alert::GeneralError.into(),
-                // The first one had TLS 1.3, so it has been changed (section 4.2.2).
+                // The first ClientHello had TLS 1.3: this one has been changed (section 4.2.2).
                 Failure::Fallback(Fallback::Version) => Alert::IllegalParameter.into(),
                 Failure::Fallback(_) => Alert::HandshakeFailure.into(),
                 other => other,
