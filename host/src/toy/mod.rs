@@ -97,7 +97,7 @@ impl Crypto for Toy {
     type RsaWorkspace = ();
 
     fn hash_init(alg: HashAlg) -> Hash {
-        Hash::new(alg.len() as u64, alg.len())
+        Hash::new(alg.output_len() as u64, alg.output_len())
     }
 
     fn hash_update(hash: &mut Hash, data: &[u8]) {
@@ -111,7 +111,7 @@ impl Crypto for Toy {
     }
 
     fn hmac_key(alg: HashAlg, raw: &[u8]) -> Hash {
-        Hash::new(mix(hash(raw), 7), alg.len())
+        Hash::new(mix(hash(raw), 7), alg.output_len())
     }
 
     fn hmac<const N: usize>(key: &Hash, parts: [&[u8]; N], out: &mut [u8; MAX_HASH_LEN]) {
