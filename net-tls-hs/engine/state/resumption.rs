@@ -19,8 +19,8 @@ use crate::engine::wire::names::{content_type, handshake_type, CipherSuite};
 use crate::engine::wire::server_flight as flight;
 use crate::engine::wire::ticket_request::TicketRequest;
 
-/// Tickets for a client that asks for no number, after a full handshake: it can make two connections
-/// at a time, as browsers do.
+/// Tickets for a client that asks for no number, after a full handshake: it can make two
+/// connections at a time, as browsers do.
 pub const TICKETS: u8 = 2;
 
 /// The same after a resumption, for the one that is used up.
