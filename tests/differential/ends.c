@@ -65,25 +65,40 @@ static void write_all_that_fits(struct conn *c, long size)
 	taken = fill_send_buffer(c, size);
 }
 
+/* How much the client gets before @end: 0 for a FIN, else a negative error. */
+static size_t peer_recv_rest(struct conn *c, ssize_t *end)
+{
+	char buf[65536];
+	size_t got = 0;
+
+	while ((*end = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
+		got += *end;
+	return got;
+}
+
+/* The client closes its side after what peer_recv_rest() has read. */
+static void peer_close(struct conn *c, ssize_t end)
+{
+	if (c->tls && !end && c->alert)
+		say(c, "without close_notify");
+	close(c->peer);
+	c->peer = -1;
+}
+
 /* As much as send() takes, then the end, while the client does not read. */
 static void end_full(struct conn *c, long how, long size)
 {
-	size_t got = 0;
-	char buf[65536];
+	size_t got;
 	ssize_t n;
 
 	taken = 0;
 	serve(c, how, write_all_that_fits, size);
-	while ((n = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
-		got += n;
+	got = peer_recv_rest(c, &n);
 	/* How much fits is not the same with TLS. */
 	if (how <= SHUT_BOTH)
 		say(c, "the client gets all: %d", got == taken);
 	say(c, "then %s", n ? result(n) : "the end");
-	if (c->tls && !n && c->alert)
-		say(c, "without close_notify");
-	close(c->peer);
-	c->peer = -1;
+	peer_close(c, n);
 }
 
 /* One large send() that blocks half of the time. */
@@ -230,9 +245,8 @@ static void *write_thread(void *arg)
 static void end_while_sending(struct conn *c, long how, long b)
 {
 	struct writer w = { .c = c };
-	size_t got = 0;
+	size_t got;
 	pthread_t thread;
-	char buf[65536];
 	ssize_t n;
 
 	pthread_create(&thread, NULL, write_thread, &w);
@@ -244,15 +258,11 @@ static void end_while_sending(struct conn *c, long how, long b)
 	say(c, "shutdown done");
 	pthread_join(thread, NULL);
 	say(c, "send: %s", w.sent > 0 ? "a part" : result(-w.err));
-	while ((n = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
-		got += n;
+	got = peer_recv_rest(c, &n);
 	say(c, "the client gets all that send() has taken: %d",
 	    (ssize_t)got == w.sent);
 	say(c, "then %s", n ? result(n) : "the end");
-	if (c->tls && !n && c->alert)
-		say(c, "without close_notify");
-	close(c->peer);
-	c->peer = -1;
+	peer_close(c, n);
 }
 
 /* The same, but the descriptor is closed, or the process ends. */
@@ -260,9 +270,8 @@ static void end_with_writer(struct conn *c, long how, long b)
 {
 	struct writer w = { .c = c };
 	struct conn copy = *c;
-	size_t got = 0;
+	size_t got;
 	pthread_t thread;
-	char buf[65536];
 	ssize_t n;
 	pid_t pid = 0;
 
@@ -285,8 +294,7 @@ static void end_with_writer(struct conn *c, long how, long b)
 	c->fd = -1;
 	if (pid)
 		waitpid(pid, NULL, 0);
-	while ((n = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
-		got += n;
+	got = peer_recv_rest(c, &n);
 	if (how == CLOSE) {
 		pthread_join(thread, NULL);
 		/* It goes on until all of it has been taken. */
@@ -295,17 +303,14 @@ static void end_with_writer(struct conn *c, long how, long b)
 		say(c, "the client gets a part: %d", got > 0 && got < 8 << 20);
 	}
 	say(c, "then %s", n ? result(n) : "the end");
-	if (c->tls && !n && c->alert)
-		say(c, "without close_notify");
-	close(c->peer);
-	c->peer = -1;
+	peer_close(c, n);
 }
 
 /* Data that waits for more, behind all that the send buffer takes. */
 static void end_full_more(struct conn *c, long how, long size)
 {
-	char *data = malloc(size), buf[65536];
-	size_t sent = 0, got = 0;
+	char *data = malloc(size);
+	size_t sent = 0, got;
 	ssize_t n;
 
 	fill(data, size);
@@ -313,14 +318,10 @@ static void end_full_more(struct conn *c, long how, long size)
 		sent += n;
 	say(c, "send: %s", result(n));
 	end(c, how);
-	while ((n = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
-		got += n;
+	got = peer_recv_rest(c, &n);
 	say(c, "the client gets all: %d, then %s", got == sent, n ? result(n) : "the end");
-	if (c->tls && !n && c->alert)
-		say(c, "without close_notify");
+	peer_close(c, n);
 	free(data);
-	close(c->peer);
-	c->peer = -1;
 }
 
 /* One that must not sleep beside it. */
@@ -590,7 +591,7 @@ static void end_alert(struct conn *c, long how, long b)
 /* The same with a full send buffer: the alert comes behind it. */
 static void end_alert_full(struct conn *c, long how, long b)
 {
-	size_t sent = fill_send_buffer(c, 1000), got = 0;
+	size_t sent = fill_send_buffer(c, 1000), got;
 	char buf[65536];
 	ssize_t n;
 
@@ -600,8 +601,7 @@ static void end_alert_full(struct conn *c, long how, long b)
 		recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
 	}
 	end(c, how);
-	while ((n = peer_recv(c, buf, sizeof(buf), SOON_MS)) > 0)
-		got += n;
+	got = peer_recv_rest(c, &n);
 	say(c, "all: %d, then %s", got == sent, result(n));
 	if (c->tls && c->alert != 20)
 		say(c, "alert %d", c->alert);
