@@ -16,12 +16,17 @@ use tls_handshake_host::host_platform::{self, HostCrypto};
 use tls_handshake_host::{ct, zeroed};
 
 // With what is private to the kernel's crate.
+#[macro_use]
+#[path = "../../lib-crypto/lib/crypto/cpu.rs"]
+mod cpu;
 #[path = "../../lib-crypto/lib/crypto/divsteps.rs"]
 mod divsteps;
 #[path = "../../lib-crypto/lib/crypto/limbs.rs"]
 mod limbs;
 #[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
+#[path = "../src/platform/cpu.rs"]
+mod platform_cpu;
 #[path = "../src/platform/p256.rs"]
 mod platform_p256;
 
@@ -37,7 +42,7 @@ use p256::point::{Affine, Point};
 /// The P-256 code that the CPU can run.
 #[cfg(target_arch = "x86_64")]
 fn best() -> impl Backend {
-    p256::adx::Adx::new::<HostCrypto>().unwrap()
+    cpu::Adx::new::<HostCrypto>().unwrap()
 }
 #[cfg(not(target_arch = "x86_64"))]
 fn best() -> impl Backend {
@@ -47,7 +52,7 @@ fn best() -> impl Backend {
 /// The RSA code that the CPU can run.
 #[cfg(target_arch = "x86_64")]
 fn rsa_code() -> impl rsa_pss::mont::Limbs {
-    rsa_pss::adx::Adx::new::<HostCrypto>().unwrap()
+    cpu::Adx::new::<HostCrypto>().unwrap()
 }
 #[cfg(not(target_arch = "x86_64"))]
 fn rsa_code() -> impl rsa_pss::mont::Limbs {

@@ -5,6 +5,9 @@
 pub mod engine;
 
 // Of lib/crypto.
+#[macro_use]
+#[path = "../../lib-crypto/lib/crypto/cpu.rs"]
+pub mod cpu;
 #[path = "../../lib-crypto/lib/crypto/ct.rs"]
 pub mod ct;
 #[path = "../../lib-crypto/lib/crypto/divsteps.rs"]

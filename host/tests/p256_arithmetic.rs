@@ -5,6 +5,9 @@
 //! The arithmetic is private to the crate, so its sources are compiled into this test.
 #![allow(dead_code)]
 
+#[macro_use]
+#[path = "../../lib-crypto/lib/crypto/cpu.rs"]
+mod cpu;
 #[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
 #[path = "../../lib-crypto/lib/crypto/divsteps.rs"]
@@ -17,6 +20,8 @@ mod limbs;
 mod memcheck;
 #[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
+#[path = "../src/platform/cpu.rs"]
+mod platform_cpu;
 #[path = "../src/platform/p256.rs"]
 mod platform_p256;
 
@@ -237,7 +242,7 @@ macro_rules! for_each_backend {
             #[test]
             #[cfg(target_arch = "x86_64")]
             fn assembly() {
-                use super::{host_platform::HostCrypto, p256::adx::Adx};
+                use super::{cpu::Adx, host_platform::HostCrypto};
                 if let Some(adx) = Adx::new::<HostCrypto>() {
                     super::$test(adx, 2);
                 }

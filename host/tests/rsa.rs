@@ -5,12 +5,17 @@
 //! The arithmetic is private to the crate, so its sources are compiled into this test.
 #![allow(dead_code)]
 
+#[macro_use]
+#[path = "../../lib-crypto/lib/crypto/cpu.rs"]
+mod cpu;
 #[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
 #[path = "../src/host_platform.rs"]
 mod host_platform;
 #[path = "../src/memcheck.rs"]
 mod memcheck;
+#[path = "../src/platform/cpu.rs"]
+mod platform_cpu;
 #[path = "../src/platform/rsa_pss.rs"]
 mod platform_rsa_pss;
 #[path = "../../lib-crypto/lib/crypto/rsa_pss/mod.rs"]
@@ -218,7 +223,7 @@ fn nist_signatures(bits: usize) {
         sign_encoded::<HostCrypto, _>(Portable, &key, &mut scratch, &mut got).unwrap();
         assert_eq!(got, signature);
         #[cfg(target_arch = "x86_64")]
-        if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
+        if let Some(adx) = cpu::Adx::new::<HostCrypto>() {
             got = padded;
             sign_encoded::<HostCrypto, _>(adx, &key, &mut scratch, &mut got).unwrap();
             assert_eq!(got, signature);
@@ -263,7 +268,7 @@ fn verify(n: &[u8], e: u64, message: &[u8], signature: &[u8]) -> bool {
     }
     let encoded = power(Portable, &modulus, &s, e);
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = cpu::Adx::new::<HostCrypto>() {
         assert_eq!(power(adx, &modulus, &s, e), encoded);
     }
 
@@ -389,7 +394,7 @@ fn products_and_reductions() {
     let subtractions = compares(Portable, 1, cases);
     assert!(often.contains(&subtractions));
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = cpu::Adx::new::<HostCrypto>() {
         let subtractions = compares(adx, 2, cases);
         assert!(often.contains(&subtractions));
     }
@@ -427,7 +432,7 @@ fn chains<L: Limbs>(l: L, seed: u64, cases: usize) {
 fn chains_of_multiplications() {
     chains(Portable, 3, rounds(20));
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = cpu::Adx::new::<HostCrypto>() {
         chains(adx, 4, rounds(20));
     }
 }
@@ -467,7 +472,7 @@ fn powers<L: Limbs>(l: L, seed: u64, cases: usize) {
 fn exponentiations() {
     powers(Portable, 5, rounds(300));
     #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = rsa_pss::adx::Adx::new::<HostCrypto>() {
+    if let Some(adx) = cpu::Adx::new::<HostCrypto>() {
         powers(adx, 6, rounds(300));
     }
 }

@@ -6,6 +6,9 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #![allow(dead_code)]
 
+#[macro_use]
+#[path = "../../lib-crypto/lib/crypto/cpu.rs"]
+mod cpu;
 #[path = "../../lib-crypto/lib/crypto/ct.rs"]
 mod ct;
 #[path = "../../lib-crypto/lib/crypto/divsteps.rs"]
@@ -18,6 +21,8 @@ mod limbs;
 mod memcheck;
 #[path = "../../lib-crypto/lib/crypto/p256/mod.rs"]
 mod p256;
+#[path = "../src/platform/cpu.rs"]
+mod platform_cpu;
 #[path = "../src/platform/p256.rs"]
 mod platform_p256;
 #[path = "stack/mod.rs"]

@@ -6,7 +6,7 @@ mod tests {
     use super::super::p256_nist::{PAIRS, POINTS, SIGNATURES};
     use super::super::Platform;
     #[cfg(target_arch = "x86_64")]
-    use crate::p256::adx::Adx;
+    use crate::cpu::Adx;
     use crate::p256::field::{Backend, Portable};
     use crate::p256::mont::{
         add_limbs, add_reduced, from_be_bytes, sub_limbs, Limbs, Modulus, Prime, Residue, N, P,

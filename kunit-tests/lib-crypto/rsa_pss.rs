@@ -6,8 +6,6 @@ mod tests {
     use super::super::rsa_pss_vector::{components, Vector, RSA_2048, RSA_3072, RSA_4096};
     use super::super::Platform;
     use crate::rsa_pss::mont::{Limbs, Portable};
-    #[cfg(target_arch = "x86_64")]
-    use crate::rsa_pss::Platform as _;
     use crate::rsa_pss::{
         blind, sign_pss, sign_pss_on, sign_pss_with, Components, KeyError, PrivateKey, Scratch,
         SignError,
@@ -207,8 +205,8 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn assembly_is_portable_code() {
-        let Some(adx) = crate::rsa_pss::adx::Adx::new::<Platform>() else {
-            assert!(!Platform::cpu_has_adx());
+        let Some(adx) = crate::cpu::Adx::new::<Platform>() else {
+            assert!(!<Platform as crate::cpu::Cpu>::has_adx());
             return;
         };
         let Some(mut numbers) = zeroed::<Numbers>() else {

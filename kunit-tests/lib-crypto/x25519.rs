@@ -5,7 +5,7 @@ mod tests {
     use super::super::common::hex;
     use super::super::Platform;
     #[cfg(target_arch = "x86_64")]
-    use crate::x25519::adx::Adx;
+    use crate::cpu::Adx;
     use crate::x25519::field::Portable;
     use crate::x25519::{exchange_with, public_key_with, shared_secret_with};
 

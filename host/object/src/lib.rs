@@ -7,6 +7,9 @@
 #[path = "../../../net-tls-hs/engine/mod.rs"]
 pub mod engine;
 // Of lib/crypto.
+#[macro_use]
+#[path = "../../../lib-crypto/lib/crypto/cpu.rs"]
+pub mod cpu;
 #[path = "../../../lib-crypto/lib/crypto/ct.rs"]
 pub mod ct;
 #[path = "../../../lib-crypto/lib/crypto/divsteps.rs"]
@@ -156,14 +159,10 @@ impl p256::Platform for Elsewhere {
     fn random(buf: &mut [u8]) {
         fill(buf);
     }
-
-    fn cpu_has_adx() -> bool {
-        flag()
-    }
 }
 
-impl x25519::Platform for Elsewhere {
-    fn cpu_has_adx() -> bool {
+impl cpu::Cpu for Elsewhere {
+    fn has_adx() -> bool {
         flag()
     }
 }
@@ -181,10 +180,6 @@ impl rsa_pss::Platform for Elsewhere {
 
     fn random(buf: &mut [u8]) {
         fill(buf);
-    }
-
-    fn cpu_has_adx() -> bool {
-        flag()
     }
 }
 

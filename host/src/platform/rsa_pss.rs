@@ -16,8 +16,4 @@ impl Platform for HostCrypto {
     fn random(buf: &mut [u8]) {
         host_platform::random(buf)
     }
-
-    fn cpu_has_adx() -> bool {
-        host_platform::has_adx()
-    }
 }

@@ -8,6 +8,8 @@
 //!
 //! C header: [`include/crypto/p256.h`](srctree/include/crypto/p256.h)
 
+#[macro_use]
+pub mod cpu;
 pub mod ct;
 pub mod divsteps;
 pub mod limbs;
@@ -24,6 +26,7 @@ mod tests {
     mod p256_nist;
 }
 
+use crate::cpu::Cpu;
 use crate::ct::{wipe_stack_1700, Secret, Zeroable};
 use crate::p256::{InvalidPublicKey, Platform, PrivateKey, MAX_SIGNATURE};
 use kernel::bindings;
@@ -65,8 +68,10 @@ impl Platform for Kernel {
         // SAFETY: `buf` is valid for writes of its length.
         unsafe { bindings::get_random_bytes(buf.as_mut_ptr().cast(), buf.len()) }
     }
+}
 
-    fn cpu_has_adx() -> bool {
+impl Cpu for Kernel {
+    fn has_adx() -> bool {
         // SAFETY: There are no preconditions.
         unsafe { bindings::p256_cpu_has_adx() }
     }

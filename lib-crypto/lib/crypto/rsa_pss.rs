@@ -7,6 +7,8 @@
 //!
 //! C header: [`include/crypto/rsa_pss.h`](srctree/include/crypto/rsa_pss.h)
 
+#[macro_use]
+pub mod cpu;
 pub mod ct;
 #[path = "rsa_pss/mod.rs"]
 pub mod rsa_pss;
@@ -20,6 +22,7 @@ mod tests {
     mod rsa_pss_vector;
 }
 
+use crate::cpu::Cpu;
 use crate::ct::wipe_stack_1300;
 use crate::rsa_pss::{Components, KeyError, Platform, PrivateKey, Scratch, SignError, SALT_LEN};
 use core::mem::{align_of, size_of};
@@ -56,8 +59,10 @@ impl Platform for Kernel {
         // SAFETY: `buf` is valid for writes of its length.
         unsafe { bindings::get_random_bytes(buf.as_mut_ptr().cast(), buf.len()) }
     }
+}
 
-    fn cpu_has_adx() -> bool {
+impl Cpu for Kernel {
+    fn has_adx() -> bool {
         // SAFETY: There are no preconditions.
         unsafe { bindings::rsa_pss_cpu_has_adx() }
     }

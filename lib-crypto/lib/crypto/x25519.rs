@@ -2,11 +2,12 @@
 
 //! X25519 for users of `<crypto/x25519.h>`.
 //!
-//! What is in [`x25519`](mod@x25519) is portable and takes what it needs from a [`Platform`]; here
-//! is the kernel's, and what C calls.
+//! What is in [`x25519`](mod@x25519) is portable; here is what the kernel knows of the CPU, and what C calls.
 //!
 //! C header: [`include/crypto/x25519.h`](srctree/include/crypto/x25519.h)
 
+#[macro_use]
+pub mod cpu;
 pub mod ct;
 pub mod divsteps;
 pub mod limbs;
@@ -22,8 +23,8 @@ mod tests {
     mod x25519;
 }
 
+use crate::cpu::Cpu;
 use crate::ct::{wipe_stack_1700, Secret};
-use crate::x25519::Platform;
 use kernel::bindings;
 use kernel::error::code::EBADMSG;
 use kernel::ffi::c_int;
@@ -32,8 +33,8 @@ use kernel::prelude::export;
 /// The kernel's knowledge of the CPU.
 pub(crate) struct Kernel;
 
-impl Platform for Kernel {
-    fn cpu_has_adx() -> bool {
+impl Cpu for Kernel {
+    fn has_adx() -> bool {
         // SAFETY: There are no preconditions.
         unsafe { bindings::x25519_cpu_has_adx() }
     }

@@ -6,24 +6,8 @@
 
 use super::field::{Backend, C};
 use super::mont::Limbs;
-use super::Platform;
+use crate::cpu::Adx;
 use core::arch::asm;
-
-/// Arithmetic for CPUs with ADX and BMI2, and the proof that this one has them.
-///
-/// # Invariants
-///
-/// Exists only if [`Platform::cpu_has_adx`] is true.
-#[derive(Clone, Copy)]
-pub(crate) struct Adx(());
-
-impl Adx {
-    /// `None` if the CPU lacks the instructions.
-    pub(crate) fn new<P: Platform>() -> Option<Self> {
-        // INVARIANT: Made only if the platform says so.
-        P::cpu_has_adx().then_some(Adx(()))
-    }
-}
 
 /// Constants that instructions take from memory, as registers are few.
 #[repr(C)]
@@ -41,13 +25,6 @@ static CONSTANTS: Constants = Constants {
     second: 0xffff_ffff,
     zero: 0,
 };
-
-/// Lines of assembly, each of which is made of parts.
-macro_rules! lines {
-    ($($($part:literal)+;)+) => {
-        concat!($($($part,)+ "\n",)+)
-    };
-}
 
 /// Adds `b[i] * a` to four limbs, and makes a fifth. The carry and overflow flags are clear before
 /// and after.

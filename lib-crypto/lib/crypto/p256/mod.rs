@@ -9,38 +9,17 @@ pub(crate) mod mont;
 pub(crate) mod point;
 mod table;
 
+use crate::cpu::Cpu;
 use crate::ct::{declassified, Secret};
 use field::{Backend, Portable};
 use mont::{add_reduced, from_be_bytes, is_reduced, is_zero, reduced, to_be_bytes};
 use mont::{write_be_bytes, Limbs, Residue, N};
 use point::{Affine, Point};
 
-/// Calls a generic function with the best backend that the CPU has.
-#[cfg(target_arch = "x86_64")]
-macro_rules! with_backend {
-    ($crypto:ty, $backend:ident => $call:expr) => {
-        if let Some($backend) = adx::Adx::new::<$crypto>() {
-            $call
-        } else {
-            let $backend = Portable;
-            $call
-        }
-    };
-}
-
-/// Calls a generic function with the only backend that there is.
-#[cfg(not(target_arch = "x86_64"))]
-macro_rules! with_backend {
-    ($crypto:ty, $backend:ident => $call:expr) => {{
-        let $backend = Portable;
-        $call
-    }};
-}
-
 /// What is taken from elsewhere. In the kernel that is lib/crypto; tests on other hosts use crates.
 ///
 /// Every function may be called from any context, and none of them allocates in the kernel.
-pub trait Platform: Sized {
+pub trait Platform: Cpu {
     /// A key prepared for HMAC-SHA-256. Wiped when dropped.
     type HmacKey;
 
@@ -52,9 +31,6 @@ pub trait Platform: Sized {
 
     /// Fills `buf` from the cryptographic random number generator.
     fn random(buf: &mut [u8]);
-
-    /// Whether the CPU has mulx, adcx and adox. Constant false where there is no assembly.
-    fn cpu_has_adx() -> bool;
 }
 
 /// A residue modulo the order of the base point.
@@ -96,7 +72,7 @@ impl PrivateKey {
 
     /// The public key, an uncompressed point.
     pub fn public_key<P: Platform>(&self) -> [u8; 65] {
-        with_backend!(P, b => public_key_with(b, self))
+        with_backend!(P, Portable, b => public_key_with(b, self))
     }
 }
 
@@ -122,7 +98,7 @@ pub fn ecdh<P: Platform>(
     peer: &[u8],
     shared: &mut [u8; 32],
 ) -> Result<[u8; 65], InvalidPublicKey> {
-    with_backend!(P, b => ecdh_with(b, key, peer, shared))
+    with_backend!(P, Portable, b => ecdh_with(b, key, peer, shared))
 }
 
 /// [`ecdh`] with a given backend.
@@ -180,7 +156,7 @@ pub fn ecdsa_sign_with<P: Platform>(
     nonces.seed(key, &z, additional);
     loop {
         let k = nonces.next();
-        if let Some((r, s)) = with_backend!(P, b => sign_once(b, key, &z, &k)) {
+        if let Some((r, s)) = with_backend!(P, Portable, b => sign_once(b, key, &z, &k)) {
             return encode_signature(&r, &s, signature);
         }
     }

@@ -19,24 +19,8 @@
 //! depend on lengths only, addresses on lengths and positions.
 
 use super::mont::{Limbs, BLOCK, ENTRIES};
-use super::Platform;
+use crate::cpu::Adx;
 use core::arch::asm;
-
-/// Proof that the CPU has BMI2 and ADX.
-///
-/// # Invariants
-///
-/// Exists only if [`Platform::cpu_has_adx`] is true.
-#[derive(Clone, Copy)]
-pub(crate) struct Adx(());
-
-impl Adx {
-    /// `None` if the CPU lacks the instructions.
-    pub(crate) fn new<P: Platform>() -> Option<Self> {
-        // INVARIANT: Made only if the platform says so.
-        P::cpu_has_adx().then_some(Adx(()))
-    }
-}
 
 /// The carries go to the new limb on top of the window; the second word of the stack is zero.
 ///

@@ -13,6 +13,7 @@ pub(crate) mod blind;
 pub(crate) mod mont;
 pub(crate) mod pss;
 
+use crate::cpu::Cpu;
 use crate::ct::{self, Mask, Secret, Zeroable};
 use mont::{Limbs, Modulus, Portable, Work, HALF, MAX};
 
@@ -22,15 +23,12 @@ pub const SALT_LEN: usize = 32;
 /// What is taken from elsewhere. In the kernel that is lib/crypto; tests on other hosts use crates.
 ///
 /// Every function may be called from any context, and none of them allocates in the kernel.
-pub trait Platform: Sized {
+pub trait Platform: Cpu {
     /// SHA-256 of a message in parts.
     fn sha256(parts: &[&[u8]]) -> [u8; 32];
 
     /// Fills `buf` from the cryptographic random number generator.
     fn random(buf: &mut [u8]);
-
-    /// Whether the CPU has mulx, adcx and adox. Constant false where there is no assembly.
-    fn cpu_has_adx() -> bool;
 }
 
 /// A key that cannot be used.
@@ -179,12 +177,7 @@ pub fn sign_pss_with<P: Platform>(
     scratch: &mut Scratch,
     signature: &mut [u8],
 ) -> Result<usize, SignError> {
-    // The CPU is asked once; from here on it is one of two copies of the code.
-    #[cfg(target_arch = "x86_64")]
-    if let Some(adx) = adx::Adx::new::<P>() {
-        return sign_pss_on::<P, _>(adx, key, digest, salt, scratch, signature);
-    }
-    sign_pss_on::<P, _>(Portable, key, digest, salt, scratch, signature)
+    with_backend!(P, Portable, l => sign_pss_on::<P, _>(l, key, digest, salt, scratch, signature))
 }
 
 /// [`sign_pss_with`] with given code for what takes the time.

@@ -15,34 +15,11 @@
 use super::edwards::{Niels, Sum};
 use super::field::{reduced, Field, ENTRIES};
 use super::ladder::{changes, first_step, last_steps, Fraction, Point};
-use super::Platform;
+use crate::cpu::Adx;
 use crate::ct::{Mask, Secret, Zeroable};
 use crate::limbs::{select, Limbs};
 use core::arch::asm;
 use core::mem::offset_of;
-
-/// Arithmetic for CPUs with ADX and BMI2, and the proof that this one has them.
-///
-/// # Invariants
-///
-/// Exists only if [`Platform::cpu_has_adx`] is true.
-#[derive(Clone, Copy)]
-pub(crate) struct Adx(());
-
-impl Adx {
-    /// `None` if the CPU lacks the instructions.
-    pub(crate) fn new<P: Platform>() -> Option<Self> {
-        // INVARIANT: Made only if the platform says so.
-        P::cpu_has_adx().then_some(Adx(()))
-    }
-}
-
-/// Lines of assembly, each of which is made of parts.
-macro_rules! lines {
-    ($($($part:literal)+;)+) => {
-        concat!($($($part,)+ "\n",)+)
-    };
-}
 
 /// Adds `rdx * b` to four limbs, and makes a fifth. The carry and overflow flags are clear before
 /// and after.

@@ -9,42 +9,15 @@ pub(crate) mod field;
 mod ladder;
 mod table;
 
+use crate::cpu::Cpu;
 use crate::ct::Secret;
 use crate::limbs::{is_zero, select, Limbs};
 use field::{Field, Portable};
 use ladder::Fraction;
 
-/// What X25519 takes from the platform.
-pub trait Platform {
-    /// Whether the CPU has the instructions of ADX and BMI2.
-    fn cpu_has_adx() -> bool;
-}
-
-/// Calls a generic function with the best backend that the CPU has.
-#[cfg(target_arch = "x86_64")]
-macro_rules! with_backend {
-    ($platform:ty, $backend:ident => $call:expr) => {
-        if let Some($backend) = adx::Adx::new::<$platform>() {
-            $call
-        } else {
-            let $backend = Portable;
-            $call
-        }
-    };
-}
-
-/// Calls a generic function with the only backend that there is.
-#[cfg(not(target_arch = "x86_64"))]
-macro_rules! with_backend {
-    ($platform:ty, $backend:ident => $call:expr) => {{
-        let $backend = Portable;
-        $call
-    }};
-}
-
 /// The public key of a private key.
-pub fn public_key<P: Platform>(private: &[u8; 32], public: &mut [u8; 32]) {
-    with_backend!(P, b => public_key_with(b, private, public))
+pub fn public_key<C: Cpu>(private: &[u8; 32], public: &mut [u8; 32]) {
+    with_backend!(C, Portable, b => public_key_with(b, private, public))
 }
 
 /// [`public_key`] with a given backend.
@@ -57,12 +30,8 @@ pub(crate) fn public_key_with<F: Field>(b: F, private: &[u8; 32], public: &mut [
 
 /// The secret shared with a peer. False if it is zero, since the peer's public key is of low order
 /// (RFC 7748, section 6.1), and must not be used.
-pub fn shared_secret<P: Platform>(
-    private: &[u8; 32],
-    peer: &[u8; 32],
-    shared: &mut [u8; 32],
-) -> bool {
-    with_backend!(P, b => shared_secret_with(b, private, peer, shared))
+pub fn shared_secret<C: Cpu>(private: &[u8; 32], peer: &[u8; 32], shared: &mut [u8; 32]) -> bool {
+    with_backend!(C, Portable, b => shared_secret_with(b, private, peer, shared))
 }
 
 /// [`shared_secret`] with a given backend.
@@ -82,13 +51,13 @@ pub(crate) fn shared_secret_with<F: Field>(
 }
 
 /// [`public_key`] and [`shared_secret`] of an ephemeral key, which take less time together.
-pub fn exchange<P: Platform>(
+pub fn exchange<C: Cpu>(
     private: &[u8; 32],
     peer: &[u8; 32],
     public: &mut [u8; 32],
     shared: &mut [u8; 32],
 ) -> bool {
-    with_backend!(P, b => exchange_with(b, private, peer, public, shared))
+    with_backend!(C, Portable, b => exchange_with(b, private, peer, public, shared))
 }
 
 /// [`exchange`] with a given backend.

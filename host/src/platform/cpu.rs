@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
+use crate::cpu::Cpu;
 use crate::host_platform::{self, HostCrypto};
-use crate::x25519::Platform;
 
-impl Platform for HostCrypto {
-    fn cpu_has_adx() -> bool {
+impl Cpu for HostCrypto {
+    fn has_adx() -> bool {
         host_platform::has_adx()
     }
 }
