@@ -67,3 +67,25 @@ pub fn has_avx2() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     return false;
 }
+
+/// Whether the CPU has AVX-512 with IFMA.
+#[cfg(target_arch = "x86_64")]
+pub fn has_ifma() -> bool {
+    !WITHOUT_ASSEMBLY.get()
+        && !WITHOUT_IFMA.get()
+        && !memcheck::is_active()
+        && std::is_x86_feature_detected!("avx512f")
+        && std::is_x86_feature_detected!("avx512ifma")
+}
+
+std::thread_local! {
+    static WITHOUT_IFMA: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs something on a CPU that seems not to have IFMA.
+pub fn without_ifma<T>(run: impl FnOnce() -> T) -> T {
+    let before = WITHOUT_IFMA.replace(true);
+    let result = run();
+    WITHOUT_IFMA.set(before);
+    result
+}

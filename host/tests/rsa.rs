@@ -503,3 +503,67 @@ fn blinding_factors() {
     }
     assert!(inverses > cases / 2);
 }
+
+/// The exponentiations with IFMA against those one at a time, on random numbers and on such whose
+/// digits are at borders.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn both_exponentiations_at_once() {
+    use rsa_pss::mont::{Power, Work};
+
+    if !host_platform::has_ifma() {
+        println!("skipped: the CPU has no AVX-512 IFMA");
+        return;
+    }
+    let adx = cpu::Adx::new::<HostCrypto>().unwrap();
+    let mut rng = StdRng::seed_from_u64(52);
+    let mut work = zeroed::<Work>();
+    for round in 0..rounds(2000) {
+        for len in [16, 24, 32] {
+            let mut number = |highest: bool| {
+                let mut number = vec![0; len];
+                random_limbs(&mut rng, &mut number);
+                if highest {
+                    number[0] |= 1;
+                    number[len - 1] |= 1 << 63;
+                }
+                number
+            };
+            let moduli = [(); 2].map(|()| {
+                let bytes = big(&number(true)).to_bytes_be();
+                let mut modulus = zeroed::<Modulus<HALF>>();
+                assert!(modulus.init(&bytes, len));
+                modulus
+            });
+            let exponents = [number(false), number(false)];
+            let bases = match round {
+                0 => [vec![0; len], vec![u64::MAX; len]],
+                _ => [number(false), number(false)],
+            };
+            let mut t = vec![0; 4 * len];
+            let mut got = bases.clone();
+            let [x, y] = &mut got;
+            let powers = [
+                Power {
+                    modulus: &*moduli[0],
+                    exponent: &exponents[0],
+                    number: x,
+                },
+                Power {
+                    modulus: &*moduli[1],
+                    exponent: &exponents[1],
+                    number: y,
+                },
+            ];
+            assert!(adx.exponentiate::<HostCrypto>(powers, &mut work, &mut t));
+            for i in 0..2 {
+                let mut want = bases[i].clone();
+                moduli[i].pow(adx, &mut want, &exponents[i], &mut work, &mut t);
+                moduli[i].leave(adx, &mut want, &mut t);
+                moduli[i].canonical(&mut want);
+                moduli[i].canonical(&mut got[i]);
+                assert_eq!(got[i], want, "round {round}, {len} limbs, number {i}");
+            }
+        }
+    }
+}

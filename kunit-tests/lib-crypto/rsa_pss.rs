@@ -6,6 +6,8 @@ mod tests {
     use super::super::rsa_pss_vector::{components, Vector, RSA_2048, RSA_3072, RSA_4096};
     use super::super::Platform;
     use crate::rsa_pss::mont::{Limbs, Portable};
+    #[cfg(target_arch = "x86_64")]
+    use crate::rsa_pss::mont::{Modulus, Power, Work, HALF};
     use crate::rsa_pss::{
         blind, sign_pss, sign_pss_on, sign_pss_with, Components, KeyError, PrivateKey, Scratch,
         SignError,
@@ -111,6 +113,15 @@ mod tests {
             assert!(signature == [0; 256]);
         }
     }
+
+    /// Two moduli. All zeroes is a valid value.
+    #[cfg(target_arch = "x86_64")]
+    #[derive(Clone, Copy)]
+    struct Moduli([Modulus<HALF>; 2]);
+
+    // SAFETY: They are made of integers.
+    #[cfg(target_arch = "x86_64")]
+    unsafe impl crate::ct::Zeroable for Moduli {}
 
     /// Numbers of up to 64 limbs, too long for a stack. All zeroes is a valid value.
     struct Numbers {
@@ -225,6 +236,74 @@ mod tests {
                 assert!(*out == table[digit * len..][..len]);
                 Portable.select(out, table, digit as u64);
                 assert!(*out == table[digit * len..][..len]);
+            }
+        }
+    }
+
+    /// Both exponentiations of a signature at once, where the CPU has IFMA, and one after the other.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn exponentiations_at_once() {
+        let Some(adx) = crate::cpu::Adx::new::<Platform>() else {
+            return;
+        };
+        let memory = (zeroed::<Moduli>(), zeroed::<Numbers>(), zeroed::<Work>());
+        let (Some(mut moduli), Some(mut numbers), Some(mut work)) = memory else {
+            return;
+        };
+        for len in [16, 24, 32] {
+            for i in 0..PATTERNS {
+                let Numbers {
+                    a, b, m, out, t, ..
+                } = &mut *numbers;
+                let mut bytes = [0; 256];
+                for (j, modulus) in moduli.0.iter_mut().enumerate() {
+                    pattern((i + j as u64) % PATTERNS, &mut m[..len]);
+                    m[0] |= 1;
+                    m[len - 1] |= 1 << 63;
+                    crate::rsa_pss::mont::to_be_bytes(&mut bytes[..8 * len], &m[..len]);
+                    assert!(modulus.init(&bytes[..8 * len], len));
+                }
+                let [exponents, _] = t;
+                let exponents = exponents.split_at_mut(64);
+                let exponents = [&mut exponents.0[..len], &mut exponents.1[..len]];
+                let [x, y] = [&mut a[..len], &mut b[..len]];
+                for j in 0..4 {
+                    pattern((i + 5 * j) % PATTERNS, exponents[0]);
+                    pattern((i + 3 * j) % PATTERNS, exponents[1]);
+                    pattern((i + 7 * j) % PATTERNS, x);
+                    pattern((i + j) % PATTERNS, y);
+                    out[0][..len].copy_from_slice(x);
+                    out[1][..len].copy_from_slice(y);
+                    let [first, second] = &mut *out;
+                    let powers = [
+                        Power {
+                            modulus: &moduli.0[0],
+                            exponent: &*exponents[0],
+                            number: &mut first[..len],
+                        },
+                        Power {
+                            modulus: &moduli.0[1],
+                            exponent: &*exponents[1],
+                            number: &mut second[..len],
+                        },
+                    ];
+                    if !adx.exponentiate::<Platform>(powers, &mut work, m) {
+                        return;
+                    }
+                    for ((modulus, exponent), (base, got)) in moduli
+                        .0
+                        .iter()
+                        .zip(&exponents)
+                        .zip([&mut *x, &mut *y].into_iter().zip(out.iter_mut()))
+                    {
+                        modulus.pow(adx, base, exponent, &mut work, m);
+                        modulus.leave(adx, base, m);
+                        modulus.canonical(base);
+                        modulus.canonical(&mut got[..len]);
+                        assert!(*base == got[..len]);
+                    }
+                }
             }
         }
     }

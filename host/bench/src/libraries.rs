@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use sha2::Digest;
 use tls_handshake_host::engine::wire::der::Der;
-use tls_handshake_host::host_platform::{without_assembly, HostCrypto};
+use tls_handshake_host::host_platform::{without_assembly, without_ifma, HostCrypto};
 use tls_handshake_host::{host_platform, mlkem, p256, rsa_pss as rsa, x25519, zeroed};
 
 use crate::measure::{entry, Entry};
@@ -121,12 +121,11 @@ pub fn ecdh() -> Vec<Entry> {
 
 /// RSASSA-PSS with SHA-256.
 pub fn pss(pkcs8: &[u8], pkcs1: &[u8]) -> Vec<Entry> {
-    // SAFETY: Zeroes are a valid value of all three.
-    let (mut key, mut scratch, mut portable): (
-        Box<rsa::PrivateKey>,
-        Box<rsa::Scratch>,
-        Box<rsa::Scratch>,
-    ) = unsafe { (zeroed(), zeroed(), zeroed()) };
+    // SAFETY: Zeroes are a valid value.
+    let mut key: Box<rsa::PrivateKey> = unsafe { zeroed() };
+    // SAFETY: Zeroes are a valid value.
+    let scratch = || -> Box<rsa::Scratch> { unsafe { zeroed() } };
+    let (mut scratch, mut adx, mut portable) = (scratch(), scratch(), scratch());
     let mut outer = Der::new(pkcs1);
     let mut fields = outer.sequence().unwrap();
     let mut next = || fields.unsigned().unwrap();
@@ -157,6 +156,10 @@ pub fn pss(pkcs8: &[u8], pkcs1: &[u8]) -> Vec<Entry> {
     vec![
         entry("ours", move || {
             rsa::sign_pss::<HostCrypto>(key, &digest(), &mut scratch, &mut signature).unwrap();
+        }),
+        entry("ours, without IFMA", move || {
+            let mut sign = || rsa::sign_pss::<HostCrypto>(key, &digest(), &mut adx, &mut signature);
+            without_ifma(|| sign().unwrap());
         }),
         entry("ours, portable", move || {
             let mut sign =

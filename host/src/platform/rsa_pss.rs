@@ -16,4 +16,13 @@ impl Platform for HostCrypto {
     fn random(buf: &mut [u8]) {
         host_platform::random(buf)
     }
+
+    #[cfg(target_arch = "x86_64")]
+    fn with_ifma(run: impl FnOnce()) -> bool {
+        let free = host_platform::has_ifma();
+        if free {
+            run();
+        }
+        free
+    }
 }

@@ -16,7 +16,9 @@
  *
  * All functions can be called in any context, allocate no memory and need 2 KiB of
  * stack; but a signature takes from a fraction of a millisecond to some
- * milliseconds, so think twice before making one with BHs off.
+ * milliseconds, so think twice before making one with BHs off.  Where CPUs with
+ * AVX-512 IFMA use it, they do so with BHs off, for some ten microseconds at a
+ * time.
  * Buffers must not overlap.
  */
 
@@ -43,7 +45,7 @@ struct rsa_pss_key {
  *	    it
  */
 struct rsa_pss_workspace {
-	u64 opaque[1634];
+	u64 opaque[3419];
 };
 
 /**

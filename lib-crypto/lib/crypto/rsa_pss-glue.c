@@ -5,6 +5,10 @@
 
 #include <crypto/rsa_pss.h>
 #include <linux/module.h>
+#ifdef CONFIG_X86_64
+#include <linux/cpufeature.h>
+#include <asm/fpu/api.h>
+#endif
 
 #include "rsa_pss-glue.h"
 #include "rust-glue.h"
@@ -17,6 +21,52 @@ void rsa_pss_hash_update(struct sha256_ctx *ctx, const u8 *data, size_t len)
 bool rsa_pss_cpu_has_adx(void)
 {
 	return crypto_cpu_has_adx();
+}
+
+#ifdef CONFIG_X86_64
+static bool cpu_has_ifma(void)
+{
+#ifndef CONFIG_UML
+	if (!cpu_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM |
+			       XFEATURE_MASK_AVX512, NULL) ||
+	    boot_cpu_has(X86_FEATURE_PREFER_YMM))
+		return false;
+#endif
+	return boot_cpu_has(X86_FEATURE_AVX512F) &&
+	       boot_cpu_has(X86_FEATURE_AVX512IFMA);
+}
+#endif
+
+/**
+ * rsa_pss_ifma_begin() - begin to use the registers of AVX-512, and IFMA
+ *
+ * Context: Any context.  If it returns true, neither sleep nor begin again
+ *	    until rsa_pss_ifma_end().
+ * Return: whether the CPU has them and should use them, and the registers are
+ *	   free.
+ */
+bool rsa_pss_ifma_begin(void)
+{
+#ifdef CONFIG_X86_64
+	if (!cpu_has_ifma() || !irq_fpu_usable())
+		return false;
+	kernel_fpu_begin();
+	return true;
+#else
+	return false;
+#endif
+}
+
+/**
+ * rsa_pss_ifma_end() - the registers of AVX-512 are not used any more
+ *
+ * Context: as rsa_pss_ifma_begin(), which returned true.
+ */
+void rsa_pss_ifma_end(void)
+{
+#ifdef CONFIG_X86_64
+	kernel_fpu_end();
+#endif
 }
 
 RUST_EXPORT_GPL(rsa_pss_preparekey);

@@ -59,6 +59,19 @@ impl Platform for Kernel {
         // SAFETY: `buf` is valid for writes of its length.
         unsafe { bindings::get_random_bytes(buf.as_mut_ptr().cast(), buf.len()) }
     }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn with_ifma(run: impl FnOnce()) -> bool {
+        // SAFETY: There are no preconditions.
+        let free = unsafe { bindings::rsa_pss_ifma_begin() };
+        if free {
+            run();
+            // SAFETY: It was begun, and nothing here returns early or panics.
+            unsafe { bindings::rsa_pss_ifma_end() };
+        }
+        free
+    }
 }
 
 impl Cpu for Kernel {

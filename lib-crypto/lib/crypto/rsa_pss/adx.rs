@@ -18,7 +18,9 @@
 //! be an operand; it is saved on the stack where it is needed. rbp is left to unwinders. Jumps
 //! depend on lengths only, addresses on lengths and positions.
 
-use super::mont::{Limbs, BLOCK, ENTRIES};
+use super::ifma::exponentiate;
+use super::mont::{Limbs, Power, Work, BLOCK, ENTRIES};
+use super::Platform;
 use crate::cpu::Adx;
 use core::arch::asm;
 
@@ -616,5 +618,14 @@ impl Limbs for Adx {
                 select_block(out.as_mut_ptr().add(i), table.as_ptr().add(i), len, digit);
             }
         }
+    }
+
+    fn exponentiate<P: Platform>(
+        self,
+        powers: [Power<'_>; 2],
+        work: &mut Work,
+        t: &mut [u64],
+    ) -> bool {
+        exponentiate::<P>(self, powers, work, t)
     }
 }

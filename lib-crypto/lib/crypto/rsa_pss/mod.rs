@@ -10,12 +10,14 @@
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod adx;
 pub(crate) mod blind;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 pub(crate) mod mont;
 pub(crate) mod pss;
 
 use crate::cpu::Cpu;
 use crate::ct::{self, Mask, Secret, Zeroable};
-use mont::{Limbs, Modulus, Portable, Work, HALF, MAX};
+use mont::{Limbs, Modulus, Portable, Power, Work, HALF, MAX};
 
 /// Length of the salt, that of the hash: FIPS 186-5 allows no longer one.
 pub const SALT_LEN: usize = 32;
@@ -29,6 +31,11 @@ pub trait Platform: Cpu {
 
     /// Fills `buf` from the cryptographic random number generator.
     fn random(buf: &mut [u8]);
+
+    /// Calls `run` where the registers of AVX-512 and its instructions IFMA may be used, and, in the
+    /// kernel, where it may not sleep. False, and it has not been called, if they cannot.
+    #[cfg(target_arch = "x86_64")]
+    fn with_ifma(run: impl FnOnce()) -> bool;
 }
 
 /// A key that cannot be used.
@@ -214,7 +221,7 @@ pub(crate) fn sign_encoded<P: Platform, L: Limbs>(
     s.r = blind::factor(&random);
     ct::wipe(&mut random);
 
-    let right = root(l, &key.0, s);
+    let right = root::<P, _>(l, &key.0, s);
     if right {
         mont::to_be_bytes(signature, &s.result);
     } else {
@@ -229,9 +236,9 @@ pub(crate) fn sign_encoded<P: Platform, L: Limbs>(
 }
 
 /// `result = message^d mod n` (RFC 8017, section 5.1.2). False if it is not.
-fn root<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) -> bool {
+fn root<P: Platform, L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) -> bool {
     blind(l, key, s);
-    private(l, key, s);
+    private::<P, _>(l, key, s);
     unblind(l, key, s);
     is_root(l, key, s)
 }
@@ -271,7 +278,7 @@ fn unblind<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) {
 }
 
 /// `result = blinded^d mod n`.
-fn private<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) {
+fn private<P: Platform, L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) {
     let half = key.p.len();
     let (Some(blinded), Some(sp), Some(sq), Some(h), Some(dp), Some(dq), Some(qinv)) = (
         s.blinded.get(..2 * half),
@@ -286,11 +293,21 @@ fn private<L: Limbs>(l: L, key: &Numbers, s: &mut ScratchNumbers) {
     };
     let t = &mut s.product;
     key.p.enter(l, sp, blinded, t);
-    key.p.pow(l, sp, dp, &mut s.work, t);
-    key.p.canonical(sp);
     key.q.enter(l, sq, blinded, t);
-    key.q.pow(l, sq, dq, &mut s.work, t);
-    key.q.leave(l, sq, t);
+    let powers = [(&key.p, dp, &mut *sp), (&key.q, dq, &mut *sq)];
+    let powers = powers.map(|(modulus, exponent, number)| Power {
+        modulus,
+        exponent,
+        number,
+    });
+    if l.exponentiate::<P>(powers, &mut s.work, t) {
+        key.p.mul_in_place(l, sp, key.p.rr(), t);
+    } else {
+        key.p.pow(l, sp, dp, &mut s.work, t);
+        key.q.pow(l, sq, dq, &mut s.work, t);
+        key.q.leave(l, sq, t);
+    }
+    key.p.canonical(sp);
     key.q.canonical(sq);
 
     // h = (sp - sq) * qinv mod p, the difference being in Montgomery form and qinv not.

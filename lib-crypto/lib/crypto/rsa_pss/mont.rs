@@ -16,6 +16,7 @@
 //! so that at most one bit is lost on top, and if one is, subtracting m once gives a number below
 //! R again. That replaces the comparison with m after each multiplication.
 
+use super::Platform;
 use crate::ct::{Mask, Zeroable};
 
 /// Limbs of the longest modulus.
@@ -25,7 +26,7 @@ pub(crate) const HALF: usize = MAX / 2;
 /// Lengths are multiples of this many limbs.
 pub(crate) const BLOCK: usize = 8;
 /// Bits of an exponent that are handled at once.
-const WINDOW: usize = 5;
+pub(crate) const WINDOW: usize = 5;
 /// Entries of the table of powers.
 pub(crate) const ENTRIES: usize = 1 << WINDOW;
 
@@ -140,6 +141,27 @@ pub(crate) trait Limbs: Copy {
 
     /// The entry of number `digit`, which is secret, of the [`ENTRIES`] of a table.
     fn select(self, out: &mut [u64], table: &[u64], digit: u64);
+
+    /// Does both exponentiations of a signature at once. The results are not in Montgomery form.
+    /// False, and nothing has been changed, if there is nothing better than one after the other.
+    fn exponentiate<P: Platform>(
+        self,
+        _powers: [Power<'_>; 2],
+        _work: &mut Work,
+        _t: &mut [u64],
+    ) -> bool {
+        false
+    }
+}
+
+/// An exponentiation.
+pub(crate) struct Power<'a> {
+    /// The modulus.
+    pub(crate) modulus: &'a Modulus<HALF>,
+    /// The exponent, as long as the modulus, secret.
+    pub(crate) exponent: &'a [u64],
+    /// The base, in Montgomery form, and then the result.
+    pub(crate) number: &'a mut [u64],
 }
 
 /// [`Limbs`] in plain Rust.
@@ -261,12 +283,19 @@ impl Limbs for Portable {
     }
 }
 
+/// The length of [`Work::memory`]: for a table of pairs of numbers where both exponentiations of a
+/// signature are done at once, else of numbers.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const WORK: usize = (ENTRIES + 3) * 80 + 9;
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const WORK: usize = ENTRIES * HALF;
+
 /// Working memory of exponentiations.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
-    table: [u64; ENTRIES * HALF],
-    acc: [u64; HALF],
-    factor: [u64; HALF],
+    pub(crate) memory: [u64; WORK],
+    pub(crate) acc: [u64; HALF],
+    pub(crate) factor: [u64; HALF],
 }
 
 // SAFETY: It is made of integers.
@@ -339,6 +368,11 @@ impl<const N: usize> Modulus<N> {
     /// The modulus.
     pub(crate) fn m(&self) -> &[u64] {
         self.m.get(..self.len).unwrap_or(&[])
+    }
+
+    /// -m^-1 mod 2^64.
+    pub(crate) fn n0(&self) -> u64 {
+        self.n0
     }
 
     /// R^2 mod m.
@@ -426,7 +460,7 @@ impl Modulus<HALF> {
     ) {
         let len = self.len;
         let (Some(table), Some(acc), Some(factor)) = (
-            work.table.get_mut(..ENTRIES * len),
+            work.memory.get_mut(..ENTRIES * len),
             work.acc.get_mut(..len),
             work.factor.get_mut(..len),
         ) else {
@@ -473,7 +507,7 @@ impl Modulus<HALF> {
 }
 
 /// Bits `low..low + WINDOW` of an exponent. Positions are public.
-fn window_digit(exponent: &[u64], low: usize) -> u64 {
+pub(crate) fn window_digit(exponent: &[u64], low: usize) -> u64 {
     let word = exponent.get(low / 64).map_or(0, |w| w >> (low % 64));
     let next = match low % 64 {
         0 => 0,
