@@ -58,13 +58,15 @@ const _: () = assert!(NEEDED <= WORK);
 /// r8, r9 and r10 are the addresses of a, of the digit of b, and of the modulus, which numbers of
 /// this chain are `$at` bytes behind. `$inverse` is where the modulus' inverse is, `$carry` the
 /// lowest digit with what is above it, r15 the mask of a digit, and zmm30 zero. A lane is its
-/// register, where its digits are, and the register above. Changes rdx, r11 to r13, zmm28, zmm29.
+/// register, where its digits are, and the register above. Changes rdx, r11 to r14, zmm28, zmm29.
 macro_rules! digit {
     ($at:literal, $inverse:literal, $carry:literal, $low:literal,
      [$(($z:literal, $offset:literal, $above:literal))*]) => {
         concat!(
             "mov rdx, [r9 + ", $at, "]\n",
             "vpbroadcastq zmm28, [r9 + ", $at, "]\n",
+            $("vpmadd52luq zmm", $z, ", zmm28, [r8 + ", $at, " + ", $offset, "]\n",)*
+            "vpextrq r14, xmm", $low, ", 1\n",
             "mulx r12, r11, [r8 + ", $at, "]\n",
             "add ", $carry, ", r11\n",
             "adc r12, 0\n",
@@ -72,17 +74,20 @@ macro_rules! digit {
             "imul rdx, ", $carry, "\n",
             "and rdx, r15\n",
             "vpbroadcastq zmm29, rdx\n",
+            // The next digit, without waiting for the vectors.
+            "mov r11, [r10 + ", $at, " + 8]\n",
+            "imul r11, rdx\n",
+            "and r11, r15\n",
+            "add r14, r11\n",
             "mulx r13, r11, [r10 + ", $at, "]\n",
             "add ", $carry, ", r11\n",
             "adc r12, r13\n",
             "shr ", $carry, ", 52\n",
             "shl r12, 12\n",
             "or ", $carry, ", r12\n",
-            $("vpmadd52luq zmm", $z, ", zmm28, [r8 + ", $at, " + ", $offset, "]\n",)*
+            "add ", $carry, ", r14\n",
             $("vpmadd52luq zmm", $z, ", zmm29, [r10 + ", $at, " + ", $offset, "]\n",)*
             $("valignq zmm", $z, ", zmm", $above, ", zmm", $z, ", 1\n",)*
-            "vmovq r11, xmm", $low, "\n",
-            "add ", $carry, ", r11\n",
             $("vpmadd52huq zmm", $z, ", zmm28, [r8 + ", $at, " + ", $offset, "]\n",)*
             $("vpmadd52huq zmm", $z, ", zmm29, [r10 + ", $at, " + ", $offset, "]\n",)*
         )
@@ -174,6 +179,7 @@ macro_rules! multiplication {
                     out("r11") _,
                     out("r12") _,
                     out("r13") _,
+                    out("r14") _,
                     clobber_abi("sysv64"),
                     options(nostack),
                 );
