@@ -25,7 +25,7 @@
 //! The registers of AVX-512 are used, which needs an FPU section in the kernel. That disables
 //! preemption, so there is one for a few windows of the exponents each.
 
-use super::mont::{window_digit, Power, Work, ENTRIES, HALF, WINDOW, WORK};
+use super::mont::{copy_long, window_digit, Power, Work, ENTRIES, HALF, WINDOW, WORK};
 use super::Platform;
 use crate::cpu::Adx;
 use core::arch::asm;
@@ -488,7 +488,7 @@ pub(super) fn exponentiate<P: Platform>(
             *limb = 1 << (shift % 64);
         }
         modulus.mul(l, factor, modulus.rr(), one, t);
-        one.copy_from_slice(modulus.rr());
+        copy_long(one, modulus.rr());
         modulus.leave(l, one, t);
         for (at, number) in [(FACTOR, &*factor), (0, &*one), (MODULI, modulus.m())] {
             if let Some(both) = pairs.pair(at) {
