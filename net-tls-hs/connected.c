@@ -5,17 +5,19 @@
  *
  * As long as the handshake is under way, nobody else may read from the socket or
  * write to it.  Its struct proto makes readers and writers wait, or says -EAGAIN,
- * and its sk_socket->ops make poll() report nothing but errors.
+ * and its sk_socket->ops make poll() report nothing but a queue of errors.
  *
  * The engine ends in softirq or on a CPU's thread; work in process context
  * installs the keys and tells the user.  The socket lock decides between it and
  * a cancellation: whoever sets tls_hs_connected::over has won.
  */
 
+#include <asm/ioctls.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/sockios.h>
 #include <net/inet_common.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
@@ -31,6 +33,7 @@
  * @work: tells the user
  * @done: function of a user in the kernel, or %NULL
  * @data: its argument
+ * @rcvlowat: SO_RCVLOWAT that has been set meanwhile, or 0
  * @own_ulp: the user has not set the ULP: it goes when the handshake fails,
  *	unless there is a key that tls_sk_proto_close() has to take away
  * @over: it has ended or been cancelled; under the socket lock
@@ -40,6 +43,7 @@ struct tls_hs_connected {
 	struct work_struct work;
 	tls_hs_done_t done;
 	void *data;
+	int rcvlowat;
 	bool own_ulp;
 	bool over;
 };
@@ -85,7 +89,7 @@ static const struct tls_hs_user tls_hs_connected_user = {
  * use it any more.
  */
 static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
-			     bool own_ulp)
+			     const struct tls_hs_connected *c, bool own_ulp)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct socket *sock = sk->sk_socket;
@@ -107,6 +111,9 @@ static void tls_hs_give_back(struct sock *sk, struct tls_context *ctx,
 	}
 	if (!sock)
 		return;
+	/* TCP has a limit for it, and makes room. */
+	if (c->rcvlowat)
+		READ_ONCE(sock->ops)->set_rcvlowat(sk, c->rcvlowat);
 	wake_up_interruptible_poll(sk_sleep(sk), EPOLLIN | EPOLLOUT |
 				   EPOLLERR | EPOLLHUP);
 	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
@@ -189,7 +196,7 @@ static void tls_hs_connected_work(struct work_struct *work)
 			ctx->hs = NULL;
 			tls_hs_put(hs);
 		}
-		tls_hs_give_back(sk, ctx, c->own_ulp);
+		tls_hs_give_back(sk, ctx, c, c->own_ulp);
 	}
 	release_sock(sk);
 	if (won && status && status != -EOPNOTSUPP &&
@@ -225,7 +232,7 @@ static bool tls_hs_cancel(struct sock *sk, bool closing)
 		}
 		ctx->hs = NULL;
 		/* On close() the caller frees the context. */
-		tls_hs_give_back(sk, ctx, c->own_ulp && !closing);
+		tls_hs_give_back(sk, ctx, c, c->own_ulp && !closing);
 		tls_hs_put(hs);
 	}
 	release_sock(sk);
@@ -292,9 +299,23 @@ static int tls_hs_wait_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)
 static int tls_hs_wait_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 			       int flags)
 {
-	int rc = tls_hs_wait_over(sk, sock_rcvtimeo(sk, flags & MSG_DONTWAIT));
+	int rc;
 
+	/* Transmit timestamps, for example, which nobody waits for. */
+	if (flags & MSG_ERRQUEUE)
+		return inet_recv_error(sk, msg, len);
+
+	rc = tls_hs_wait_over(sk, sock_rcvtimeo(sk, flags & MSG_DONTWAIT));
 	return rc ?: READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, len, flags);
+}
+
+/* What has been received is not for the user. */
+static int tls_hs_wait_ioctl(struct sock *sk, int cmd, int *karg)
+{
+	if (cmd != SIOCINQ)
+		return tcp_ioctl(sk, cmd, karg);
+	*karg = 0;
+	return 0;
 }
 
 /* Let readers and writers wait.  With the socket lock, on a kTLS socket without
@@ -308,6 +329,7 @@ static void tls_hs_let_wait(struct sock *sk)
 	mutex_lock(&tls_hs_wait_prots_lock);
 	if (prot->sendmsg != tls_hs_wait_sendmsg) {
 		*prot = *sk->sk_prot;
+		prot->ioctl = tls_hs_wait_ioctl;
 		prot->recvmsg = tls_hs_wait_recvmsg;
 		prot->sendmsg = tls_hs_wait_sendmsg;
 	}
@@ -454,21 +476,18 @@ static ssize_t tls_hs_wait_splice_read(struct socket *sock, loff_t *ppos,
 	return READ_ONCE(sock->ops)->splice_read(sock, ppos, pipe, len, flags);
 }
 
+/* An error of the socket ends the handshake, whose end is reported when it can
+ * be seen in all ways: recv() waits for it, and TLS_HS_STATUS tells of it.
+ */
 static __poll_t tls_hs_wait_poll(struct file *file, struct socket *sock,
 				 struct poll_table_struct *wait)
 {
 	const struct sock *sk = sock->sk;
-	__poll_t mask = 0;
 
 	sock_poll_wait(file, sock, wait);
 	if (READ_ONCE(sock->ops) != tls_hs_wait_ops[sk->sk_family == AF_INET6])
 		return READ_ONCE(sock->ops)->poll(file, sock, wait);
-	if (READ_ONCE(sk->sk_err))
-		mask |= EPOLLERR;
-	if (inet_sk_state_load(sk) == TCP_CLOSE ||
-	    READ_ONCE(sk->sk_shutdown) == SHUTDOWN_MASK)
-		mask |= EPOLLHUP;
-	return mask;
+	return skb_queue_empty_lockless(&sk->sk_error_queue) ? 0 : EPOLLERR;
 }
 
 static int tls_hs_wait_getsockopt(struct socket *sock, int level, int optname,
@@ -480,14 +499,18 @@ static int tls_hs_wait_getsockopt(struct socket *sock, int level, int optname,
 	return sock_common_getsockopt(sock, level, optname, optval, optlen);
 }
 
-/* Set what tls_hs_restore() will restore.  With the socket lock. */
+/* Remember what tls_hs_give_back() is to set.  With the socket lock, which may
+ * have been waited for until the handshake was over.
+ */
 static int tls_hs_wait_set_rcvlowat(struct sock *sk, int val)
 {
-	struct tls_context *ctx = tls_get_ctx(sk);
+	struct tls_context *ctx;
 
 	sock_owned_by_me(sk);
-	if (ctx && ctx->hs)
-		ctx->hs->rcvlowat = val ?: 1;
+	if (!tls_hs_waits(sk))
+		return READ_ONCE(sk->sk_socket->ops)->set_rcvlowat(sk, val);
+	ctx = tls_get_ctx(sk);
+	tls_hs_to_connected(ctx->hs)->rcvlowat = val ?: 1;
 	return 0;
 }
 

@@ -5,12 +5,15 @@ TLS handshakes in the kernel on sockets that are connected already, as protocols
 do it that start in the clear: setsockopt(TLS_HS) on a connection.
 """
 
+import array
 import contextlib
+import fcntl
 import os
 import select
 import socket
 import struct
 import sys
+import termios
 import threading
 import time
 
@@ -23,6 +26,9 @@ from tls_hs_test import eq, expect_end, ping, recv_exact, test
 
 TLS_TX = 1
 TCP_ZEROCOPY_RECEIVE = 35
+SO_TIMESTAMPING = 37
+# SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE
+TX_SOFTWARE = 1 << 1 | 1 << 4
 
 
 def tcp_pair(family=socket.AF_INET):
@@ -49,6 +55,13 @@ def events(sock, seconds=0.0):
     poll.register(sock, select.POLLIN | select.POLLOUT)
     found = poll.poll(int(seconds * 1000))
     return found[0][1] if found else 0
+
+
+def inq(sock):
+    """What FIONREAD says."""
+    number = array.array("i", [-1])
+    fcntl.ioctl(sock, termios.FIONREAD, number)
+    return number[0]
 
 
 def wait_events(sock):
@@ -364,6 +377,81 @@ def options(env):
     wait_events(conn)
     eq(tls_hs.status(conn)["version"], 0x0304)
     eq(conn.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT), 50000)
+    # As with TCP, it has a limit, and the buffer grows for it.
+    for value in (1 << 20, 1 << 30):
+        sock, conn = tcp_pair()
+        start(env, conn)
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, value)
+        plain_sock, plain = tcp_pair()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, value)
+        client = Client(sock, Hello())
+        client.handshake()
+        wait_events(conn)
+        for option in (socket.SO_RCVLOWAT, socket.SO_RCVBUF):
+            eq(conn.getsockopt(socket.SOL_SOCKET, option),
+               plain.getsockopt(socket.SOL_SOCKET, option), f"option {option} after {value}")
+        plain_sock.close()
+
+
+@test
+def not_readable(env):
+    """What belongs to the handshake is not counted by FIONREAD."""
+    sock, conn = tcp_pair()
+    hello = Hello().record()
+    sock.sendall(hello[:50])
+    time.sleep(0.02)
+    eq(inq(conn), 50)
+    start(env, conn)
+    eq(inq(conn), 0)
+    sock.sendall(hello[50:100])
+    time.sleep(0.02)
+    eq(inq(conn), 0)
+    sock, conn = tcp_pair()
+    start(env, conn)
+    client = Client(sock, Hello())
+    client.handshake(b"data")
+    eq(wait_events(conn) & select.POLLIN, select.POLLIN)
+    eq(inq(conn), 4)
+
+
+@test
+def error_queue(env):
+    """Nobody waits for errors: they are there, or they are not."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        sock, conn = tcp_pair(family)
+        start(env, conn)
+        conn.settimeout(None)
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 3, 0))
+        begin = time.monotonic()
+        eq(error(conn.recvmsg, 100, 100, socket.MSG_ERRQUEUE), "EAGAIN")
+        eq(time.monotonic() - begin < 2, True, "at once")
+        eq(events(conn), 0)
+        # A timestamp of what has been sent before.
+        sock, conn = tcp_pair(family)
+        conn.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, TX_SOFTWARE)
+        conn.sendall(b"220 go ahead\r\n")
+        start(env, conn)
+        eq(wait_events(conn), select.POLLERR)
+        data, control, flags, _ = conn.recvmsg(100, 1000, socket.MSG_ERRQUEUE)
+        eq((data[-14:], flags & socket.MSG_ERRQUEUE), (b"220 go ahead\r\n", socket.MSG_ERRQUEUE))
+        eq(SO_TIMESTAMPING in [c[1] for c in control], True)
+        eq(events(conn), 0)
+
+
+@test
+def ends_at_once(env):
+    """When poll() tells of the end, TLS_HS_STATUS does so, too."""
+    for i in range(100):
+        sock, conn = tcp_pair()
+        start(env, conn)
+        if i % 2:
+            Client(sock, Hello()).send_hello()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        eq(wait_events(conn) & select.POLLERR, select.POLLERR)
+        eq(error(tls_hs.status, conn), "ECONNABORTED", f"round {i}")
+        eq(error(conn.recv, 1), "ECONNRESET")
+        conn.close()
 
 
 @test
