@@ -5,12 +5,13 @@ mod tests {
     use crate::engine::crypto::{Crypto, P256Key};
     use crate::engine::policy::chain::{is_issued_by, Signatures};
     use crate::engine::policy::identity::{
-        select, IdentityError, NameIndex, Payload, PrivateKey, PublicKey,
+        select, IdentityError, NameIndex, Payload, PrivateKey, PublicKey, Validity,
     };
     use crate::engine::policy::settings::{ClientConstraints, NoIdentity};
     use crate::engine::wire::alert::Alert;
     use crate::engine::wire::certificate_authorities::Authorities;
     use crate::engine::wire::codec::{Reader, U16List};
+    use crate::engine::wire::der::Der;
     use crate::engine::wire::names::Scheme::{
         self, EcdsaSecp256r1Sha256 as Ecdsa, RsaPssRsaeSha256 as Rsa,
     };
@@ -69,6 +70,21 @@ mod tests {
         };
         let key = P256Key::new(scalar).unwrap();
         assert!(Platform::p256_public_key(&key).is_some_and(|public| public == **point));
+        // 2026-11-23 20:46:51 to 2126-10-30 20:46:51, as GNU date counts.
+        let validity = Validity {
+            not_before: 1_795_466_811,
+            not_after: 4_949_066_811,
+        };
+        assert!(payload.validity == validity);
+        for (now, valid) in [
+            (-1, false),
+            (0, true),
+            (3_153_600_000, true),
+            (3_153_600_001, false),
+        ] {
+            assert!(validity.contains((validity.not_before + now) as u64) == valid);
+        }
+        assert!(!validity.contains(0) && !validity.contains(u64::MAX));
         let mut names = payload.dns_names();
         assert!(names.next() == Some(b"example.org"));
         assert!(names.next() == Some(b"*.Example.net"));
@@ -98,6 +114,66 @@ mod tests {
         let mut bytes = [0; LEN + 1];
         bytes[..LEN].copy_from_slice(&payload());
         assert!(Payload::parse(&bytes).err() == Some(IdentityError::TrailingData));
+    }
+
+    /// RFC 5280, section 4.1.2.5; seconds as GNU date counts them.
+    #[test]
+    fn times() {
+        const UTC: u8 = 0x17;
+        const GENERALIZED: u8 = 0x18;
+        let time = |tag: u8, text: &[u8]| {
+            let mut der = [0; 24];
+            der[0] = tag;
+            der[1] = text.len() as u8;
+            der[2..2 + text.len()].copy_from_slice(text);
+            Der::new(&der[..2 + text.len()]).time().ok()
+        };
+        for (tag, text, want) in [
+            (UTC, &b"700101000000Z"[..], 0),
+            (UTC, b"700101000001Z", 1),
+            (UTC, b"691231235959Z", -1),
+            (UTC, b"500101000000Z", -631_152_000),
+            (UTC, b"491231235959Z", 2_524_607_999),
+            (UTC, b"000229120000Z", 951_825_600),
+            (UTC, b"261128235900Z", 1_795_910_340),
+            (GENERALIZED, b"19691231235959Z", -1),
+            (GENERALIZED, b"20500101000000Z", 2_524_608_000),
+            (GENERALIZED, b"21000301000000Z", 4_107_542_400),
+            (GENERALIZED, b"24000229000000Z", 13_574_563_200),
+            (GENERALIZED, b"00000101000000Z", -62_167_219_200),
+            (GENERALIZED, b"00040301000000Z", -62_035_804_800),
+            // A certificate without end.
+            (GENERALIZED, b"99991231235959Z", 253_402_300_799),
+        ] {
+            assert!(time(tag, text) == Some(want));
+        }
+        for (tag, text) in [
+            (UTC, &b""[..]),
+            (UTC, b"261128235900"),
+            (UTC, b"2611282359Z"),
+            (UTC, b"261128235900z"),
+            (UTC, b"261128235900Z0"),
+            (UTC, b"261128235900+0000"),
+            (UTC, b"20261128235900Z"),
+            (UTC, b"26112823590:Z"),
+            (UTC, b"2611 8235900Z"),
+            (UTC, b"-61128235900Z"),
+            (UTC, b"260028235900Z"),
+            (UTC, b"261328235900Z"),
+            (UTC, b"261100235900Z"),
+            (UTC, b"261131235900Z"),
+            (UTC, b"260229235900Z"),
+            (UTC, b"261128240000Z"),
+            (UTC, b"261128236000Z"),
+            (UTC, b"261128235960Z"),
+            (GENERALIZED, b"261128235900Z"),
+            (GENERALIZED, b"20261128235900.5Z"),
+            (GENERALIZED, b"21000229000000Z"),
+            // OCTET STRING.
+            (4, b"261128235900Z"),
+        ] {
+            assert!(time(tag, text).is_none());
+        }
     }
 
     /// A payload that ends too early is refused wherever it ends.
@@ -203,8 +279,44 @@ mod tests {
     }
 
     /// Names, schemes and signatures of identities, by number. Those with an odd number have been
-    /// issued by CN=A.
+    /// issued by CN=A. They are all valid, unless there is another time for them.
     struct Index(&'static [(&'static [u8], Scheme, &'static [u8])]);
+
+    /// An index with the times from and until which identities are valid.
+    struct Dated<'a>(Index, &'a [(i64, i64)]);
+
+    impl NameIndex for Dated<'_> {
+        fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
+            self.0.with_name(name)
+        }
+        fn count(&self) -> usize {
+            self.0.count()
+        }
+        fn scheme(&self, identity: usize) -> Scheme {
+            self.0.scheme(identity)
+        }
+        fn first(&self, scheme: Scheme, now: u64) -> Option<usize> {
+            let mut all = (0..self.count()).filter(|id| self.scheme(*id) == scheme);
+            let first = all.clone().next();
+            all.find(|id| self.validity(*id).contains(now)).or(first)
+        }
+        fn with_same_names(&self, identity: usize) -> impl Iterator<Item = usize> {
+            self.0.with_same_names(identity)
+        }
+        fn validity(&self, identity: usize) -> Validity {
+            let (not_before, not_after) = self.1[identity];
+            Validity {
+                not_before,
+                not_after,
+            }
+        }
+        fn signatures(&self, identity: usize) -> Signatures {
+            self.0.signatures(identity)
+        }
+        fn is_issued_by(&self, identity: usize, authorities: &Authorities<'_>) -> bool {
+            self.0.is_issued_by(identity, authorities)
+        }
+    }
 
     impl NameIndex for Index {
         fn with_name(&self, name: &[u8]) -> impl Iterator<Item = usize> + Clone {
@@ -221,8 +333,14 @@ mod tests {
         fn scheme(&self, identity: usize) -> Scheme {
             self.0[identity].1
         }
-        fn first(&self, scheme: Scheme) -> Option<usize> {
+        fn first(&self, scheme: Scheme, _: u64) -> Option<usize> {
             self.0.iter().position(|id| id.1 == scheme)
+        }
+        fn with_same_names(&self, identity: usize) -> impl Iterator<Item = usize> {
+            self.with_name(self.0[identity].0)
+        }
+        fn validity(&self, _: usize) -> Validity {
+            Validity::ALWAYS
         }
         fn signatures(&self, identity: usize) -> Signatures {
             accepted(self.0[identity].2).unwrap_or_default()
@@ -256,6 +374,7 @@ mod tests {
             schemes: Default::default(),
             signatures: Signatures::default(),
             authorities: Authorities::default(),
+            now: 0,
         };
         for (slot, scheme) in constraints.schemes.iter_mut().zip(schemes) {
             *slot = Some(*scheme);
@@ -363,5 +482,57 @@ mod tests {
         assert!(find(None, false, &[]) == Err(NoIdentity::NoScheme));
         let none = select(&Index(&[]), &constraints(None, false, both));
         assert!(none == Err(NoIdentity::Empty));
+    }
+
+    /// Of two that a client likes equally, the one that is valid now, then the one that is valid
+    /// the longest, whatever their order.
+    #[test]
+    fn validity_decides() {
+        const SAME: Index = Index(&[
+            (b"a", Ecdsa, &[4, 3]),
+            (b"a", Ecdsa, &[4, 3]),
+            (b"a", Rsa, &[4, 3]),
+            (b"b", Ecdsa, &[5, 3]),
+        ]);
+        let both: &[Scheme] = &[Ecdsa, Rsa];
+        let find = |name, now, schemes: &[Scheme], terms: [(i64, i64); 4]| {
+            let constraints = ClientConstraints {
+                signatures: accepted(&[4, 3]).unwrap_or_default(),
+                now,
+                ..constraints(name, false, schemes)
+            };
+            select(&Dated(SAME, &terms), &constraints).map(|(id, _)| id)
+        };
+        const LONG: (i64, i64) = (0, 1000);
+        for name in [Some(&b"a"[..]), None, Some(b"unknown")] {
+            // Equal dates: the first one.
+            assert!(find(name, 100, both, [LONG; 4]) == Ok(0));
+            // The longest one, but not for the key of another scheme.
+            assert!(find(name, 100, both, [(0, 900), LONG, LONG, LONG]) == Ok(1));
+            assert!(find(name, 100, both, [LONG, (0, 900), LONG, LONG]) == Ok(0));
+            assert!(find(name, 100, both, [(0, 900), (0, 900), LONG, LONG]) == Ok(0));
+            // Not one that has expired, or is not valid yet.
+            assert!(find(name, 100, both, [(0, 99), LONG, LONG, LONG]) == Ok(1));
+            assert!(find(name, 100, both, [(101, 2000), (0, 100), LONG, LONG]) == Ok(1));
+            assert!(find(name, 100, both, [(100, 2000), (0, 100), LONG, LONG]) == Ok(0));
+            // The key of another scheme if it is valid and the others are not.
+            let rsa = [(0, 99), (101, 200), LONG, (0, 99)];
+            assert!(find(name, 100, both, rsa) == Ok(2));
+            // An expired one if there is no other that the client likes: the newest.
+            assert!(find(name, 100, &[Ecdsa], [(0, 98), (0, 99), LONG, (0, 99)]) == Ok(1));
+            assert!(find(name, 100, both, [(0, 99), (0, 98), (0, 97), (0, 96)]) == Ok(0));
+        }
+        // A name is more important than a date, and so is a chain that the client can verify.
+        assert!(find(Some(b"b"), 100, both, [LONG, LONG, LONG, (0, 99)]) == Ok(3));
+        // The default identity is not replaced by one with other names that is valid for longer.
+        assert!(find(None, 100, both, [(0, 900), (0, 901), LONG, (0, 2000)]) == Ok(1));
+        const CHAINS: Index = Index(&[(b"a", Ecdsa, &[4, 3]), (b"a", Ecdsa, &[5, 3])]);
+        let constraints = ClientConstraints {
+            signatures: accepted(&[4, 3]).unwrap_or_default(),
+            now: 100,
+            ..constraints(Some(b"a"), false, both)
+        };
+        let terms = [(0, 99), LONG];
+        assert!(select(&Dated(CHAINS, &terms), &constraints) == Ok((0, true)));
     }
 }

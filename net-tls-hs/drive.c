@@ -454,6 +454,8 @@ static void tls_hs_time_out(struct tls_hs *hs)
  * @in_softirq: RSA is out of the question
  * @stale: the identity may not be used any more
  * @is_long: it needs process context
+ * @asked: an identity has been chosen
+ * @identity: its index
  */
 struct tls_hs_use {
 	const struct tls_hs_keys *keys;
@@ -461,6 +463,8 @@ struct tls_hs_use {
 	bool in_softirq;
 	bool stale;
 	bool is_long;
+	bool asked;
+	size_t identity;
 };
 
 static bool tls_hs_may_use(void *arg, size_t identity, bool rsa)
@@ -469,6 +473,8 @@ static bool tls_hs_may_use(void *arg, size_t identity, bool rsa)
 
 	use->stale = !tls_hs_keys_may_use(use->keys, identity, use->look);
 	use->is_long = rsa && use->in_softirq;
+	use->asked = true;
+	use->identity = identity;
 	return !use->stale && !use->is_long;
 }
 
@@ -506,6 +512,9 @@ static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 	use.keys = keys;
 	own = tls_hs_tickets_get(sock_net(hs->sk), keys, &tickets);
 	tls_hs_session_advance(hs->session, &call, step);
+	if (use.asked && step->action != TLS_HS_LATER)
+		tls_hs_keys_used(keys, use.identity, sock_net(hs->sk),
+				 tickets.now);
 	tls_hs_tickets_put(own);
 	tls_hs_keys_put(keys);
 

@@ -123,7 +123,7 @@ struct tls_hs_ticket_key {
  * @keys: the first one is for new tickets, all are for those that come back
  * @nr_keys: their number; 0 is for no tickets
  * @lifetime: how long tickets are accepted, in seconds; 0 is for no tickets
- * @now: seconds since 1970
+ * @now: seconds since 1970, also without keys: identities are chosen by it, too
  */
 struct tls_hs_tickets {
 	const struct tls_hs_ticket_key *keys;
@@ -197,6 +197,8 @@ void tls_hs_identity_get(struct tls_hs_identity *id);
 void tls_hs_identity_put(struct tls_hs_identity *id);
 size_t tls_hs_identity_read(const struct tls_hs_identity *id, u8 *buf,
 			    size_t len);
+/* Is the leaf valid at a time, in seconds since 1970? */
+bool tls_hs_identity_is_valid(const struct tls_hs_identity *id, u64 now);
 /*
  * The set takes a reference on each identity; the first one is the default.
  * tls_hs_call::may_use() gets indices of @ids.

@@ -8,7 +8,7 @@ use crate::engine::crypto::{Crypto, P256Key, RsaKey, RsaKeyError};
 use crate::engine::ct::wipe_stack;
 use crate::engine::keys::ticket;
 use crate::engine::policy::chain::{is_issued_by, Signatures};
-use crate::engine::policy::identity::{self, IdentityError, NameIndex, Payload};
+use crate::engine::policy::identity::{self, IdentityError, NameIndex, Payload, Validity};
 use crate::engine::policy::name::{self, Name, NameEntry};
 use crate::engine::policy::settings::{
     ClientConstraints, Identities, Identity, NoIdentity, SigningKey,
@@ -58,6 +58,8 @@ struct Credentials {
     names: KVec<u8>,
     /// What the certificates are signed with.
     signatures: Signatures,
+    /// When the leaf is valid.
+    validity: Validity,
 }
 
 impl Credentials {
@@ -77,6 +79,7 @@ impl Credentials {
             key,
             names,
             signatures: payload.signatures,
+            validity: payload.validity,
         })
     }
 
@@ -371,6 +374,21 @@ pub unsafe extern "C" fn tls_hs_identity_read(
     total
 }
 
+/// Whether the leaf is valid at a time.
+///
+/// # Safety
+///
+/// `id` must be an identity that the caller has a reference to.
+#[export]
+pub unsafe extern "C" fn tls_hs_identity_is_valid(
+    id: *const bindings::tls_hs_identity,
+    now: u64,
+) -> bool {
+    // SAFETY: The pointer comes from `into_foreign()` and the caller's reference keeps it alive.
+    let id = unsafe { Arc::<OwnedIdentity>::borrow(id.cast_mut().cast()) };
+    id.credentials.validity.contains(now)
+}
+
 /// `struct tls_hs_identity_set`.
 pub struct IdentitySet {
     identities: KVVec<Arc<OwnedIdentity>>,
@@ -379,6 +397,9 @@ pub struct IdentitySet {
     index: KVVec<NameEntry>,
     /// The first identity for each of [`Scheme::ALL`].
     first: [Option<usize>; Scheme::ALL.len()],
+    /// When each identity is valid, and with what its key signs: [`NameIndex::first`] looks at
+    /// many.
+    terms: KVVec<(Validity, Scheme)>,
 }
 
 impl IdentitySet {
@@ -399,13 +420,17 @@ impl IdentitySet {
             }
         }
         name::sort_names(&names, &mut index);
-        let first =
-            Scheme::ALL.map(|scheme| identities.iter().position(|id| id.scheme() == scheme));
+        let mut terms = KVVec::with_capacity(identities.len(), GFP_KERNEL_ACCOUNT)?;
+        for id in &identities {
+            terms.push((id.credentials.validity, id.scheme()), GFP_KERNEL_ACCOUNT)?;
+        }
+        let first = Scheme::ALL.map(|scheme| terms.iter().position(|(_, s)| *s == scheme));
         Ok(IdentitySet {
             identities,
             names,
             index,
             first,
+            terms,
         })
     }
 }
@@ -422,15 +447,35 @@ impl NameIndex for IdentitySet {
     }
 
     fn scheme(&self, identity: usize) -> Scheme {
-        match self.identities.get(identity) {
-            Some(id) => id.scheme(),
+        match self.terms.get(identity) {
+            Some((_, scheme)) => *scheme,
             None => Scheme::EcdsaSecp256r1Sha256,
         }
     }
 
-    fn first(&self, scheme: Scheme) -> Option<usize> {
+    fn first(&self, scheme: Scheme, now: u64) -> Option<usize> {
         let at = Scheme::ALL.iter().position(|s| *s == scheme)?;
-        *self.first.get(at)?
+        let first = (*self.first.get(at)?)?;
+        let mut rest = self.terms.iter().skip(first);
+        let valid = rest.position(|(validity, s)| *s == scheme && validity.contains(now));
+        Some(first + valid.unwrap_or(0))
+    }
+
+    fn with_same_names(&self, identity: usize) -> impl Iterator<Item = usize> {
+        let of = |id: usize| Some(&self.identities.get(id)?.credentials);
+        let names = of(identity).map(|c| c.names.as_slice());
+        let first = of(identity).and_then(|c| c.names().next());
+        first
+            .into_iter()
+            .flat_map(|name| self.with_name(name))
+            .filter(move |id| of(*id).map(|c| c.names.as_slice()) == names)
+    }
+
+    fn validity(&self, identity: usize) -> Validity {
+        match self.terms.get(identity) {
+            Some((validity, _)) => *validity,
+            None => Validity::ALWAYS,
+        }
     }
 
     fn signatures(&self, identity: usize) -> Signatures {

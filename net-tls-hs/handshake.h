@@ -26,10 +26,13 @@ struct tls_hs_names;
  * struct tls_hs_held_key - a key of a keyring
  * @key: the key, referenced
  * @payload: its payload, referenced, or %NULL if the key could not be used
+ * @warned: somebody has been told that the certificate has expired; any reader
+ *	may set it
  */
 struct tls_hs_held_key {
 	struct key *key;
 	void *payload;
+	bool warned;
 };
 
 /**
@@ -390,6 +393,8 @@ struct tls_hs_keys *tls_hs_conf_get_keys(struct tls_hs_conf *conf);
 void tls_hs_keys_put(struct tls_hs_keys *keys);
 bool tls_hs_keys_may_use(const struct tls_hs_keys *keys, size_t identity,
 			 const struct tls_hs_look *look);
+void tls_hs_keys_used(struct tls_hs_keys *keys, size_t identity,
+		      const struct net *net, u64 now);
 
 /* ticket.c */
 extern unsigned int tls_hs_ticket_lifetime_max;

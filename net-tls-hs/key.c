@@ -25,7 +25,9 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include <net/tls_prot.h>
 
+#include "../tls.h"
 #include "handshake.h"
 #include "inject.h"
 
@@ -867,6 +869,34 @@ bool tls_hs_keys_may_use(const struct tls_hs_keys *keys, size_t identity,
 	held = &keys->keys[keys->first_identity + identity];
 	payload = tls_hs_key_payload(held->key);
 	return payload && (payload == held->payload || look->conf);
+}
+
+/**
+ * tls_hs_keys_used - an identity has been used for a ClientHello
+ * @keys: what the last look has found
+ * @identity: index of the identity in @keys->set
+ * @net: network namespace of the connection
+ * @now: the time for which it was chosen, in seconds since 1970
+ *
+ * If its certificate is not valid then, which clients will not like, there was
+ * no better one.  That is counted each time and logged once.
+ *
+ * Context: any, with a reference to @keys; takes no lock.
+ */
+void tls_hs_keys_used(struct tls_hs_keys *keys, size_t identity,
+		      const struct net *net, u64 now)
+{
+	struct tls_hs_held_key *held;
+
+	held = &keys->keys[keys->first_identity + identity];
+	if (tls_hs_identity_is_valid(held->payload, now))
+		return;
+	TLS_INC_STATS(net, LINUX_MIB_TLSHSNOTVALID);
+	if (READ_ONCE(held->warned))
+		return;
+	WRITE_ONCE(held->warned, true);
+	pr_warn_ratelimited("tls: the certificate of key %d has expired or is not valid yet, and is used for want of a better one\n",
+			    key_serial(held->key));
 }
 
 int __init tls_hs_key_init(void)

@@ -81,7 +81,7 @@ void tls_hs_tickets_start(const struct net *net)
 }
 
 /**
- * tls_hs_tickets_get - what a session needs for tickets
+ * tls_hs_tickets_get - what a session needs for tickets, and the time
  * @net: its network namespace
  * @keys: what there is in the keyring
  * @tickets: zeroed; valid as long as @keys and what is returned
@@ -96,6 +96,7 @@ tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
 	const struct tls_hs_net *tn = tls_hs_net(net);
 	struct tls_hs_ticket_keys *own = NULL;
 
+	tickets->now = ktime_get_real_seconds();
 	if (keys->nr_tickets) {
 		tickets->keys = keys->tickets;
 		tickets->nr_keys = keys->nr_tickets;
@@ -111,7 +112,6 @@ tls_hs_tickets_get(const struct net *net, const struct tls_hs_keys *keys,
 		tickets->nr_keys = own->nr;
 	}
 	tickets->lifetime = READ_ONCE(tn->ticket_lifetime);
-	tickets->now = ktime_get_real_seconds();
 	return own;
 }
 

@@ -311,7 +311,9 @@ def chains(env):
             openssl("req", "-x509", "-nodes", "-subj", f"/CN={name[0]}", "-newkey", *algorithm,
                     "-keyout", "ca.key", "-out", "ca.pem")
             openssl("x509", "-req", "-in", "r", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile",
-                    "ext", "-set_serial", "1", f"-{digest}", "-outform", "DER", "-out", "l.der")
+                    "ext", "-set_serial", "1", f"-{digest}", "-outform", "DER", "-out", "l.der",
+                    # Else the one that was made last would be the newest.
+                    "-days", "40" if name == "ec" else "30")
             leaves[name] = read("l.der")
             tls_hs.add_key("tls_identity", name, leaves[name] + read("k.der"), ring)
 
@@ -337,6 +339,88 @@ def chains(env):
         eq(got(authorities=("rsa",)), ["ec"], "what can be verified comes first")
         eq(got((0x0403, 0x0501), ("rsa",)), ["rsa"], "authority")
         eq(got((0x0403, 0x0501), ("sha1", "ec", "rsa")), ["ec"], "authorities")
+
+
+def dated(identity, begin, end):
+    """An identity with other dates, in seconds since 1970. Nobody looks at the signature here."""
+    for form, old, when in (("%y%m%d%H%M%SZ", b"261123192224Z", begin),
+                            ("%Y%m%d%H%M%SZ", b"21261030192224Z", end)):
+        new = time.strftime(form, time.gmtime(when)).encode()
+        assert len(new) == len(old) and old in identity
+        identity = identity.replace(old, new)
+    return identity
+
+
+@test
+def validity(env):
+    """Of identities that are as good as each other, one that is valid now, and that the longest."""
+    now, day, leaves = int(time.time()), 86400, {}
+    ring = tls_hs.new_keyring()
+
+    def add(name, begin, end, identity=tls_hs.P256_IDENTITY, leaf=P256_LEAF):
+        payload = dated(identity, begin, end)
+        leaves[payload[:len(leaf)]] = name
+        return tls_hs.add_key("tls_identity", name, payload, ring)
+
+    def expect(want, **kwargs):
+        # For the name, for clients without one, and for those with an unknown one.
+        for name in ("ecdsa.test", None, "nobody.test"):
+            leaf = served(lsk, name, **kwargs)
+            eq(leaves.get(leaf), want, f"{name}, {kwargs}")
+
+    log = tls_hs_test.KernelLog()
+    expired = add("a", now - 9 * day, now - 1)
+    with env.listen(ring=ring) as lsk:
+        before = tls_hs.counters()["TlsHsNotValid"]
+        for _ in range(2):
+            expect("a")
+        eq(tls_hs.counters()["TlsHsNotValid"] - before, 6, "TlsHsNotValid")
+        said = [line for line in log.read() if f"certificate of key {expired} has expired" in line]
+        eq(len(said), 1, "times that it is logged")
+        future = add("b", now + 9 * day, now + 99 * day)
+        valid = add("c", now - 1, now + day)
+        expect("c")
+        longer = add("d", now - 1, now + 2 * day)
+        expect("d")
+        add("e", now - 1, now + day)
+        expect("d")
+        # An RSA key of another name is no better than a default that is valid.
+        add("f", now - 1, now + 9 * day, tls_hs.RSA_IDENTITY, RSA_LEAF)
+        expect("d")
+        expect("d", schemes=(0x0804, 0x0403))
+        eq(leaves.get(served(lsk, "nobody.test", schemes=(0x0804,))), "f", "RSA")
+        tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, longer, ring)
+        # "c" and "e" are the same certificate.
+        expect("e")
+        for key in (valid, future):
+            tls_hs.keyctl(tls_hs.KEYCTL_UNLINK, key, ring)
+        expect("e")
+        eq(tls_hs.counters()["TlsHsNotValid"] - before, 6, "TlsHsNotValid")
+
+    # One takes over from the other as time goes on.
+    ring = tls_hs.new_keyring()
+    now = int(time.time())
+    add("new", now + 4, now + day)
+    add("old", now - day, now + 3)
+    with env.listen(ring=ring) as lsk:
+        expect("old")
+        time.sleep(max(0, now + 4.1 - time.time()))
+        expect("new")
+
+
+@test
+def dates(_env):
+    """Certificates whose dates are none (RFC 5280, section 4.1.2.5)."""
+    ring = tls_hs.new_keyring()
+    good = tls_hs.P256_IDENTITY
+    for new in (b"261123192260Z", b"261323192224Z", b"261131192224Z", b"261123192224z",
+                b"26112319222 Z"):
+        eq(error(tls_hs.add_key, "tls_identity", "x", good.replace(b"261123192224Z", new), ring),
+           "EBADMSG", new)
+    for new in (b"21260229192224Z", b"2126103019222.Z", b"2126103019222AZ"):
+        eq(error(tls_hs.add_key, "tls_identity", "x", good.replace(b"21261030192224Z", new), ring),
+           "EBADMSG", new)
+    tls_hs.add_key("tls_identity", "x", good.replace(b"21261030192224Z", b"99991231235959Z"), ring)
 
 
 @test

@@ -15,7 +15,8 @@ import time
 import tls13
 import tls_hs
 import tls_hs_test
-from tls_hs_test import Counters, Skip, connect, eq, expect_end, pair, ping, test
+from tls_hs_test import (Counters, KernelLog, Skip, connect, eq, expect_end, pair, ping,
+                         test)
 
 
 @test
@@ -118,26 +119,6 @@ def counters_refused(env):
         said = [line for line in log.read() if f"keyring {ring} of user {os.getuid()} has no "
                 "usable identity left" in line]
         eq(len(said), 1, "messages")
-
-
-class KernelLog:
-    """What the kernel logs from now on."""
-
-    def __init__(self):
-        try:
-            self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as err:
-            raise Skip("no /dev/kmsg") from err
-        os.lseek(self.fd, 0, os.SEEK_END)
-
-    def read(self):
-        """The new lines."""
-        lines = []
-        try:
-            while True:
-                lines.append(os.read(self.fd, 8192).decode(errors="replace"))
-        except BlockingIOError:
-            return lines
 
 
 @test

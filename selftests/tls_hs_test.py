@@ -162,6 +162,26 @@ class Counters:
             eq(self._grown(), self.want, "counters")
 
 
+class KernelLog:
+    """What the kernel logs from now on."""
+
+    def __init__(self):
+        try:
+            self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as err:
+            raise Skip("no /dev/kmsg") from err
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def read(self):
+        """The new lines."""
+        lines = []
+        try:
+            while True:
+                lines.append(os.read(self.fd, 8192).decode(errors="replace"))
+        except BlockingIOError:
+            return lines
+
+
 def main():
     """Runs all, or those named, and prints KTAP."""
     names = sys.argv[1:]

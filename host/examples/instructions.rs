@@ -8,7 +8,7 @@ use tls_handshake_host::count::{counted, so_far};
 use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
-use tls_handshake_host::engine::policy::identity::{select, NameIndex};
+use tls_handshake_host::engine::policy::identity::{select, NameIndex, Validity};
 use tls_handshake_host::engine::policy::name::{find_name, sort_names, NameEntry};
 use tls_handshake_host::engine::policy::settings::{
     ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
@@ -309,8 +309,16 @@ impl NameIndex for Names {
         Scheme::EcdsaSecp256r1Sha256
     }
 
-    fn first(&self, scheme: Scheme) -> Option<usize> {
+    fn first(&self, scheme: Scheme, _: u64) -> Option<usize> {
         (scheme == self.scheme(0)).then_some(0)
+    }
+
+    fn with_same_names(&self, _: usize) -> impl Iterator<Item = usize> {
+        std::iter::empty()
+    }
+
+    fn validity(&self, _: usize) -> Validity {
+        Validity::ALWAYS
     }
 
     fn signatures(&self, _: usize) -> Signatures {

@@ -37,6 +37,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "connections reset, as too many were in handshake (net.tls.max_handshakes)",
     ),
     ("TlsHsError", "connections lost for want of memory"),
+    (
+        "TlsHsNotValid",
+        "ClientHellos answered with an expired certificate, or one of the future",
+    ),
     ("TlsHsBytesRx", "bytes of handshakes received"),
     ("TlsHsBytesTx", "bytes of handshakes sent"),
 ];

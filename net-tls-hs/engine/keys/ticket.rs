@@ -79,7 +79,7 @@ pub struct Tickets<'a> {
     /// The first one is for new tickets, each of them for those that come back. Without any there
     /// are no tickets.
     pub keys: &'a [TicketKey],
-    /// The time in seconds. All who share a key have to agree on it.
+    /// The time in seconds since 1970, also without keys. All who share a key have to agree on it.
     pub now: u64,
     /// How long tickets are accepted, in seconds; none are if it is 0.
     pub lifetime: u32,

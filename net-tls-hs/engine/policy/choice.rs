@@ -151,6 +151,7 @@ pub fn choose<'a>(
             .or(algorithms)
             .map_or(Signatures::ANY, |list| Signatures::accepted(&list)),
         authorities: hello.certificate_authorities.unwrap_or_default(),
+        now: config.tickets.now,
     };
     let accepts = |s: &Scheme| algorithms.is_none_or(|list| list.contains(s.code()));
     let schemes = config.schemes().filter(accepts);

@@ -5,7 +5,9 @@
 //! The payload is DER: certificates (RFC 5280), leaf first, a PrivateKeyInfo (PKCS#8, RFC 5208),
 //! and what is stapled to the leaf, see [`Staples`], each behind the other. Of the leaf only what
 //! concerns this side is read: the public key, to see that the private key belongs to it, keyUsage,
-//! and the DNS names. The chain is not verified: clients do that.
+//! the DNS names, and how long it is valid. The chain is not verified: clients do that.
+
+use core::cmp::Reverse;
 
 use crate::engine::crypto::RsaNumbers;
 use crate::engine::policy::chain::Signatures;
@@ -110,6 +112,47 @@ pub enum PrivateKey<'a> {
     Rsa(RsaNumbers<'a>),
 }
 
+/// How long a certificate is valid (RFC 5280, section 4.1.2.5), in seconds since 1970, both
+/// included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// notBefore.
+    pub not_before: i64,
+    /// notAfter.
+    pub not_after: i64,
+}
+
+impl Validity {
+    /// Any time.
+    pub const ALWAYS: Validity = Validity {
+        not_before: i64::MIN,
+        not_after: i64::MAX,
+    };
+
+    /// The content of the SEQUENCE.
+    fn parse(mut times: Der<'_>) -> Result<Self, Malformed> {
+        let validity = Validity {
+            not_before: times.time()?,
+            not_after: times.time()?,
+        };
+        times.finish()?;
+        Ok(validity)
+    }
+
+    /// Whether a certificate is valid at a time.
+    pub fn contains(&self, now: u64) -> bool {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        self.not_before <= now && now <= self.not_after
+    }
+}
+
+/// What the leaf says.
+struct Leaf<'a> {
+    public: PublicKey<'a>,
+    names: &'a [u8],
+    validity: Validity,
+}
+
 /// A parsed payload.
 pub struct Payload<'a> {
     /// The certificates, one behind the other.
@@ -124,6 +167,8 @@ pub struct Payload<'a> {
     pub private: PrivateKey<'a>,
     /// What the certificates are signed with.
     pub signatures: Signatures,
+    /// When the leaf is valid.
+    pub validity: Validity,
     /// What goes with the leaf.
     pub staples: Staples<'a>,
     /// GeneralNames of the leaf, see [`Payload::dns_names`].
@@ -165,17 +210,18 @@ impl<'a> Payload<'a> {
             leaf.get_or_insert(element.content);
         };
         let staples = Staples::parse(rest).map_err(|_| IdentityError::TrailingData)?;
-        let (public, names) = parse_certificate(leaf.ok_or(IdentityError::NoCertificate)?)?;
+        let leaf = parse_certificate(leaf.ok_or(IdentityError::NoCertificate)?)?;
         let private = parse_private_key(key.content)?;
         Ok(Payload {
             chain: payload.get(..chain_len).ok_or(IdentityError::Malformed)?,
             certificates,
             unstapled_len: chain_len + key.whole.len(),
-            public,
+            public: leaf.public,
             private,
             signatures,
+            validity: leaf.validity,
             staples,
-            names,
+            names: leaf.names,
         })
     }
 
@@ -202,16 +248,18 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The leaf's public key and GeneralNames.
-fn parse_certificate(content: &[u8]) -> Result<(PublicKey<'_>, &[u8]), IdentityError> {
+fn parse_certificate(content: &[u8]) -> Result<Leaf<'_>, IdentityError> {
     let mut certificate = Der::new(content);
     let mut tbs = certificate.sequence()?;
     tbs.optional(tag::context(0))?;
     tbs.expect(tag::INTEGER)?;
-    // signature, issuer, validity, subject.
-    for _ in 0..4 {
+    // signature, issuer.
+    for _ in 0..2 {
         tbs.expect(tag::SEQUENCE)?;
     }
+    let validity = Validity::parse(tbs.sequence()?)?;
+    // subject.
+    tbs.expect(tag::SEQUENCE)?;
     let public = parse_public_key(tbs.sequence()?)?;
     tbs.optional(tag::context_primitive(1))?;
     tbs.optional(tag::context_primitive(2))?;
@@ -239,7 +287,11 @@ fn parse_certificate(content: &[u8]) -> Result<(PublicKey<'_>, &[u8]), IdentityE
             }
         }
     }
-    Ok((public, names))
+    Ok(Leaf {
+        public,
+        names,
+        validity,
+    })
 }
 
 fn check_key_usage(value: &[u8]) -> Result<(), IdentityError> {
@@ -342,8 +394,12 @@ pub trait NameIndex {
     fn count(&self) -> usize;
     /// The scheme of an identity's key.
     fn scheme(&self, identity: usize) -> Scheme;
-    /// The first identity whose key has a scheme.
-    fn first(&self, scheme: Scheme) -> Option<usize>;
+    /// The first identity whose key has a scheme, of those that are valid now if there is one.
+    fn first(&self, scheme: Scheme, now: u64) -> Option<usize>;
+    /// The identities that have the same names as this one, which may be missing among them.
+    fn with_same_names(&self, identity: usize) -> impl Iterator<Item = usize>;
+    /// When an identity is valid.
+    fn validity(&self, identity: usize) -> Validity;
     /// What an identity's certificates are signed with.
     fn signatures(&self, identity: usize) -> Signatures;
     /// Whether one of its certificates has been issued by one of these.
@@ -351,8 +407,8 @@ pub trait NameIndex {
 }
 
 /// The place of an identity in the order of preference, less is better; `None` if it must not be
-/// used. Prefers a chain that the client says it can verify, then one without SHA-1, then one of an
-/// authority that it names.
+/// used. Prefers a chain that the client says it can verify, then one that is valid now, then one
+/// without SHA-1, then one of an authority that it names.
 fn preference(
     index: &impl NameIndex,
     id: usize,
@@ -363,7 +419,8 @@ fn preference(
         return None;
     }
     Some(
-        u8::from(!signatures.is_subset_of(constraints.signatures)) * 4
+        u8::from(!signatures.is_subset_of(constraints.signatures)) * 8
+            + u8::from(!index.validity(id).contains(constraints.now)) * 4
             + u8::from(signatures.have_sha1()) * 2
             + u8::from(!index.is_issued_by(id, &constraints.authorities)),
     )
@@ -384,12 +441,12 @@ pub fn select(
             found.clone().next()?;
             let ranked = found.filter_map(|id| {
                 let rank = constraints.rank(index.scheme(id))?;
-                Some((preference(index, id, constraints)?, rank, id))
+                Some((preference(index, id, constraints)?, rank, newest(index, id)))
             });
             Some(
                 ranked
                     .min()
-                    .map(|(_, _, id)| id)
+                    .map(|(_, _, (_, id))| id)
                     .ok_or(NoIdentity::NoScheme),
             )
         });
@@ -402,9 +459,22 @@ pub fn select(
     }
     // The default identity: the first one, or the first with another kind of key.
     let defaults = constraints.schemes.iter().flatten().filter_map(|scheme| {
-        let id = index.first(*scheme)?;
+        let id = index.first(*scheme, constraints.now)?;
         Some((preference(index, id, constraints)?, id))
     });
-    let (_, id) = defaults.min().ok_or(NoIdentity::NoScheme)?;
+    let (_, default) = defaults.min().ok_or(NoIdentity::NoScheme)?;
+    // Or what is as good as that and valid for longer.
+    let scheme = index.scheme(default);
+    let equal = index
+        .with_same_names(default)
+        .filter(|id| index.scheme(*id) == scheme)
+        .chain(core::iter::once(default))
+        .filter_map(|id| Some((preference(index, id, constraints)?, newest(index, id))));
+    let (_, (_, id)) = equal.min().ok_or(NoIdentity::NoScheme)?;
     Ok((id, false))
+}
+
+/// For who looks for a minimum: what is valid the longest, then what comes first.
+fn newest(index: &impl NameIndex, id: usize) -> (Reverse<i64>, usize) {
+    (Reverse(index.validity(id).not_after), id)
 }

@@ -229,6 +229,8 @@ pub struct ClientConstraints<'a> {
     pub signatures: Signatures,
     /// The authorities that the client names, see certificate_authorities.
     pub authorities: Authorities<'a>,
+    /// The time, in seconds since 1970.
+    pub now: u64,
 }
 
 impl ClientConstraints<'_> {

@@ -21,6 +21,10 @@ pub mod tag {
     pub const BOOLEAN: u8 = 0x01;
     /// ENUMERATED.
     pub const ENUMERATED: u8 = 0x0a;
+    /// UTCTime.
+    pub const UTC_TIME: u8 = 0x17;
+    /// GeneralizedTime.
+    pub const GENERALIZED_TIME: u8 = 0x18;
     /// SEQUENCE.
     pub const SEQUENCE: u8 = 0x30;
     /// `[n]`, constructed.
@@ -132,6 +136,24 @@ impl<'a> Der<'a> {
         }
     }
 
+    /// A Time of a certificate (RFC 5280, section 4.1.2.5), in seconds since 1970.
+    pub fn time(&mut self) -> Result<i64, Malformed> {
+        let element = self.element()?;
+        match element.tag {
+            // YYMMDDHHMMSSZ: from 50 on the year is in the 20th century.
+            tag::UTC_TIME => {
+                let (year, rest) = decimal::<2>(element.content)?;
+                date(if year < 50 { 2000 } else { 1900 } + year, rest)
+            }
+            // YYYYMMDDHHMMSSZ.
+            tag::GENERALIZED_TIME => {
+                let (year, rest) = decimal::<4>(element.content)?;
+                date(year, rest)
+            }
+            _ => Err(Malformed),
+        }
+    }
+
     /// Ends the reading: an error if something is left.
     pub fn finish(self) -> Result<(), Malformed> {
         if self.rest.is_empty() {
@@ -156,4 +178,49 @@ fn long_length(first: u8, body: &[u8]) -> Result<(usize, &[u8]), Malformed> {
         return Err(Malformed);
     }
     Ok((len, body))
+}
+
+/// A number of `N` digits, and what is behind it.
+fn decimal<const N: usize>(text: &[u8]) -> Result<(i64, &[u8]), Malformed> {
+    let (digits, rest) = text.split_first_chunk::<N>().ok_or(Malformed)?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed);
+    }
+    let number = digits
+        .iter()
+        .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+    Ok((number, rest))
+}
+
+/// The seconds since 1970 of a year and `MMDDHHMMSSZ` in the Gregorian calendar.
+fn date(year: i64, text: &[u8]) -> Result<i64, Malformed> {
+    /// Days before each month of a year without a leap day.
+    const BEFORE: [i64; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+    let (month, text) = decimal::<2>(text)?;
+    let (day, text) = decimal::<2>(text)?;
+    let (hour, text) = decimal::<2>(text)?;
+    let (minute, text) = decimal::<2>(text)?;
+    let (second, text) = decimal::<2>(text)?;
+    if text != b"Z" || hour > 23 || minute > 59 || second > 59 {
+        return Err(Malformed);
+    }
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let months = BEFORE.get(month.wrapping_sub(1) as usize..);
+    let Some([before, end, ..]) = months else {
+        return Err(Malformed);
+    };
+    let days = end - before + i64::from(leap && month == 2);
+    if day < 1 || day > days {
+        return Err(Malformed);
+    }
+    let days =
+        days_before(year) - DAYS_BEFORE_1970 + before + i64::from(leap && month > 2) + day - 1;
+    Ok(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+const DAYS_BEFORE_1970: i64 = days_before(1970);
+
+/// Days from the beginning of the year 0, a leap year, to that of another one.
+const fn days_before(year: i64) -> i64 {
+    year * 365 + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400
 }

@@ -12,7 +12,7 @@ use tls_handshake_host::engine::keys::schedule::{
 };
 use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
 use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
-use tls_handshake_host::engine::policy::identity::{self, NameIndex};
+use tls_handshake_host::engine::policy::identity::{self, NameIndex, Validity};
 use tls_handshake_host::engine::policy::settings::{
     ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
 };
@@ -134,6 +134,14 @@ const STAPLES: [Staples<'static>; 3] = [
     },
 ];
 
+const VALIDITY: [Validity; 2] = [
+    Validity {
+        not_before: 0,
+        not_after: NOW as i64 + 3600,
+    },
+    Validity::ALWAYS,
+];
+
 /// The identities of the server.
 pub struct Certificates {
     count: usize,
@@ -160,8 +168,14 @@ impl NameIndex for Certificates {
     fn scheme(&self, _: usize) -> Scheme {
         Scheme::EcdsaSecp256r1Sha256
     }
-    fn first(&self, scheme: Scheme) -> Option<usize> {
+    fn first(&self, scheme: Scheme, _: u64) -> Option<usize> {
         (scheme == Scheme::EcdsaSecp256r1Sha256).then_some(0)
+    }
+    fn with_same_names(&self, id: usize) -> impl Iterator<Item = usize> {
+        self.with_name(NAMES[id].0)
+    }
+    fn validity(&self, id: usize) -> Validity {
+        VALIDITY[id % VALIDITY.len()]
     }
     fn signatures(&self, id: usize) -> Signatures {
         Signatures::accepted(&U16List::new(Reader::new(NAMES[id].1)).unwrap())
