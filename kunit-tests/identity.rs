@@ -5,7 +5,7 @@ mod tests {
     use crate::engine::crypto::{Crypto, P256Key};
     use crate::engine::policy::chain::{is_issued_by, Signatures};
     use crate::engine::policy::identity::{
-        select, IdentityError, NameIndex, Payload, PrivateKey, PublicKey, Validity,
+        is_point, select, IdentityError, NameIndex, Payload, PrivateKey, PublicKey, Validity,
     };
     use crate::engine::policy::settings::{ClientConstraints, NoIdentity};
     use crate::engine::wire::alert::Alert;
@@ -114,6 +114,45 @@ mod tests {
         let mut bytes = [0; LEN + 1];
         bytes[..LEN].copy_from_slice(&payload());
         assert!(Payload::parse(&bytes).err() == Some(IdentityError::TrailingData));
+    }
+
+    #[test]
+    fn points() {
+        let bytes = payload();
+        let Ok(payload) = Payload::parse(&bytes) else {
+            return;
+        };
+        let PublicKey::P256(point) = payload.public else {
+            return;
+        };
+        let Ok(point) = <&[u8; 65]>::try_from(point) else {
+            return;
+        };
+        // Its y is odd.
+        assert!(point[64] & 1 == 1);
+        let mut short = [3; 33];
+        short[1..].copy_from_slice(&point[1..33]);
+        assert!(is_point(point, point) && is_point(point, &short));
+        let mut odd_y = short;
+        odd_y[0] = 2;
+        let mut other_x = short;
+        other_x[32] ^= 1;
+        let mut hybrid = *point;
+        hybrid[0] = 7;
+        let mut other_y = *point;
+        other_y[64] ^= 1;
+        for other in [
+            &[][..],
+            &[3],
+            &short[..32],
+            &point[..64],
+            &odd_y,
+            &other_x,
+            &hybrid,
+            &other_y,
+        ] {
+            assert!(!is_point(point, other));
+        }
     }
 
     /// RFC 5280, section 4.1.2.5; seconds as GNU date counts them.

@@ -152,7 +152,7 @@ fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
         (identity::PrivateKey::P256(scalar), identity::PublicKey::P256(point)) => {
             let key = P256Key::new(scalar).ok_or(IdentityError::BadKey)?;
             let public = LibCrypto::p256_public_key(&key).ok_or(IdentityError::BadKey)?;
-            if public != **point {
+            if !identity::is_point(&public, point) {
                 return Err(IdentityError::Mismatch.into());
             }
             Ok(OwnedKey::P256(key))
@@ -160,7 +160,7 @@ fn make_key(payload: &Payload<'_>) -> Result<OwnedKey, Failure> {
         (identity::PrivateKey::Rsa(numbers), identity::PublicKey::Rsa { n, e }) => {
             let mut key = KBox::init(init_zeroed::<RsaKey>(), GFP_KERNEL)?;
             LibCrypto::rsa_key(&mut key, numbers).map_err(|e| match e {
-                RsaKeyError::UnsupportedSize => IdentityError::UnsupportedSize,
+                RsaKeyError::Unsupported => IdentityError::UnsupportedRsa,
                 RsaKeyError::Inconsistent => IdentityError::BadKey,
             })?;
             if numbers.n != *n || numbers.e != *e {
@@ -213,7 +213,7 @@ impl Failure {
         match self {
             Failure::Errno(e) => e.to_errno(),
             Failure::Payload(e) => match e {
-                IdentityError::UnsupportedAlgorithm | IdentityError::UnsupportedSize => {
+                IdentityError::UnsupportedAlgorithm | IdentityError::UnsupportedRsa => {
                     -(bindings::ENOPKG as c_int)
                 }
                 IdentityError::Mismatch | IdentityError::BadKey | IdentityError::KeyUsage => {

@@ -247,7 +247,7 @@ impl Crypto for LibCrypto {
         // for reads of its length.
         match unsafe { bindings::rsa_pss_preparekey(key, &raw) } {
             0 => Ok(()),
-            rc if rc == EOPNOTSUPP.to_errno() => Err(RsaKeyError::UnsupportedSize),
+            rc if rc == EOPNOTSUPP.to_errno() => Err(RsaKeyError::Unsupported),
             _ => Err(RsaKeyError::Inconsistent),
         }
     }

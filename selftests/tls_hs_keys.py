@@ -587,6 +587,94 @@ def changes_of_other_keys(env):
 
 
 @test
+def odd_identities(env):
+    """Keys and certificates in forms that are legal and rare."""
+    if not shutil.which("openssl"):
+        raise Skip("no openssl")
+    with tempfile.TemporaryDirectory() as folder:
+        def openssl(*args):
+            subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+
+        def read(name):
+            with open(f"{folder}/{name}", "rb") as file:
+                return file.read()
+
+        def certificate(key):
+            openssl("req", "-x509", "-key", key, "-subj", "/CN=odd.test", "-addext",
+                    "subjectAltName=DNS:odd.test", "-out", "c.pem")
+            openssl("x509", "-in", "c.pem", "-outform", "DER", "-out", "c.der")
+            return read("c.der")
+
+        def pkcs8(key):
+            openssl("pkcs8", "-topk8", "-nocrypt", "-in", key, "-outform", "DER", "-out", "p.der")
+            return read("p.der")
+
+        def works(what, cert, key):
+            ring = tls_hs.new_keyring()
+            tls_hs.add_key("tls_identity", what, cert + key, ring)
+            with env.listen(ring=ring) as lsk:
+                # It verifies the certificate and the signature.
+                with subprocess.Popen(["openssl", "s_client", "-connect",
+                                       f"127.0.0.1:{lsk.getsockname()[1]}", "-CAfile", "c.pem",
+                                       "-verify_return_error", "-quiet"], cwd=folder,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL) as client:
+                    conn, family = tls_hs.accept(lsk, 20)
+                    eq(family, AF_TLS, what)
+                    conn.sendall(b"served")
+                    eq(client.stdout.read(6), b"served", what)
+                    conn.close()
+                    client.stdin.close()
+
+        def refused(what, cert, key, why):
+            eq(error(tls_hs.add_key, "tls_identity", "x", cert + key, tls_hs.SESSION_KEYRING), why,
+               what)
+
+        # A scalar that begins with a zero byte, which some leave out.
+        head, tail = bytes.fromhex("020101041f"), bytes.fromhex("a00a06082a8648ce3d030107")
+        short = head + b"\x42" * 31
+        with open(f"{folder}/31.der", "wb") as file:
+            file.write(b"\x30" + bytes((len(short + tail),)) + short + tail)
+        openssl("ec", "-inform", "DER", "-in", "31.der", "-out", "32.key")
+        cert = certificate("32.key")
+        whole = pkcs8("32.key")
+        eq(b"\x04\x20\x00" + b"\x42" * 31 in whole, True)
+        works("leading zero", cert, whole)
+        short = b"\x30" + bytes((len(short),)) + short
+        short = b"\x02\x01\x00" + whole[6:6 + 21] + b"\x04" + bytes((len(short),)) + short
+        short = b"\x30" + bytes((len(short),)) + short
+        works("31 bytes, no public key", cert, short)
+        openssl("ec", "-in", "32.key", "-no_public", "-out", "n.key")
+        works("no public key", cert, pkcs8("n.key"))
+        # RFC 5208, section 5: friendlyName "k".
+        attributes = bytes.fromhex("a013301106092a864886f70d01091431041e02006b")
+        works("attributes", cert, b"\x30\x81" + bytes((whole[2] + len(attributes),)) + whole[3:] +
+              attributes)
+        openssl("ec", "-in", "32.key", "-conv_form", "compressed", "-out", "c.key")
+        compressed = certificate("c.key")
+        eq(len(cert) - len(compressed) >= 30, True, "a compressed point")
+        works("compressed", compressed, pkcs8("c.key"))
+        works("compressed in the certificate", compressed, whole)
+        works("compressed in the key", certificate("32.key"), pkcs8("c.key"))
+        # The other y, and a hybrid form, which RFC 5480, section 2.2, forbids.
+        at = compressed.index(b"\x03\x22\x00") + 3
+        other = compressed[:at] + bytes((compressed[at] ^ 1,)) + compressed[at + 1:]
+        refused("the other y", other, whole, "EKEYREJECTED")
+        at = cert.index(b"\x03\x42\x00\x04") + 3
+        for form in (6, 7):
+            refused("hybrid", cert[:at] + bytes((form,)) + cert[at + 1:], whole, "EKEYREJECTED")
+
+        for what, *options in (("e = 3", "rsa_keygen_pubexp:3"),
+                               ("e of 33 bits", "rsa_keygen_pubexp:4294967297"),
+                               ("2047 bits", "rsa_keygen_bits:2047"),
+                               ("2056 bits", "rsa_keygen_bits:2056")):
+            openssl("genpkey", "-algorithm", "RSA", "-out", "r.key",
+                    *(word for option in options for word in ("-pkeyopt", option)))
+            refused(what, certificate("r.key"), pkcs8("r.key"), "ENOPKG")
+
+
+@test
 def bad_identities(_env):
     """Keys that cannot be used are refused when they are added."""
     if not shutil.which("openssl"):

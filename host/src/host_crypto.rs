@@ -163,7 +163,7 @@ impl Crypto for HostCrypto {
             qinv: numbers.qinv,
         })
         .map_err(|error| match error {
-            rsa_pss::KeyError::UnsupportedSize => RsaKeyError::UnsupportedSize,
+            rsa_pss::KeyError::Unsupported => RsaKeyError::Unsupported,
             rsa_pss::KeyError::Inconsistent => RsaKeyError::Inconsistent,
         })
     }

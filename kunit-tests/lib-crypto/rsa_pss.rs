@@ -391,17 +391,20 @@ mod tests {
             n: &RSA_2048.n[..128],
             ..good
         };
-        assert!(refused(short) == Some(KeyError::UnsupportedSize));
+        assert!(refused(short) == Some(KeyError::Unsupported));
+        // A modulus of 2047 bits.
+        let mut n = RSA_2048.n;
+        n[0] &= 0x7f;
+        assert!(refused(Components { n: &n, ..good }) == Some(KeyError::Unsupported));
+        for e in [&[1][..], &[3], &[0, 255, 255], &[1, 0, 0, 0, 1], &[1; 9]] {
+            assert!(refused(Components { e, ..good }) == Some(KeyError::Unsupported));
+        }
         for c in [
-            Components { e: &[3], ..good },
             Components {
                 e: &[1, 0, 0],
                 ..good
             },
-            Components {
-                e: &[1, 0, 0, 0, 1],
-                ..good
-            },
+            Components { e: &[], ..good },
             Components { p: good.q, ..good },
         ] {
             assert!(refused(c) == Some(KeyError::Inconsistent));

@@ -137,6 +137,7 @@ static void test_rsa_pss_bad_keys(struct kunit *test)
 	static const u8 even[] = { 0x01, 0x00, 0x00 }, three[] = { 3 };
 	static const u8 long_e[] = { 0x01, 0x00, 0x00, 0x00, 0x01 };
 	struct rsa_pss_raw_key raw;
+	u8 *n;
 
 	/* Unknown lengths of the modulus */
 	for (size_t len = 0; len < RSA_PSS_MAX_MODULUS_SIZE; len++) {
@@ -167,10 +168,18 @@ static void test_rsa_pss_bad_keys(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, rsa_pss_preparekey(key, &raw));
 	raw.e = three;
 	raw.e_len = sizeof(three);
-	KUNIT_EXPECT_EQ(test, -EINVAL, rsa_pss_preparekey(key, &raw));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, rsa_pss_preparekey(key, &raw));
 	raw.e = long_e;
 	raw.e_len = sizeof(long_e);
-	KUNIT_EXPECT_EQ(test, -EINVAL, rsa_pss_preparekey(key, &raw));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, rsa_pss_preparekey(key, &raw));
+
+	/* 2047 bits */
+	raw = raw_key(tv);
+	n = kunit_kmemdup(test, raw.n, raw.n_len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, n);
+	n[0] &= 0x7f;
+	raw.n = n;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, rsa_pss_preparekey(key, &raw));
 
 	/* Not below p */
 	raw = raw_key(tv);

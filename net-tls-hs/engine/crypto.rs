@@ -140,8 +140,9 @@ pub struct RsaNumbers<'a> {
 /// A key that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RsaKeyError {
-    /// The modulus has another length than 2048, 3072 or 4096 bits.
-    UnsupportedSize,
+    /// The modulus has another length than 2048, 3072 or 4096 bits, or the public exponent is an
+    /// odd number below 65537 or of more than 32 bits.
+    Unsupported,
     /// The numbers do not fit together.
     Inconsistent,
 }

@@ -85,6 +85,7 @@ pub enum PublicKey {
     },
     Rsa {
         modulus: Vec<u8>,
+        exponent: Vec<u8>,
     },
     Other(ObjectIdentifier),
 }
@@ -103,7 +104,21 @@ impl PublicKey {
                 curve: Some(OID_P256),
                 ..
             } => Ok(()),
-            Self::Rsa { modulus } if matches!(Self::bits(modulus), 2048 | 3072 | 4096) => Ok(()),
+            Self::Rsa { modulus, exponent }
+                if matches!(Self::bits(modulus), 2048 | 3072 | 4096)
+                    && (17..=32).contains(&Self::bits(exponent)) =>
+            {
+                Ok(())
+            }
+            Self::Rsa { modulus, exponent }
+                if matches!(Self::bits(modulus), 2048 | 3072 | 4096) =>
+            {
+                Err(format!(
+                    "the kernel signs with RSA keys whose public exponent is 65537 (or up to 32 \
+                     bits long), and that of this key is {}; get a certificate for another key",
+                    exponent_text(exponent)
+                ))
+            }
             _ => Err(format!(
                 "the kernel signs with P-256 or with RSA of 2048, 3072 or 4096 bits, and this key \
                  is {self}; get a certificate for another key (certbot: --key-type ecdsa \
@@ -119,6 +134,17 @@ impl PublicKey {
             }
             _ => self == other,
         }
+    }
+}
+
+/// A public exponent for people.
+fn exponent_text(exponent: &[u8]) -> String {
+    match exponent.len() {
+        0..=8 => exponent
+            .iter()
+            .fold(0u64, |n, b| n << 8 | u64::from(*b))
+            .to_string(),
+        _ => format!("of {} bits", PublicKey::bits(exponent)),
     }
 }
 
@@ -146,7 +172,7 @@ impl fmt::Display for PublicKey {
                 other => other,
             }),
             Self::Ec { curve: None, .. } => f.write_str("of an unnamed curve"),
-            Self::Rsa { modulus } => write!(f, "RSA, {} bits", Self::bits(modulus)),
+            Self::Rsa { modulus, .. } => write!(f, "RSA, {} bits", Self::bits(modulus)),
             Self::Other(oid) => f.write_str(match oid.to_string().as_str() {
                 "1.3.101.112" => "Ed25519",
                 "1.3.101.113" => "Ed448",
@@ -201,6 +227,7 @@ impl Cert {
             let rsa = pkcs1::RsaPublicKeyRef::from_der(bits).map_err(|e| e.to_string())?;
             PublicKey::Rsa {
                 modulus: rsa.modulus.as_bytes().to_vec(),
+                exponent: rsa.public_exponent.as_bytes().to_vec(),
             }
         } else {
             PublicKey::Other(spki.algorithm.oid)
@@ -349,6 +376,7 @@ impl PrivateKey {
         let key = pkcs1::RsaPrivateKeyRef::from_der(bytes).map_err(|e| e.to_string())?;
         Ok(PublicKey::Rsa {
             modulus: key.modulus.as_bytes().to_vec(),
+            exponent: key.public_exponent.as_bytes().to_vec(),
         })
     }
 

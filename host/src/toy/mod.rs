@@ -191,7 +191,7 @@ impl Crypto for Toy {
                 (*len, *hashed) = (numbers.n.len() as u64, hash(numbers.p));
                 Ok(())
             }
-            _ => Err(RsaKeyError::UnsupportedSize),
+            _ => Err(RsaKeyError::Unsupported),
         }
     }
 

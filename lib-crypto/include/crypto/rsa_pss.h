@@ -84,7 +84,8 @@ struct rsa_pss_raw_key {
  * Context: Any context.
  * Return:
  * * 0 on success
- * * -EOPNOTSUPP if the modulus has another length than 2048, 3072 or 4096 bits
+ * * -EOPNOTSUPP if the modulus has another length than 2048, 3072 or 4096 bits,
+ *   or the public exponent is an odd number below 65537 or of more than 32 bits
  * * -EINVAL if the numbers do not belong together or have bad values
  */
 int rsa_pss_preparekey(struct rsa_pss_key *key,

@@ -113,7 +113,7 @@ pub unsafe extern "C" fn rsa_pss_preparekey(
     wipe_stack_1300();
     match rc {
         Ok(()) => 0,
-        Err(KeyError::UnsupportedSize) => EOPNOTSUPP.to_errno(),
+        Err(KeyError::Unsupported) => EOPNOTSUPP.to_errno(),
         Err(KeyError::Inconsistent) => EINVAL.to_errno(),
     }
 }

@@ -37,8 +37,9 @@ pub enum IdentityError {
     TrailingData,
     /// Neither P-256 nor RSA.
     UnsupportedAlgorithm,
-    /// RSA with another length than 2048, 3072 or 4096 bits.
-    UnsupportedSize,
+    /// RSA with another length than 2048, 3072 or 4096 bits, or with a public exponent that is
+    /// below 65537 or has more than 32 bits.
+    UnsupportedRsa,
     /// The private key is not the one of the leaf.
     Mismatch,
     /// The private key's numbers do not fit together.
@@ -63,7 +64,7 @@ impl IdentityError {
             IdentityError::NoKey => c"no private key",
             IdentityError::TrailingData => c"bad OCSP response or timestamps, or other data",
             IdentityError::UnsupportedAlgorithm => c"key is neither P-256 nor RSA",
-            IdentityError::UnsupportedSize => c"RSA key of unsupported length",
+            IdentityError::UnsupportedRsa => c"RSA key of unsupported length or exponent",
             IdentityError::Mismatch => c"private key does not match the certificate",
             IdentityError::BadKey => c"inconsistent private key",
             IdentityError::KeyUsage => c"certificate is not for signatures",
@@ -93,7 +94,7 @@ enum Algorithm {
 
 /// A public key, as the leaf has it.
 pub enum PublicKey<'a> {
-    /// An uncompressed point.
+    /// A point, compressed or not, see [`is_point`].
     P256(&'a [u8]),
     /// Modulus and exponent, big-endian without leading zeroes.
     Rsa {
@@ -110,6 +111,15 @@ pub enum PrivateKey<'a> {
     P256(&'a [u8]),
     /// The numbers of RSAPrivateKey.
     Rsa(RsaNumbers<'a>),
+}
+
+/// Whether an encoded point (SEC 1, section 2.3.3) is the one that is given without compression.
+/// RFC 5480, section 2.2, allows both forms in certificates, and no hybrid one.
+pub fn is_point(point: &[u8; 65], encoded: &[u8]) -> bool {
+    match encoded {
+        [form @ (2 | 3), x @ ..] => *form == 2 + (point[64] & 1) && *x == point[1..33],
+        _ => encoded == point,
+    }
 }
 
 /// How long a certificate is valid (RFC 5280, section 4.1.2.5), in seconds since 1970, both

@@ -344,3 +344,83 @@ fn compressed_points() {
     assert!(!same_point(&whole, &[&[2u8][..], &[1; 32]].concat()));
     assert!(!same_point(&[], &[]));
 }
+
+/// Keys in forms that openssl takes as well, but seldom writes.
+#[test]
+fn odd_but_legal_keys() {
+    let dir = Dir::chain(P256, 40);
+    let private = |name: &str| {
+        let (identity, findings) = dir.assemble(&["leaf.pem", "mid.pem", name]);
+        assert!(findings.is_empty(), "{name}: {findings:?}");
+        identity.unwrap().payload.to_vec()
+    };
+
+    // The public key is optional (RFC 5915, section 3).
+    dir.openssl("ec -in leaf.key -no_public -out short.key");
+    let usual = private("leaf.key").len();
+    assert!(usual - private("short.key").len() >= 2 + 2 + 66);
+    dir.openssl("pkcs8 -topk8 -nocrypt -in short.key -out short8.key");
+    assert!(private("short8.key") == private("short.key"));
+
+    // Attributes (RFC 5208, section 5): friendlyName "k".
+    dir.openssl("pkcs8 -topk8 -nocrypt -in leaf.key -outform DER -out plain.der");
+    let mut der = fs::read(dir.path("plain.der")).unwrap();
+    let attributes =
+        *b"\xa0\x13\x30\x11\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x14\x31\x04\x1e\x02\x00k";
+    assert_eq!(der[..2], [0x30, 0x81]);
+    der[2] += attributes.len() as u8;
+    der.extend(attributes);
+    fs::write(dir.path("attributes.der"), &der).unwrap();
+    dir.openssl("pkey -inform DER -in attributes.der -noout");
+    assert_eq!(private("attributes.der").len(), usual + attributes.len());
+
+    // A scalar that begins with a zero byte, which some leave out.
+    let mut sec1 = b"\x30\x30\x02\x01\x01\x04\x1f".to_vec();
+    sec1.extend([0x42; 31]);
+    sec1.extend(b"\xa0\x0a\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07");
+    fs::write(dir.path("31.der"), &sec1).unwrap();
+    dir.openssl("ec -inform DER -in 31.der -out leaf.key");
+    dir.sign("leaf", "mid", "leaf", 40);
+    let whole = private("leaf.key");
+    let short = private("31.der");
+    let scalar = [0x42; 31];
+    let has = |bytes: &[u8], head: &[u8]| {
+        let key = [head, &scalar].concat();
+        bytes.windows(key.len()).any(|w| w == key)
+    };
+    assert!(has(&whole, &[4, 32, 0]) && has(&short, &[4, 31]));
+
+    // A compressed point in the certificate (RFC 5480, section 2.2), and in the key.
+    dir.openssl("ec -in leaf.key -conv_form compressed -out compressed.key");
+    fs::copy(dir.path("compressed.key"), dir.path("leaf.key")).unwrap();
+    dir.sign("leaf", "mid", "leaf", 40);
+    for key in ["compressed.key", "31.der"] {
+        let (identity, findings) = dir.assemble(&["leaf.pem", "mid.pem", key]);
+        assert!(findings.is_empty(), "{findings:?}");
+        let PublicKey::Ec { point, .. } = &identity.as_ref().unwrap().chain[0].key else {
+            panic!("another key");
+        };
+        assert!(matches!(point[..], [2 | 3, ..]) && point.len() == 33);
+    }
+}
+
+/// RSA keys that are legal and that the kernel does not sign with.
+#[test]
+fn rsa_keys_that_the_kernel_cannot_use() {
+    for (options, why) in [
+        ("-pkeyopt rsa_keygen_pubexp:3", "that of this key is 3;"),
+        (
+            "-pkeyopt rsa_keygen_pubexp:4294967297",
+            "that of this key is 4294967297;",
+        ),
+        (
+            "-pkeyopt rsa_keygen_bits:2047",
+            "this key is RSA, 2047 bits",
+        ),
+    ] {
+        let dir = Dir::chain(&format!("-algorithm RSA {options}"), 40);
+        let (identity, findings) = dir.assemble(&["leaf.pem", "mid.pem", "leaf.key"]);
+        assert!(identity.is_none());
+        assert!(has(&findings, Level::Error, why), "{findings:?}");
+    }
+}

@@ -41,8 +41,9 @@ pub trait Platform: Cpu {
 /// A key that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// The modulus has another length than 2048, 3072 or 4096 bits.
-    UnsupportedSize,
+    /// The modulus has another length than 2048, 3072 or 4096 bits, or the public exponent is an
+    /// odd number below 65537 or of more than 32 bits.
+    Unsupported,
     /// The numbers do not fit together.
     Inconsistent,
 }
@@ -124,18 +125,23 @@ impl PrivateKey {
             256 => 32,
             384 => 48,
             512 => 64,
-            _ => return Err(KeyError::UnsupportedSize),
+            _ => return Err(KeyError::Unsupported),
         };
+        let mut e = [0];
+        // FIPS 186-5, appendix A.1.1, and what fits the loop of the verification.
+        let has_good_size = mont::from_be_bytes(&mut e, c.e) && (65537..1 << 32).contains(&e[0]);
+        let is_odd = c.e.last().is_some_and(|last| last & 1 == 1);
+        let is_full = c.n.first().is_some_and(|first| first & 0x80 != 0);
+        if !is_full || (is_odd && !has_good_size) {
+            return Err(KeyError::Unsupported);
+        }
         let key = &mut *self.0;
         let half = limbs / 2;
         if !key.n.init(c.n, limbs) || !key.p.init(c.p, half) || !key.q.init(c.q, half) {
             return Err(KeyError::Inconsistent);
         }
-        let mut e = [0];
-        let mut ok = mont::from_be_bytes(&mut e, c.e);
         [key.e] = e;
-        // FIPS 186-5, appendix A.1.1, and what fits the loop of the verification.
-        ok &= key.e & 1 == 1 && key.e >= 65537 && key.e < 1 << 32;
+        let mut ok = is_odd;
         for (to, from, modulus) in [
             (&mut key.dp, c.dp, &key.p),
             (&mut key.dq, c.dq, &key.q),
