@@ -21,7 +21,7 @@ import tls13
 import tls_hs
 import tls_hs_test
 from tls13 import Client, Hello
-from tls_hs import AF_TLS
+from tls_hs import AF_TLS, error
 from tls_hs_test import Skip, connect, eq, expect_end, pair, ping, test
 
 
@@ -430,6 +430,32 @@ def fast_open(env):
     finally:
         with open(path, "w", encoding="ascii") as file:
             file.write(old)
+
+
+@test
+def sysctls(_env):
+    """Defaults and limits are those of Documentation/admin-guide/sysctl/net.rst."""
+    for name, default, least, most in (("handshake_timeout_ms", (10000, 10000), 1, 300000),
+                                       ("max_handshakes", (4096, 262144), 1, 262144),
+                                       ("ticket_lifetime", (7200, 7200), 0, 604800)):
+        path = f"/proc/sys/net/tls/{name}"
+        with open(path, encoding="ascii") as file:
+            old = file.read()
+        eq(default[0] <= int(old) <= default[1], True, f"{name} is {old}")
+
+        def write(value, path=path):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(str(value))
+
+        try:
+            for value in (least, most):
+                write(value)
+                with open(path, encoding="ascii") as file:
+                    eq(int(file.read()), value, name)
+            for value in (least - 1, most + 1, "x"):
+                eq(error(write, value), "EINVAL", f"{name} = {value}")
+        finally:
+            write(old)
 
 
 @test
