@@ -3,7 +3,7 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_key_schedule))]
 mod tests {
     use crate::engine::crypto::HashAlg;
-    use crate::engine::keys::schedule::{EarlySecret, HandshakeSecret, MainSecret};
+    use crate::engine::keys::schedule::{EarlySecret, HandshakeSecret, MainSecret, PskKind};
     use crate::engine::keys::schedule::{ExporterSecret, TrafficSecret};
     use crate::engine::wire::names::CipherSuite;
     use crate::tests::{hex, Platform};
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn rfc8448_resumed_handshake() {
         let early = EarlySecret::<Platform>::with_psk(HashAlg::Sha256, &PSK);
-        let binder_key = early.binder_secret();
+        let binder_key = early.binder_secret(PskKind::Resumption);
         assert!(same(
             &binder_key,
             hex("69fe131a3bbad5d63c64eebcc30e395b9d8107726a13d074e389dbc8a4e47256")

@@ -28,6 +28,8 @@
 struct tls_hs_identity;
 /* The identities of one keyring at one time, indexed by name.  Immutable. */
 struct tls_hs_identity_set;
+/* The external PSKs of one keyring at one time.  Immutable once complete. */
+struct tls_hs_psk_set;
 /* One handshake. */
 struct tls_hs_session;
 /* Working memory for what is too large for a stack; one per CPU. */
@@ -44,7 +46,7 @@ struct tls_hs_scratch;
  * @TLS_HS_ALERT: send @written bytes (an alert record), close;
  *	@alert is the description
  * @TLS_HS_PEER_ALERT: the client sent the alert @alert or closed; just close
- * @TLS_HS_LATER: tls_hs_call::may_use() said no.  Nothing has been consumed or
+ * @TLS_HS_LATER: tls_hs_call::may_use() or may_use_psk() said no.  Nothing has been consumed or
  *	written and the session is as before: call again with the same bytes
  *	later, possibly in another context or with a newer set of identities
  */
@@ -71,6 +73,8 @@ enum tls_hs_action {
  * @TLS_HS_FB_RESOURCES: out of memory before anything was consumed
  * @TLS_HS_FB_URGENT: TCP urgent data in the stream
  * @TLS_HS_FB_CLIENT_CERT: the settings have %TLS_HS_F_CLIENT_CERT
+ * @TLS_HS_FB_PSK: there are external PSKs only, and the client offers none of
+ *	them that can be used
  */
 enum tls_hs_fallback {
 	TLS_HS_FB_NONE,
@@ -84,6 +88,7 @@ enum tls_hs_fallback {
 	TLS_HS_FB_RESOURCES,
 	TLS_HS_FB_URGENT,
 	TLS_HS_FB_CLIENT_CERT,
+	TLS_HS_FB_PSK,
 	/* private: */
 	__TLS_HS_FB_MAX,
 };
@@ -140,6 +145,7 @@ struct tls_hs_tickets {
  * @alpn_len: its length; 0 is for no protocols
  * @tickets: ticket keys and the time
  * @set: the identities, or %NULL for none
+ * @psks: the external PSKs, or %NULL for none
  * @named: the settings are those of the server name that the client has sent
  * @in: copy of what is unread in the receive queue, from its beginning.  The
  *	engine changes it, so each call needs a new copy
@@ -156,7 +162,10 @@ struct tls_hs_tickets {
  *	If it returns false, the action is %TLS_HS_LATER.  It is called in the
  *	context and with the locks of the caller, and must not sleep unless these
  *	allow it, nor use the session.  %NULL permits all identities
- * @arg: its first argument
+ * @may_use_psk: asked instead of that when an external PSK is used, of which the
+ *	client has proved that it has it.  @psk is the index that was given to
+ *	tls_hs_psk_set_add().  The rest is as with @may_use
+ * @arg: the first argument of both
  */
 struct tls_hs_call {
 	const struct tls_hs_settings *settings;
@@ -164,6 +173,7 @@ struct tls_hs_call {
 	size_t alpn_len;
 	const struct tls_hs_tickets *tickets;
 	const struct tls_hs_identity_set *set;
+	const struct tls_hs_psk_set *psks;
 	bool named;
 	u8 *in;
 	size_t in_len;
@@ -171,6 +181,7 @@ struct tls_hs_call {
 	size_t out_len;
 	struct tls_hs_scratch *scratch;
 	bool (*may_use)(void *arg, size_t identity, bool rsa);
+	bool (*may_use_psk)(void *arg, size_t psk);
 	void *arg;
 };
 
@@ -206,6 +217,24 @@ bool tls_hs_identity_is_valid(const struct tls_hs_identity *id, u64 now);
 struct tls_hs_identity_set *
 tls_hs_identity_set_new(struct tls_hs_identity *const *ids, size_t nr);
 void tls_hs_identity_set_free(struct tls_hs_identity_set *set);
+
+/*
+ * External PSKs (RFC 9846, section 4.3.11).  _check() tells whether a PSK can be
+ * used: its key has 16 to 512 bytes, its identity 1 to 4095; if that is one of
+ * NVMe/TCP it names the hash, else the PSK is for SHA-256.  A set is made with
+ * room for @nr PSKs whose identities and keys have @len bytes together.  _add()
+ * copies one and fails without room; _complete() comes after the last.  Of two
+ * with one identity that with the lower index is used.  All may sleep but
+ * _check() and _free(), which wipes.
+ */
+bool tls_hs_psk_check(const u8 *identity, size_t identity_len,
+		      const u8 *key, size_t key_len);
+struct tls_hs_psk_set *tls_hs_psk_set_new(size_t nr, size_t len);
+bool tls_hs_psk_set_add(struct tls_hs_psk_set *set,
+			const u8 *identity, size_t identity_len,
+			const u8 *key, size_t key_len, size_t index);
+void tls_hs_psk_set_complete(struct tls_hs_psk_set *set);
+void tls_hs_psk_set_free(struct tls_hs_psk_set *set);
 
 /**
  * struct tls_hs_name - a server name, or a wildcard, as names are compared
@@ -331,6 +360,8 @@ int tls_hs_session_export(struct tls_hs_session *s,
 			  u8 *out, size_t out_len);
 void tls_hs_session_status(const struct tls_hs_session *s,
 			   struct tls_hs_status *status);
+/* Which external PSK is used: false if none is. */
+bool tls_hs_session_psk(const struct tls_hs_session *s, size_t *index);
 /* The argument of setsockopt(TLS_TX_MAX_PAYLOAD_LEN). */
 u16 tls_hs_session_max_payload(const struct tls_hs_session *s);
 /* The application protocol: its length, 0 if none.  @name has TLS_HS_ALPN_MAX. */

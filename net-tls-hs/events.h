@@ -20,6 +20,7 @@ TRACE_DEFINE_ENUM(TLS_HS_FB_HELLO_SIZE);
 TRACE_DEFINE_ENUM(TLS_HS_FB_RESOURCES);
 TRACE_DEFINE_ENUM(TLS_HS_FB_URGENT);
 TRACE_DEFINE_ENUM(TLS_HS_FB_CLIENT_CERT);
+TRACE_DEFINE_ENUM(TLS_HS_FB_PSK);
 
 /* The first bytes of a ClientHello have arrived. */
 TRACE_EVENT(tls_handshake_start,
@@ -115,7 +116,8 @@ TRACE_EVENT(tls_handshake_done,
 		      __entry->suite, __entry->group, __entry->scheme,
 		      __print_flags(__entry->flags, "|",
 				    { TLS_HS_S_RESUMED, "resumed" },
-				    { TLS_HS_S_RETRIED, "retried" }),
+				    { TLS_HS_S_RETRIED, "retried" },
+				    { TLS_HS_S_EXTERNAL_PSK, "external_psk" }),
 		      __entry->duration)
 );
 
@@ -150,7 +152,8 @@ DECLARE_EVENT_CLASS(tls_handshake_reason_class,
 					       { TLS_HS_FB_HELLO_SIZE, "hello_size" },
 					       { TLS_HS_FB_RESOURCES, "resources" },
 					       { TLS_HS_FB_URGENT, "urgent" },
-					       { TLS_HS_FB_CLIENT_CERT, "client_cert" }),
+					       { TLS_HS_FB_CLIENT_CERT, "client_cert" },
+					       { TLS_HS_FB_PSK, "psk" }),
 			      __entry->duration)
 );
 

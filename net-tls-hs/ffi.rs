@@ -158,11 +158,11 @@ unsafe fn session_mut<'a>(s: *mut bindings::tls_hs_session) -> &'a mut Session {
 /// `s` must be a session that nobody else uses now, `call` valid for reads, `step` for writes. Of
 /// `call`, `settings` and `tickets` must be valid for reads, `alpn` for reads of `alpn_len` bytes
 /// unless that is 0, `in` and `out` for reads and writes of their lengths and overlapping nothing
-/// else, `scratch` of [`tls_hs_scratch_size`] bytes that are nobody else's now, and `set` and
-/// `may_use` as [`CallIdentities::new`] needs them; all of that as long as this call.
-/// `may_use` must not touch the session nor these buffers. All of the memory must be initialised:
-/// the caller has done that with zeroes once for `out` and `scratch`, and what calls before this
-/// one have left there may be there still.
+/// else, `scratch` of [`tls_hs_scratch_size`] bytes that are nobody else's now, and `set`, `psks`,
+/// `may_use` and `may_use_psk` as [`CallIdentities::new`] needs them; all of that as long as this
+/// call. These functions must not touch the session nor these buffers. All of the memory must be
+/// initialised: the caller has done that with zeroes once for `out` and `scratch`, and what calls
+/// before this one have left there may be there still.
 #[export]
 pub unsafe extern "C" fn tls_hs_session_advance(
     s: *mut bindings::tls_hs_session,
@@ -578,12 +578,13 @@ pub unsafe extern "C" fn tls_hs_session_status(
     status.version = TLS_1_3;
     status.cipher_suite = negotiated.suite.code();
     status.group = negotiated.group.code();
-    status.signature_scheme = 0;
+    status.signature_scheme = negotiated.scheme.map_or(0, |scheme| scheme.code());
     status.flags = 0;
     if negotiated.resumed {
         status.flags |= bindings::TLS_HS_S_RESUMED;
-    } else {
-        status.signature_scheme = negotiated.scheme.code();
+    }
+    if negotiated.external_psk.is_some() {
+        status.flags |= bindings::TLS_HS_S_EXTERNAL_PSK;
     }
     if negotiated.retried {
         status.flags |= bindings::TLS_HS_S_RETRIED;
@@ -592,6 +593,25 @@ pub unsafe extern "C" fn tls_hs_session_status(
     for (to, from) in status.server_name.iter_mut().zip(negotiated.server_name()) {
         *to = *from;
     }
+}
+
+/// Tells which external PSK is used, if there is one.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes now, `index` valid for writes.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_psk(
+    s: *const bindings::tls_hs_session,
+    index: *mut usize,
+) -> bool {
+    // SAFETY: By the safety requirements of this function.
+    let (session, index) = unsafe { (session(s), &mut *index) };
+    match session.negotiated().external_psk {
+        Some(psk) => *index = psk,
+        None => return false,
+    }
+    true
 }
 
 /// Tells how much content a record to the client may have.

@@ -11,12 +11,13 @@ use crate::engine::policy::chain::{is_issued_by, Signatures};
 use crate::engine::policy::identity::{self, IdentityError, NameIndex, Payload, Validity};
 use crate::engine::policy::name::{self, Name, NameEntry};
 use crate::engine::policy::settings::{
-    ClientConstraints, Identities, Identity, NoIdentity, SigningKey,
+    ClientConstraints, ExternalPsk, Identities, Identity, NoIdentity, SigningKey,
 };
 use crate::engine::wire::certificate::{self, Staples};
 use crate::engine::wire::certificate_authorities::Authorities;
 use crate::engine::wire::der::Der;
 use crate::engine::wire::names::Scheme;
+use crate::ffi_psk::PskSet;
 use crate::kcrypto::LibCrypto;
 use kernel::alloc::flags::GFP_KERNEL_ACCOUNT;
 use kernel::alloc::AllocError;
@@ -492,14 +493,18 @@ impl NameIndex for IdentitySet {
     }
 }
 
-/// The identities of a call of `tls_hs_session_advance()`.
+/// The identities and PSKs of a call of `tls_hs_session_advance()`.
 pub struct CallIdentities<'a> {
     /// `tls_hs_call::set`.
     set: Option<&'a IdentitySet>,
+    /// `tls_hs_call::psks`.
+    psks: Option<&'a PskSet>,
     /// `tls_hs_call::named`.
     named: bool,
     /// `tls_hs_call::may_use`.
     may_use: Option<unsafe extern "C" fn(*mut c_void, usize, bool) -> bool>,
+    /// `tls_hs_call::may_use_psk`.
+    may_use_psk: Option<unsafe extern "C" fn(*mut c_void, usize) -> bool>,
     /// `tls_hs_call::arg`.
     arg: *mut c_void,
 }
@@ -509,15 +514,19 @@ impl<'a> CallIdentities<'a> {
     ///
     /// # Safety
     ///
-    /// `call.set` must be null or come from [`tls_hs_identity_set_new`] and live for `'a`.
-    /// `call.may_use`, unless it is null, must be a function that may be called with `call.arg`
-    /// and any index and flag during `'a`, by who uses the result.
+    /// `call.set` must be null or come from [`tls_hs_identity_set_new`], and `call.psks` null or
+    /// from [`tls_hs_psk_set_new`](crate::ffi_psk::tls_hs_psk_set_new); both live for `'a`.
+    /// `call.may_use` and `call.may_use_psk`, unless they are null, must be functions that may be
+    /// called with `call.arg` and any index and flag during `'a`, by who uses the result.
     pub unsafe fn new(call: &'a bindings::tls_hs_call) -> Self {
         CallIdentities {
             // SAFETY: By the safety requirements of this function.
             set: unsafe { call.set.cast::<IdentitySet>().as_ref() },
+            // SAFETY: By the safety requirements of this function.
+            psks: unsafe { call.psks.cast::<PskSet>().as_ref() },
             named: call.named,
             may_use: call.may_use,
+            may_use_psk: call.may_use_psk,
             arg: call.arg,
         }
     }
@@ -547,6 +556,24 @@ impl Identities for CallIdentities<'_> {
         match self.may_use {
             // SAFETY: Who made `self` says that the function may be called with this argument.
             Some(may_use) => unsafe { may_use(self.arg, identity.index, rsa) },
+            None => true,
+        }
+    }
+
+    fn has_external_psks(&self) -> bool {
+        self.psks.is_some_and(|psks| !psks.is_empty())
+    }
+
+    fn external_psk(&self, identity: &[u8]) -> Option<ExternalPsk<'_>> {
+        self.psks?.find(identity)
+    }
+
+    // As `may_use()`.
+    #[inline(never)]
+    fn may_use_psk(&self, index: usize) -> bool {
+        match self.may_use_psk {
+            // SAFETY: Who made `self` says that the function may be called with this argument.
+            Some(may_use_psk) => unsafe { may_use_psk(self.arg, index) },
             None => true,
         }
     }

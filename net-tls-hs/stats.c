@@ -20,6 +20,7 @@ static const u8 tls_hs_fallback_mib[__TLS_HS_FB_MAX] = {
 	[TLS_HS_FB_RESOURCES] = LINUX_MIB_TLSHSFBRESOURCES,
 	[TLS_HS_FB_URGENT] = LINUX_MIB_TLSHSFBURGENT,
 	[TLS_HS_FB_CLIENT_CERT] = LINUX_MIB_TLSHSFBCLIENTCERT,
+	[TLS_HS_FB_PSK] = LINUX_MIB_TLSHSFBPSK,
 };
 
 /* All alerts that the engine sends, see alert.rs. */

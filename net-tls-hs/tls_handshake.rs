@@ -6,8 +6,8 @@
 //!
 //! * [`engine`]: a server without I/O. [`kcrypto`] implements its trait [`engine::crypto::Crypto`]
 //!   with lib/crypto; [`ct`] is lib/crypto's memory for secrets.
-//! * [`ffi`], [`ffi_identity`], [`ffi_name`]: what the C side calls. The only part with `unsafe`
-//!   besides [`ct`], [`kcrypto`].
+//! * [`ffi`], [`ffi_identity`], [`ffi_name`], [`ffi_psk`]: what the C side calls. The only part with
+//!   `unsafe` besides [`ct`], [`kcrypto`].
 //!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod ffi;
 pub mod ffi_identity;
 pub mod ffi_name;
+pub mod ffi_psk;
 pub mod kcrypto;
 
 #[cfg(CONFIG_TLS_HANDSHAKE_KUNIT_TEST)]

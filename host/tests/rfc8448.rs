@@ -13,7 +13,9 @@ use common::{Any, CONFIG};
 use std::collections::HashMap;
 use tls_handshake_host::engine::crypto::{Crypto, HashAlg, P256Key};
 use tls_handshake_host::engine::keys::protection::Protection;
-use tls_handshake_host::engine::keys::schedule::{EarlySecret, HandshakeSecret, TrafficSecret};
+use tls_handshake_host::engine::keys::schedule::{
+    EarlySecret, HandshakeSecret, PskKind, TrafficSecret,
+};
 use tls_handshake_host::engine::policy::settings::Config;
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
@@ -414,7 +416,7 @@ fn resumption() {
     let (before, binders) = hello.split_at(hello.len() - 35);
     assert_eq!(binders[..3], [0, 33, 32]);
     let binder = early()
-        .binder_secret()
+        .binder_secret(PskKind::Resumption)
         .verify_data::<HostCrypto>(&hash(&[before]));
     assert_eq!(binders[3..], binder[..32]);
 

@@ -266,7 +266,10 @@ fn replaced() {
             }
         }
         assert!(!c.is_handshaking());
-        assert_eq!(server.session.negotiated().scheme, Scheme::RsaPssRsaeSha256);
+        assert_eq!(
+            server.session.negotiated().scheme,
+            Some(Scheme::RsaPssRsaeSha256)
+        );
     }
 }
 

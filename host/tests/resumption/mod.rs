@@ -468,7 +468,7 @@ fn repeated_random_numbers() {
 /// A ClientHello that offers a ticket for a PSK of zeroes, and has these other extensions.
 fn hello_with_ticket(ticket: &[u8], extensions: &[&[u8]]) -> Vec<u8> {
     use tls_handshake_host::engine::crypto::{Crypto, HashAlg};
-    use tls_handshake_host::engine::keys::schedule::EarlySecret;
+    use tls_handshake_host::engine::keys::schedule::{EarlySecret, PskKind};
 
     let vec16 = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
     let identities = vec16(&[&vec16(ticket)[..], &[0; 4]].concat());
@@ -483,7 +483,9 @@ fn hello_with_ticket(ticket: &[u8], extensions: &[&[u8]]) -> Vec<u8> {
     HostCrypto::hash_update(&mut hash, &message[..end - 35]);
     let hash = HostCrypto::hash_final(hash);
     let early = EarlySecret::<HostCrypto>::with_psk(HashAlg::Sha256, &[0; 32]);
-    let binder = early.binder_secret().verify_data::<HostCrypto>(&hash);
+    let binder = early
+        .binder_secret(PskKind::Resumption)
+        .verify_data::<HostCrypto>(&hash);
     message[end - 32..].copy_from_slice(&binder[..32]);
     [&[22, 3, 1][..], &vec16(&message)].concat()
 }

@@ -1,20 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which of the client's pre-shared keys is resumed (RFC 9846, section 4.3.11).
+//! PSKs and their binders (RFC 9846, section 4.3.11): tickets and external ones.
 
 use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
 use crate::engine::ct::{self, Secret};
-use crate::engine::keys::schedule::{EarlySecret, TranscriptHash};
+use crate::engine::keys::schedule::{EarlySecret, PskKind, TranscriptHash};
 use crate::engine::keys::ticket::{self, Tickets};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::pre_shared_key::OfferedPsks;
 
-/// How many of the client's identities are looked at. Clients offer one or two tickets; the limit
-/// bounds the work that a ClientHello can cause.
-const MAX_LOOKED_AT: usize = 4;
+/// How many of the client's identities are looked at as tickets. Clients offer one or two of them;
+/// the limit bounds the work that a ClientHello can cause.
+const MAX_TICKETS: usize = 4;
 
-/// The PSK of a connection that is resumed.
-pub struct Psk {
+/// A PSK that a client has offered and the server has.
+#[derive(Clone, Copy)]
+pub struct Psk<'a> {
+    /// What it is, for its binder.
+    pub kind: PskKind,
+    /// Which of the client's identities it is.
+    pub selected: u16,
+    /// The hash of the cipher suite that it is used with.
+    pub alg: HashAlg,
+    /// The key.
+    pub key: &'a [u8],
+}
+
+impl Psk<'_> {
+    /// The first stage of the key schedule.
+    pub fn early_secret<C: Crypto>(&self) -> EarlySecret<C> {
+        EarlySecret::with_psk(self.alg, self.key)
+    }
+
+    /// Checks the binder that the client has sent for it. `transcript` is what comes before
+    /// `message`, the ClientHello. A wrong one is a decrypt_error.
+    #[inline(never)]
+    pub fn check_binder<C: Crypto>(
+        &self,
+        offered: &OfferedPsks<'_>,
+        transcript: &C::Hash,
+        message: &[u8],
+    ) -> Result<(), Alert> {
+        let hash = hash_with::<C>(transcript, offered.truncated(message));
+        let binder = offered.binder(self.selected).unwrap_or(&[]);
+        let key = self.early_secret::<C>().binder_secret(self.kind);
+        let right = key.verify_data::<C>(&hash);
+        match right.get(..self.alg.output_len()) {
+            Some(right) if right.len() == binder.len() && ct::eq(right, binder) => Ok(()),
+            _ => Err(Alert::DecryptError),
+        }
+    }
+}
+
+/// The PSK of a ticket.
+pub struct TicketPsk {
     /// Which of the client's identities it is.
     pub selected: u16,
     /// When the full handshake was that the connection goes back to.
@@ -23,13 +62,15 @@ pub struct Psk {
     bytes: Secret<[u8; MAX_HASH_LEN]>,
 }
 
-impl Psk {
-    /// The first stage of the key schedule.
-    pub fn early_secret<C: Crypto>(&self) -> EarlySecret<C> {
-        EarlySecret::with_psk(
-            self.alg,
-            self.bytes.get(..self.alg.output_len()).unwrap_or(&[]),
-        )
+impl TicketPsk {
+    /// The PSK.
+    pub fn psk(&self) -> Psk<'_> {
+        Psk {
+            kind: PskKind::Resumption,
+            selected: self.selected,
+            alg: self.alg,
+            key: self.bytes.get(..self.alg.output_len()).unwrap_or(&[]),
+        }
     }
 
     /// Finds the first PSK that is a ticket for `context`, and checks its binder.
@@ -45,31 +86,22 @@ impl Psk {
         transcript: &C::Hash,
         message: &[u8],
     ) -> Result<Option<Self>, Alert> {
-        for ((identity, binder), selected) in offered.iter().take(MAX_LOOKED_AT).zip(0..) {
+        for (identity, selected) in offered.identities().take(MAX_TICKETS).zip(0..) {
             let Some(opened) = ticket::open::<C>(tickets, context, identity) else {
                 continue;
             };
-            let psk = Psk {
+            let ticket = TicketPsk {
                 selected,
                 since: opened.since,
                 alg,
                 bytes: opened.psk,
             };
-            let hash = hash_with::<C>(transcript, offered.truncated(message));
-            psk.check_binder::<C>(&hash, binder)?;
-            return Ok(Some(psk));
+            ticket
+                .psk()
+                .check_binder::<C>(offered, transcript, message)?;
+            return Ok(Some(ticket));
         }
         Ok(None)
-    }
-
-    #[inline(never)]
-    fn check_binder<C: Crypto>(&self, hash: &TranscriptHash, binder: &[u8]) -> Result<(), Alert> {
-        let key = self.early_secret::<C>().binder_secret();
-        let right = key.verify_data::<C>(hash);
-        match right.get(..self.alg.output_len()) {
-            Some(right) if right.len() == binder.len() && ct::eq(right, binder) => Ok(()),
-            _ => Err(Alert::DecryptError),
-        }
     }
 }
 

@@ -206,6 +206,25 @@ fn derive_secret<C: Crypto>(
     }
 }
 
+/// Where a PSK comes from, which its binder depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PskKind {
+    /// Both sides have been given it.
+    External,
+    /// A handshake before has led to it.
+    Resumption,
+}
+
+impl PskKind {
+    /// The label of binder_key.
+    fn label(self) -> &'static [u8] {
+        match self {
+            PskKind::External => b"ext binder",
+            PskKind::Resumption => b"res binder",
+        }
+    }
+}
+
 /// The first stage of a handshake with a PSK.
 pub struct EarlySecret<C: Crypto> {
     alg: HashAlg,
@@ -222,12 +241,12 @@ impl<C: Crypto> EarlySecret<C> {
         }
     }
 
-    /// binder_key of a PSK for resumption. [`TrafficSecret::verify_data`] of it is the binder.
+    /// binder_key. [`TrafficSecret::verify_data`] of it is the binder.
     #[inline(never)]
-    pub fn binder_secret(&self) -> TrafficSecret {
+    pub fn binder_secret(&self, kind: PskKind) -> TrafficSecret {
         let mut secret = TrafficSecret::none(self.alg);
         let context = empty_hash(self.alg);
-        derive_secret::<C>(self.alg, &self.key, b"res binder", context, &mut secret);
+        derive_secret::<C>(self.alg, &self.key, kind.label(), context, &mut secret);
         secret
     }
 

@@ -3,7 +3,9 @@
 //! Chooses the parameters of a handshake from ClientHello and settings; `session.rs` lists the
 //! rules.
 
+use crate::engine::crypto::HashAlg;
 use crate::engine::policy::chain::Signatures;
+use crate::engine::policy::external_psk::{self, SelectedPsk};
 use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::settings::{
     flag_bits, version_bits, ClientConstraints, Config, Identities, Identity, NoIdentity,
@@ -17,6 +19,14 @@ use crate::engine::wire::names::{
 };
 use crate::engine::wire::record_limit::RecordLimit;
 
+/// What the server proves its identity with, unless the handshake is a resumption.
+pub enum Credential<'a> {
+    /// A certificate chain and its private key.
+    Certificate(Identity<'a>),
+    /// An external PSK, with which the client proves its own, too.
+    ExternalPsk(SelectedPsk<'a>),
+}
+
 /// The parameters of a handshake.
 pub struct Choice<'a> {
     /// The cipher suite.
@@ -25,14 +35,74 @@ pub struct Choice<'a> {
     pub group: Group,
     /// The client's public key; `None` if there is none for a common group.
     pub peer: Option<&'a [u8]>,
-    /// The certificate chain and private key of the server.
-    pub identity: Identity<'a>,
+    /// The certificate or PSK of the server.
+    pub credential: Credential<'a>,
     /// The application protocol.
     pub protocol: Option<&'a [u8]>,
     /// How long records to the client may be.
     pub record_limit: RecordLimit,
     /// Without signature_algorithms a certificate is of no use to the client (section 4.3.3).
     pub needs_ticket: bool,
+}
+
+impl<'a> Choice<'a> {
+    /// The certificate chain and private key of the server, unless it is an external PSK that is
+    /// used.
+    pub fn identity(&self) -> Option<&Identity<'a>> {
+        match &self.credential {
+            Credential::Certificate(identity) => Some(identity),
+            Credential::ExternalPsk(_) => None,
+        }
+    }
+
+    /// The external PSK.
+    pub fn external_psk(&self) -> Option<&SelectedPsk<'a>> {
+        match &self.credential {
+            Credential::Certificate(_) => None,
+            Credential::ExternalPsk(selected) => Some(selected),
+        }
+    }
+
+    /// Whether the handshake cannot be done without a PSK, so that its binder has to be right
+    /// before anything is answered.
+    pub fn needs_psk(&self) -> bool {
+        self.needs_ticket || self.external_psk().is_some()
+    }
+}
+
+/// The first cipher suites in common for each hash.
+struct CommonSuites {
+    first: Option<CipherSuite>,
+    sha256: Option<CipherSuite>,
+    sha384: Option<CipherSuite>,
+}
+
+impl CommonSuites {
+    fn new(hello: &ClientHello<'_>, config: &Config<'_>) -> Self {
+        let mut suites = CommonSuites {
+            first: None,
+            sha256: None,
+            sha384: None,
+        };
+        for suite in config.suites() {
+            if hello.cipher_suites.contains(suite.code()) {
+                let first = match suite.hash() {
+                    HashAlg::Sha256 => &mut suites.sha256,
+                    HashAlg::Sha384 => &mut suites.sha384,
+                };
+                first.get_or_insert(suite);
+                suites.first.get_or_insert(suite);
+            }
+        }
+        suites
+    }
+
+    fn with(&self, hash: HashAlg) -> Option<CipherSuite> {
+        match hash {
+            HashAlg::Sha256 => self.sha256,
+            HashAlg::Sha384 => self.sha384,
+        }
+    }
 }
 
 /// Checks that TLS 1.3 is negotiated; else the handshake falls back to user space or fails.
@@ -124,10 +194,8 @@ pub fn choose<'a>(
         return Err(Failure::Fallback(Fallback::ClientCertificate));
     }
 
-    let suite = config
-        .suites()
-        .find(|s| hello.cipher_suites.contains(s.code()))
-        .ok_or(Failure::Fallback(Fallback::Suite))?;
+    let suites = CommonSuites::new(hello, config);
+    let suite = suites.first.ok_or(Failure::Fallback(Fallback::Suite))?;
     // A group with a share saves a round trip.
     let (group, peer) = match shared {
         Some((group, peer)) => (group, Some(peer)),
@@ -138,11 +206,46 @@ pub fn choose<'a>(
             .ok_or(Failure::Fallback(Fallback::Group))?,
     };
 
-    let name = hello.server_name.filter(|name| !name.is_empty());
+    let external = match (&hello.pre_shared_key, hello.psk_dhe_ke) {
+        (Some(offered), Some(true)) => {
+            external_psk::select(offered, identities, |hash| suites.with(hash).is_some())
+        }
+        _ => None,
+    };
+    let credential = match external {
+        Some(selected) => Credential::ExternalPsk(selected),
+        None => choose_credential(hello, config, identities, suite)?,
+    };
+    let suite = match &credential {
+        Credential::Certificate(_) => suite,
+        Credential::ExternalPsk(selected) => suites.with(selected.psk.alg).unwrap_or(suite),
+    };
+    let protocol = config.protocols.choose(hello.protocols)?;
+    Ok(Choice {
+        suite,
+        group,
+        peer,
+        needs_ticket: hello.signature_algorithms.is_none()
+            && matches!(credential, Credential::Certificate(_)),
+        credential,
+        protocol,
+        record_limit,
+    })
+}
+
+/// Chooses what to do for a client that offers no external PSK that the server has: a certificate
+/// if there is one.
+#[inline(never)]
+fn choose_credential<'a>(
+    hello: &ClientHello<'a>,
+    config: &Config<'a>,
+    identities: &'a impl Identities,
+    suite: CipherSuite,
+) -> Result<Credential<'a>, Failure> {
     let strict = config.flags & flag_bits::SNI_STRICT != 0;
     let algorithms = hello.signature_algorithms;
     let mut constraints = ClientConstraints {
-        name,
+        name: hello.server_name.filter(|name| !name.is_empty()),
         strict,
         schemes: Default::default(),
         // Section 4.3.3: one list for both if there is only one. A resumption needs none.
@@ -158,23 +261,34 @@ pub fn choose<'a>(
     for (slot, scheme) in constraints.schemes.iter_mut().zip(schemes) {
         *slot = Some(scheme);
     }
-    let mut identity = identities.select(&constraints).map_err(|e| match e {
-        NoIdentity::Empty => Failure::Fallback(Fallback::NoIdentity),
-        NoIdentity::UnknownName => Failure::Alert(Alert::UnrecognizedName),
-        NoIdentity::NoScheme => Failure::Fallback(Fallback::SignatureScheme),
-    })?;
+    let mut identity = match identities.select(&constraints) {
+        Ok(identity) => identity,
+        Err(NoIdentity::Empty) if identities.has_external_psks() => {
+            return without_psk(hello, config, suite);
+        }
+        Err(NoIdentity::Empty) => return Err(Failure::Fallback(Fallback::NoIdentity)),
+        Err(NoIdentity::UnknownName) => return Err(Alert::UnrecognizedName.into()),
+        Err(NoIdentity::NoScheme) => return Err(Failure::Fallback(Fallback::SignatureScheme)),
+    };
     identity.staples = identity.staples.filter(
         hello.status_request == Some(true),
         hello.signed_certificate_timestamp,
     );
-    let protocol = config.protocols.choose(hello.protocols)?;
-    Ok(Choice {
-        suite,
-        group,
-        peer,
-        identity,
-        protocol,
-        record_limit,
-        needs_ticket: algorithms.is_none(),
-    })
+    Ok(Credential::Certificate(identity))
+}
+
+/// What becomes of a client that has none of the PSKs of a server that has nothing else: user space
+/// may know its PSK. Where user space does not get it, an identity that is unknown must not look
+/// otherwise than one whose binder is wrong.
+fn without_psk<'a>(
+    hello: &ClientHello<'_>,
+    config: &Config<'_>,
+    suite: CipherSuite,
+) -> Result<Credential<'a>, Failure> {
+    let offers = hello.pre_shared_key.is_some() && hello.psk_dhe_ke == Some(true);
+    if offers && config.flags & flag_bits::NO_FALLBACK != 0 {
+        let stand_in = external_psk::stand_in(suite.hash());
+        return Ok(Credential::ExternalPsk(stand_in));
+    }
+    Err(Failure::Fallback(Fallback::ExternalPsk))
 }

@@ -25,6 +25,8 @@ pub enum Fallback {
     HelloSize = 7,
     /// The server wants a certificate of the client.
     ClientCertificate = 10,
+    /// The server has external PSKs only, and the client offers none of them.
+    ExternalPsk = 11,
 }
 
 /// Why a handshake is not completed.

@@ -4,6 +4,7 @@
 
 pub mod chain;
 pub mod choice;
+pub mod external_psk;
 pub mod fallback;
 pub mod identity;
 pub mod name;

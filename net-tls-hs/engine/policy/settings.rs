@@ -2,7 +2,7 @@
 
 //! The settings of a listener, and the identities that it may use.
 
-use crate::engine::crypto::{P256Key, RsaKey};
+use crate::engine::crypto::{HashAlg, P256Key, RsaKey};
 use crate::engine::keys::ticket::Tickets;
 use crate::engine::policy::chain::Signatures;
 use crate::engine::wire::alpn::Protocols;
@@ -45,9 +45,11 @@ pub mod flag_bits {
     pub const SOFTIRQ: u32 = 1 << 5;
     /// TLS_HS_F_INET_FAMILY, which is only for accept().
     pub const INET_FAMILY: u32 = 1 << 6;
+    /// TLS_HS_F_PSK, which is for who looks into the keyring.
+    pub const PSK: u32 = 1 << 7;
     /// All flags.
     pub const ALL: u32 =
-        SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK | SOFTIRQ | INET_FAMILY;
+        SNI_STRICT | THREAD | CLIENT_CERT | NO_TICKETS | NO_FALLBACK | SOFTIRQ | INET_FAMILY | PSK;
 }
 
 /// The settings of a listener, `struct tls_hs_settings`, as the engine uses them.
@@ -205,6 +207,18 @@ pub struct Identity<'a> {
     pub key: SigningKey<'a>,
 }
 
+/// A PSK that both sides have been given, see
+/// [`external_psk`](crate::engine::policy::external_psk).
+#[derive(Clone, Copy)]
+pub struct ExternalPsk<'a> {
+    /// Its index among the PSKs of the server.
+    pub index: usize,
+    /// The hash of the cipher suites that it is for.
+    pub hash: HashAlg,
+    /// The key.
+    pub key: &'a [u8],
+}
+
 /// Why no identity is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoIdentity {
@@ -256,6 +270,22 @@ pub trait Identities {
     /// If the answer is no, the session returns
     /// [`Step::Later`](crate::engine::state::step::Step::Later).
     fn may_use(&self, _identity: &Identity<'_>, _rsa: bool) -> bool {
+        true
+    }
+
+    /// Whether there are external PSKs.
+    fn has_external_psks(&self) -> bool {
+        false
+    }
+
+    /// The external PSK with an identity, if there is one.
+    fn external_psk(&self, _identity: &[u8]) -> Option<ExternalPsk<'_>> {
+        None
+    }
+
+    /// Whether the external PSK with that index may be used, as [`may_use`](Self::may_use). It is
+    /// asked instead of that, for a client that has proved that it has the PSK.
+    fn may_use_psk(&self, _index: usize) -> bool {
         true
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::keys::protection::Protection;
 use crate::engine::keys::psk::Psk;
 use crate::engine::keys::schedule::{hash_so_far, HandshakeSecret, Prepared, TranscriptHash};
 use crate::engine::policy::choice::Choice;
-use crate::engine::policy::settings::SigningKey;
+use crate::engine::policy::settings::{Identity, SigningKey};
 use crate::engine::state::memory::{Memory, Workspace};
 use crate::engine::state::resumption::{resumption_secret, ticket_count, Resume};
 use crate::engine::state::skip::Skip;
@@ -42,9 +42,20 @@ pub struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    /// The connection that is resumed.
-    fn psk(&self) -> Option<&Psk> {
-        self.resume?.psk.as_ref()
+    /// The PSK: an external one, or that of a ticket.
+    fn psk(&self) -> Option<Psk<'_>> {
+        match self.choice.external_psk() {
+            Some(selected) => Some(selected.psk),
+            None => Some(self.resume?.psk.as_ref()?.psk()),
+        }
+    }
+
+    /// The certificate that is sent, with the name that has chosen it: none with a PSK.
+    fn identity(&self) -> Option<&Identity<'_>> {
+        match self.resume {
+            Some(Resume { psk: Some(_), .. }) => None,
+            _ => self.choice.identity(),
+        }
     }
 
     /// How many tickets the client is to have.
@@ -74,9 +85,8 @@ pub fn write_flight<C: Crypto>(
     secret.server_traffic(&hash, &mut secrets.server);
     write_protected_part::<C>(flight, transcript, work)?;
     let memory = &mut *work.memory;
-    memory
-        .negotiated
-        .record_flight(choice, flight.psk().is_some());
+    let resumed = flight.resume.is_some_and(|resume| resume.psk.is_some());
+    memory.negotiated.record_flight(choice, resumed);
     memory.handshake.resumption.tickets = flight.tickets();
     derive_secrets::<C>(choice.suite, secret, transcript, flight.resume, memory);
     Ok(ExpectFinished {
@@ -103,7 +113,7 @@ pub fn write_retry(
 #[inline(never)]
 fn handshake_secret<C: Crypto>(
     suite: CipherSuite,
-    psk: Option<&Psk>,
+    psk: Option<Psk<'_>>,
     shared: &[u8],
 ) -> HandshakeSecret<C> {
     match psk {
@@ -155,8 +165,8 @@ fn finish_first_message(
     Ok(())
 }
 
-/// Writes the records with EncryptedExtensions to Finished. A client that resumes with a ticket
-/// skips Certificate and CertificateVerify.
+/// Writes the records with EncryptedExtensions to Finished. With a PSK there is no Certificate and
+/// no CertificateVerify.
 #[inline(never)]
 fn write_protected_part<C: Crypto>(
     flight: &Flight<'_>,
@@ -164,13 +174,13 @@ fn write_protected_part<C: Crypto>(
     work: &mut Workspace<'_, C>,
 ) -> Result<(), Alert> {
     let choice = flight.choice;
-    let resumed = flight.psk().is_some();
+    let identity = flight.identity();
     let server = &work.memory.handshake.server;
     let alg = choice.suite.hash();
     let mut w = work.out.content();
     let extensions = EncryptedExtensions {
         // RFC 6066, section 3: not in a resumption.
-        name_matched: choice.identity.name_matched && !resumed,
+        name_matched: identity.is_some_and(|identity| identity.name_matched),
         protocol: choice.protocol,
         record_limit: choice.record_limit,
         // Who can have no tickets at all is not told a number either.
@@ -181,17 +191,16 @@ fn write_protected_part<C: Crypto>(
             .map(|_| flight.tickets()),
     };
     flight::write_encrypted_extensions(&mut w, &extensions)?;
-    if !resumed {
-        let identity = &choice.identity;
+    if let Some(identity) = identity {
         certificate::write_stapled(&mut w, identity.certificate, &identity.staples)?;
     }
     C::hash_update(transcript, w.since(0));
 
-    if !resumed {
+    if let Some(identity) = identity {
         let start = w.position();
         let hash = hash_so_far::<C>(transcript);
         let workspace = &mut work.scratch.rsa;
-        write_certificate_verify::<C>(&mut w, alg, &hash, choice.identity.key, workspace)?;
+        write_certificate_verify::<C>(&mut w, alg, &hash, identity.key, workspace)?;
         C::hash_update(transcript, w.since(start));
     }
 

@@ -9,7 +9,7 @@ use crate::engine::policy::settings::Identities;
 use crate::engine::state::answer::{write_flight, write_retry, Flight};
 use crate::engine::state::expect_second_hello::remember;
 use crate::engine::state::memory::Context;
-use crate::engine::state::resumption::{may_answer, resume};
+use crate::engine::state::resumption::{may_answer, may_retry, resume};
 use crate::engine::state::skip::Skip;
 use crate::engine::state::states::{ExpectClientHello, ExpectSecondHello, State, Transition};
 use crate::engine::state::step::Step;
@@ -34,9 +34,8 @@ impl ExpectClientHello {
         let choice = &choose(hello, cx.config, cx.identities, &mut cx.work.scratch.set);
         let choice = choice.as_ref().map_err(|failure| *failure)?;
         let mut transcript = C::hash_init(choice.suite.hash());
-        // A client that needs a ticket cannot fall back after a HelloRetryRequest: look for it
-        // first.
-        let resume = match choice.peer.is_some() || choice.needs_ticket {
+        // A client that needs a PSK cannot fall back after a HelloRetryRequest: look for it first.
+        let resume = match choice.peer.is_some() || choice.needs_psk() {
             true => resume::<C>(hello, choice, cx.config, &transcript, message.whole()),
             false => Ok(None),
         };
@@ -57,7 +56,7 @@ impl ExpectClientHello {
             };
             State::Finished(write_flight::<C>(&flight, &mut transcript, &mut cx.work)?)
         } else {
-            if !cx.identities.may_use(&choice.identity, false) {
+            if !may_retry(cx.identities, choice) {
                 return Ok(self.stay(Step::Later));
             }
             let memory = &mut *cx.work.memory;

@@ -55,12 +55,14 @@ pub struct Negotiated {
     pub suite: CipherSuite,
     /// The group.
     pub group: Group,
-    /// The scheme of the server's signature.
-    pub scheme: Scheme,
+    /// The scheme of the server's signature; `None` if there is none, as a PSK is used.
+    pub scheme: Option<Scheme>,
     /// There was a HelloRetryRequest.
     pub retried: bool,
-    /// A ticket is resumed: the server has sent no signature.
+    /// A ticket is resumed.
     pub resumed: bool,
+    /// Which of the server's external PSKs is used.
+    pub external_psk: Option<usize>,
     server_name: Name,
     protocol: Name,
     /// The longest content of a record that the client wants.
@@ -73,9 +75,10 @@ impl Negotiated {
         Negotiated {
             suite: NO_SUITE,
             group: Group::X25519,
-            scheme: Scheme::EcdsaSecp256r1Sha256,
+            scheme: None,
             retried: false,
             resumed: false,
+            external_psk: None,
             server_name: Name::EMPTY,
             protocol: Name::EMPTY,
             max_fragment: MAX_PLAINTEXT as u16,
@@ -97,7 +100,7 @@ impl Negotiated {
     pub fn record_first(&mut self, hello: &ClientHello<'_>, choice: &Choice<'_>) {
         self.suite = choice.suite;
         self.group = choice.group;
-        self.scheme = choice.identity.key.scheme();
+        self.scheme = choice.identity().map(|identity| identity.key.scheme());
         let name = hello.server_name.and_then(name::Name::new);
         let name = name.as_ref().map_or(&[][..], |name| name.as_bytes());
         self.server_name.set(name);
@@ -105,8 +108,10 @@ impl Negotiated {
 
     /// Records what the server's flight says.
     pub fn record_flight(&mut self, choice: &Choice<'_>, resumed: bool) {
-        self.scheme = choice.identity.key.scheme();
+        let identity = choice.identity().filter(|_| !resumed);
+        self.scheme = identity.map(|identity| identity.key.scheme());
         self.resumed = resumed;
+        self.external_psk = choice.external_psk().and_then(|selected| selected.index);
         self.max_fragment = choice.record_limit.max_fragment();
         self.protocol.set(choice.protocol.unwrap_or(&[]));
     }

@@ -4,10 +4,10 @@
 //! and what it gets.
 
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
-use crate::engine::keys::psk::Psk;
+use crate::engine::keys::psk::TicketPsk;
 use crate::engine::keys::schedule::{hash_so_far, MainSecret, TrafficSecret};
 use crate::engine::keys::ticket::{self, Tickets};
-use crate::engine::policy::choice::Choice;
+use crate::engine::policy::choice::{Choice, Credential};
 use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::name::Name;
 use crate::engine::policy::settings::{Config, Identities};
@@ -42,21 +42,40 @@ pub struct Resume {
     /// When the full handshake was, or is, that tickets go back to.
     pub since: u64,
     /// The connection that is resumed.
-    pub psk: Option<Psk>,
+    pub psk: Option<TicketPsk>,
 }
 
-/// Whether the identity may be used for a flight, which has a signature unless it is a resumption.
+/// Whether what has been chosen may be used for a flight, which has a signature unless there is a
+/// PSK.
 pub fn may_answer(
     identities: &impl Identities,
     choice: &Choice<'_>,
     resume: Option<&Resume>,
 ) -> bool {
     let resumed = resume.is_some_and(|resume| resume.psk.is_some());
-    identities.may_use(&choice.identity, !resumed && choice.identity.key.is_rsa())
+    match &choice.credential {
+        Credential::Certificate(identity) => {
+            identities.may_use(identity, !resumed && identity.key.is_rsa())
+        }
+        Credential::ExternalPsk(selected) => selected
+            .index
+            .is_some_and(|index| identities.may_use_psk(index)),
+    }
 }
 
-/// Looks for a ticket in the ClientHello. `None` if the client can have and use none; else there is
-/// a PSK if the handshake is a resumption. `transcript` is what comes before `message`.
+/// The same for a HelloRetryRequest.
+pub fn may_retry(identities: &impl Identities, choice: &Choice<'_>) -> bool {
+    match &choice.credential {
+        Credential::Certificate(identity) => identities.may_use(identity, false),
+        Credential::ExternalPsk(_) => may_answer(identities, choice, None),
+    }
+}
+
+/// Checks the binder of the external PSK that has been chosen, or else looks for a ticket in the
+/// ClientHello. `None` if the client can have and use none; else there is a PSK if the handshake is
+/// a resumption. `transcript` is what comes before `message`.
+///
+/// With an external PSK there are no tickets: they would not prove which PSK the client has.
 ///
 /// A client that cannot verify a certificate and offers no ticket may have an external PSK, which
 /// user space may know.
@@ -68,7 +87,23 @@ pub fn resume<C: Crypto>(
     transcript: &C::Hash,
     message: &[u8],
 ) -> Result<Option<Resume>, Failure> {
-    let found = find_ticket::<C>(hello, choice, config, transcript, message)?;
+    let identity = match &choice.credential {
+        Credential::Certificate(identity) => identity,
+        Credential::ExternalPsk(selected) => {
+            let offered = hello.pre_shared_key.as_ref();
+            let offered = offered.ok_or(Alert::InternalError)?;
+            selected
+                .psk
+                .check_binder::<C>(offered, transcript, message)?;
+            return match selected.index {
+                Some(_) => Ok(None),
+                // No binder is right for what stands in for a PSK.
+                None => Err(Alert::DecryptError.into()),
+            };
+        }
+    };
+    let digest = identity.digest;
+    let found = find_ticket::<C>(hello, choice, digest, config, transcript, message)?;
     if choice.needs_ticket && found.as_ref().is_none_or(|resume| resume.psk.is_none()) {
         return Err(Failure::Fallback(Fallback::NotSupported));
     }
@@ -78,6 +113,7 @@ pub fn resume<C: Crypto>(
 fn find_ticket<C: Crypto>(
     hello: &ClientHello<'_>,
     choice: &Choice<'_>,
+    certificate: &[u8; 32],
     config: &Config<'_>,
     transcript: &C::Hash,
     message: &[u8],
@@ -91,11 +127,12 @@ fn find_ticket<C: Crypto>(
         alg,
         name.as_ref().map_or(&[], |name| name.as_bytes()),
         choice.protocol.unwrap_or(&[]),
-        choice.identity.digest,
+        certificate,
     );
     let psk = match &hello.pre_shared_key {
         Some(offered) => {
-            Psk::select::<C>(offered, &config.tickets, alg, &context, transcript, message)?
+            let tickets = &config.tickets;
+            TicketPsk::select::<C>(offered, tickets, alg, &context, transcript, message)?
         }
         None => None,
     };

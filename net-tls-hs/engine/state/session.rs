@@ -24,7 +24,8 @@
 //!   cipher suites is served;
 //! - `illegal_parameter` if it wants records shorter than may be (`record_limit.rs`);
 //! - without `supported_groups`, `key_share` or `signature_algorithms`: `missing_extension`, or
-//!   fallback if it wants a PSK without (EC)DHE or without certificate, unless that is a ticket;
+//!   fallback if it wants a PSK without (EC)DHE or without certificate, unless that is a ticket or
+//!   an external PSK of the server's;
 //! - with no cipher suite, group or signature scheme in common with the kernel: fallback;
 //! - with a common group but no key share for one: HelloRetryRequest;
 //! - if no identity is for the server that it names: the default identity, or
@@ -33,11 +34,13 @@
 //! - if it is larger than [`MAX_HELLO`](crate::engine::wire::framing::MAX_HELLO), or the settings
 //!   ask for client certificates: fallback.
 //!
-//! A PSK with (EC)DHE that is a ticket of this server, see `ticket.rs`, saves the certificate and
-//! its signature; a wrong binder for one is a `decrypt_error`. Other PSKs and what is unknown,
-//! GREASE among it, are ignored. Early data is skipped, with a PSK or without one (RFC 9846,
-//! section 4.3.10): a client that has offered both in an inner ClientHello (RFC 9849) has
-//! early_data alone in the outer one.
+//! A PSK with (EC)DHE that the server has, see `external_psk.rs`, or else one that is a ticket of
+//! this server, see `ticket.rs`, saves the certificate and its signature; a wrong binder for one is
+//! a `decrypt_error`. Other PSKs and what is unknown, GREASE among it, are ignored; a server that
+//! has external PSKs only falls back without one of them.
+//!
+//! Early data is skipped, with a PSK or without one (RFC 9846, section 4.3.10): a client that has
+//! offered both in an inner ClientHello (RFC 9849) has early_data alone in the outer one.
 
 use crate::engine::crypto::Crypto;
 use crate::engine::policy::fallback::Failure;

@@ -50,14 +50,19 @@ impl<'a> OfferedPsks<'a> {
         Ok(identity.rest())
     }
 
-    /// Identities and binders in the order of the client.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let (mut identities, mut binders) = (self.identities, self.binders);
-        core::iter::from_fn(move || {
-            let identity = Self::identity(&mut identities).ok()?;
-            let binder = binders.vec8(32, 255).ok()?.rest();
-            Some((identity, binder))
-        })
+    /// Identities in the order of the client.
+    pub fn identities(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut identities = self.identities;
+        core::iter::from_fn(move || Self::identity(&mut identities).ok())
+    }
+
+    /// The binder of the identity with this number.
+    pub fn binder(&self, number: u16) -> Option<&'a [u8]> {
+        let mut binders = self.binders;
+        for _ in 0..number {
+            binders.vec8(32, 255).ok()?;
+        }
+        Some(binders.vec8(32, 255).ok()?.rest())
     }
 
     /// The part of a ClientHello message that its binders are made of (section 4.3.11.2).

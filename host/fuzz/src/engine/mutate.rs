@@ -28,12 +28,19 @@ fn operation(rng: &mut Rng, code: u8) -> Vec<u8> {
             }
         }
         op::HELLO => {
-            out.push(rng.of(&[how::FILL, how::FILL | how::TICKET, 0, 0xff, 0x0f & any]));
+            out.push(rng.of(&[
+                how::FILL,
+                how::FILL | how::TICKET,
+                how::FILL | how::EXTERNAL,
+                0,
+                0xff,
+                0x0f & any,
+            ]));
             out.push(rng.of(&[0, 0, 0, 1, 5, 100]));
             Parts::new(rng).write(&mut out);
         }
         op::AGAIN => {
-            out.push(rng.of(&[0, how::TICKET, how::TICKET | how::TWO, any]));
+            out.push(rng.of(&[0, how::TICKET, how::TICKET | how::TWO, how::EXTERNAL, any]));
             out.push(rng.of(&[0, 0, 3, 200]));
             if rng.one_in(4) {
                 out.extend([0, rng.byte(), 1 << rng.below(8)]);

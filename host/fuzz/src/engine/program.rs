@@ -48,6 +48,8 @@ pub mod how {
     pub const OLDER: u8 = 32;
     /// The length of the message is not that of its body.
     pub const BAD_LENGTH: u8 = 64;
+    /// An external PSK in the place of a ticket: the first one, or the second one with `OLDER`.
+    pub const EXTERNAL: u8 = 128;
 }
 
 /// The operations of a program.

@@ -8,13 +8,14 @@ use std::cell::Cell;
 use tls_handshake_host::engine::crypto::{Crypto, HashAlg, P256Key};
 use tls_handshake_host::engine::keys::protection::Protection;
 use tls_handshake_host::engine::keys::schedule::{
-    EarlySecret, HandshakeSecret, TrafficKeys, TrafficSecret,
+    EarlySecret, HandshakeSecret, PskKind, TrafficKeys, TrafficSecret,
 };
 use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
 use tls_handshake_host::engine::policy::chain::{is_issued_by, Signatures};
+use tls_handshake_host::engine::policy::external_psk;
 use tls_handshake_host::engine::policy::identity::{self, NameIndex, Validity};
 use tls_handshake_host::engine::policy::settings::{
-    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
+    ClientConstraints, Config, ExternalPsk, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::post_handshake::Event;
@@ -142,6 +143,9 @@ const VALIDITY: [Validity; 2] = [
     Validity::ALWAYS,
 ];
 
+/// External PSKs: identities and keys.
+const PSKS: [(&[u8], &[u8]); 2] = [(b"psk", &[3; 32]), (b"NVMe1R02 host subsystem", &[4; 48])];
+
 /// The identities of the server.
 pub struct Certificates {
     count: usize,
@@ -150,6 +154,8 @@ pub struct Certificates {
     messages: [Vec<u8>; NAMES.len()],
     /// [`ticket::certificate_digest`] of each.
     digests: [[u8; 32]; NAMES.len()],
+    /// Whether there are external PSKs.
+    psks: bool,
     /// Whether the next question of [`Identities::may_use`] is answered with no.
     refuse: Cell<bool>,
 }
@@ -202,6 +208,24 @@ impl Identities for Certificates {
         assert!(identity.index < self.count && !rsa);
         !self.refuse.replace(false)
     }
+
+    fn has_external_psks(&self) -> bool {
+        self.psks
+    }
+
+    fn external_psk(&self, identity: &[u8]) -> Option<ExternalPsk<'_>> {
+        let index = PSKS.iter().position(|psk| psk.0 == identity)?;
+        self.psks.then(|| ExternalPsk {
+            index,
+            hash: external_psk::hash_of(identity).unwrap(),
+            key: PSKS[index].1,
+        })
+    }
+
+    fn may_use_psk(&self, index: usize) -> bool {
+        assert!(index < PSKS.len() && self.psks);
+        !self.refuse.replace(false)
+    }
 }
 
 /// What the client has of a ticket.
@@ -222,6 +246,14 @@ struct Bound {
     protocol: u64,
 }
 
+/// A PSK that the client offers.
+struct Offer<'a> {
+    identity: &'a [u8],
+    key: &'a [u8],
+    alg: HashAlg,
+    kind: PskKind,
+}
+
 /// What the client has after the server's flight.
 struct Keys {
     key: TrafficKeys,
@@ -231,6 +263,8 @@ struct Keys {
     client_application: TrafficKeys,
     bound_to: Bound,
     resumed: bool,
+    /// An external PSK is used.
+    external: bool,
     /// When the full handshake was that tickets go back to.
     since: u64,
 }
@@ -311,6 +345,8 @@ pub struct World {
     /// Messages of the server, decrypted.
     plain: Vec<u8>,
     tickets: Vec<Ticket>,
+    /// The binder of the PSK that the client has put into its ClientHello is wrong.
+    bad_binder: bool,
     cut: Cut,
     /// What happens.
     trace: Vec<[u64; 4]>,
@@ -358,6 +394,7 @@ impl World {
                 key: P256Key::new(&[7]).unwrap(),
                 messages: Default::default(),
                 digests: Default::default(),
+                psks: false,
                 refuse: Cell::new(false),
             },
             config: Config {
@@ -379,6 +416,7 @@ impl World {
             last_hello: Vec::new(),
             plain: Vec::new(),
             tickets: Vec::new(),
+            bad_binder: false,
             cut: Cut::Whole,
             trace: Vec::new(),
             connection: Connection::new(),
@@ -427,8 +465,8 @@ impl World {
         self.now += 600 * at(4) as u64;
         self.config = Config {
             versions: [3, 2, 1, 3][first & 3],
-            // SNI_STRICT, CLIENT_CERT, NO_TICKETS.
-            flags: (flags & 1 | (flags & 2) << 1 | (flags & 4) << 1) as u32,
+            // SNI_STRICT, CLIENT_CERT, NO_TICKETS, NO_FALLBACK.
+            flags: (flags & 1 | (flags & 14) << 1) as u32,
             cipher_suites: SUITES[at(1) & 7],
             tls12_cipher_suites: TLS12_SUITES[at(1) >> 6],
             groups: GROUPS[at(2) & 7],
@@ -442,6 +480,7 @@ impl World {
         };
         self.certificates.count = [1, 6, 0, 2, 3, 4, 5, 1][at(5) & 7];
         let len = [16, 700, 5000, 20000][at(5) >> 4 & 3];
+        self.certificates.psks = at(5) & 64 != 0;
         let Certificates {
             count,
             messages,
@@ -622,14 +661,34 @@ impl World {
         let ticket = number
             .filter(|_| how & how::TICKET != 0)
             .map(|n| &self.tickets[n]);
+        let offer = match (how & how::EXTERNAL, ticket) {
+            (0, ticket) => ticket.map(|ticket| Offer {
+                identity: &ticket.ticket,
+                key: ticket.psk.bytes(),
+                alg: ticket.alg,
+                kind: PskKind::Resumption,
+            }),
+            _ => {
+                let (identity, key) = PSKS[usize::from(how & how::OLDER != 0)];
+                Some(Offer {
+                    identity,
+                    key,
+                    alg: external_psk::hash_of(identity).unwrap(),
+                    kind: PskKind::External,
+                })
+            }
+        };
         let mut binder = None;
+        self.bad_binder = false;
         match Hello::parse(&self.last_hello) {
-            Some(hello) if again.is_some() || how & (how::FILL | how::TICKET) != 0 => {
+            Some(hello)
+                if again.is_some() || how & (how::FILL | how::TICKET | how::EXTERNAL) != 0 =>
+            {
                 message.extend(hello.head);
                 let extensions = message.len();
                 message.extend([0; 2]);
                 for (kind, body) in hello.iter() {
-                    if matches!(kind, 41 | 42) && (again.is_some() || ticket.is_some()) {
+                    if matches!(kind, 41 | 42) && (again.is_some() || offer.is_some()) {
                         continue;
                     }
                     put16(message, kind.into());
@@ -662,7 +721,7 @@ impl World {
                         *byte ^= edit[2];
                     }
                 }
-                if let Some(ticket) = ticket {
+                if let Some(offer) = offer {
                     if how & how::EARLY != 0 {
                         message.extend([0, 42, 0, 0]);
                     }
@@ -672,8 +731,8 @@ impl World {
                     if how & how::TWO != 0 {
                         message.extend([0, 1, b'x', 0, 0, 0, 0]);
                     }
-                    put16(message, ticket.ticket.len());
-                    message.extend(ticket.ticket);
+                    put16(message, offer.identity.len());
+                    message.extend(offer.identity);
                     message.extend([0; 4]);
                     set16(message, start + 2);
                     let binders = message.len();
@@ -682,11 +741,11 @@ impl World {
                         message.push(32);
                         message.extend([9; 32]);
                     }
-                    message.push(ticket.alg.output_len() as u8);
-                    message.resize(message.len() + ticket.alg.output_len(), 0);
+                    message.push(offer.alg.output_len() as u8);
+                    message.resize(message.len() + offer.alg.output_len(), 0);
                     set16(message, binders);
                     set16(message, start);
-                    binder = Some((ticket, binders));
+                    binder = Some((offer, binders));
                 }
                 set16(message, extensions);
             }
@@ -694,18 +753,19 @@ impl World {
         }
         let len = message.len() - 4 + usize::from(how & how::BAD_LENGTH != 0);
         message[1..4].copy_from_slice(&(len as u32).to_be_bytes()[1..]);
-        if let Some((ticket, binders)) = binder {
+        if let Some((offer, binders)) = binder {
             let mut transcript = match &self.connection.transcript {
                 Some(transcript) => transcript.clone(),
-                None => C::hash_init(ticket.alg),
+                None => C::hash_init(offer.alg),
             };
             C::hash_update(&mut transcript, &message[..binders]);
-            let key = EarlySecret::<C>::with_psk(ticket.alg, ticket.psk.bytes()).binder_secret();
+            let key = EarlySecret::<C>::with_psk(offer.alg, offer.key).binder_secret(offer.kind);
             let right = key.verify_data::<C>(&hash(&transcript));
-            let at = message.len() - ticket.alg.output_len();
-            message[at..].copy_from_slice(&right[..ticket.alg.output_len()]);
+            let at = message.len() - offer.alg.output_len();
+            message[at..].copy_from_slice(&right[..offer.alg.output_len()]);
             if how & how::BAD_BINDER != 0 {
                 message[at] ^= 1;
+                self.bad_binder = true;
             }
         }
     }
@@ -952,7 +1012,9 @@ impl World {
             .get(41)
             .map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));
         let negotiated = self.connection.session.negotiated();
-        assert_eq!(negotiated.resumed, psk.is_some());
+        let external = negotiated.external_psk;
+        assert_eq!(negotiated.resumed, psk.is_some() && external.is_none());
+        assert!(psk.is_none() || !self.bad_binder);
         assert_eq!((negotiated.suite, negotiated.group.code()), (suite, group));
         assert_eq!(negotiated.retried, !first);
         let bound_to = Bound {
@@ -964,15 +1026,26 @@ impl World {
             None => None,
             Some(number) => {
                 let identity = identities(hello.get(41).unwrap()).nth(number).unwrap();
-                // Nobody else can have made it.
-                let ticket = self.tickets.iter().find(|t| t.ticket == identity).unwrap();
-                assert_eq!(ticket.alg, suite.hash());
-                assert_eq!(ticket.bound_to, bound_to);
-                let lifetime = self.config.tickets.lifetime.min(ticket::MAX_LIFETIME);
-                assert!(self.now - ticket.time < u64::from(lifetime) && self.config.resumes());
-                assert!(self.now - ticket.since < u64::from(ticket::MAX_TOTAL));
-                since = ticket.since;
-                Some(EarlySecret::<C>::with_psk(ticket.alg, ticket.psk.bytes()))
+                if let Some(index) = external {
+                    assert!(self.certificates.psks && PSKS[index].0 == identity);
+                    assert_eq!(external_psk::hash_of(identity), Some(suite.hash()));
+                }
+                match external {
+                    Some(index) => Some(EarlySecret::<C>::with_psk(suite.hash(), PSKS[index].1)),
+                    None => {
+                        // Nobody else can have made it.
+                        let ticket = self.tickets.iter().find(|t| t.ticket == identity).unwrap();
+                        assert_eq!(ticket.alg, suite.hash());
+                        assert_eq!(ticket.bound_to, bound_to);
+                        let lifetime = self.config.tickets.lifetime.min(ticket::MAX_LIFETIME);
+                        assert!(
+                            self.now - ticket.time < u64::from(lifetime) && self.config.resumes()
+                        );
+                        assert!(self.now - ticket.since < u64::from(ticket::MAX_TOTAL));
+                        since = ticket.since;
+                        Some(EarlySecret::<C>::with_psk(ticket.alg, ticket.psk.bytes()))
+                    }
+                }
             }
         };
         let mut shared = [0; 64];
@@ -1048,6 +1121,7 @@ impl World {
             resumption: derived(|to| main.resumption(&hash(&transcript), to)),
             bound_to,
             resumed: psk.is_some(),
+            external: external.is_some(),
             since,
         });
     }
@@ -1058,6 +1132,7 @@ impl World {
             .keys
             .as_mut()
             .expect("a Finished of who has keys");
+        assert!(!keys.external, "tickets do not prove which PSK it was");
         self.plain.clear();
         let limit = self.connection.session.negotiated().max_fragment;
         open_all(
