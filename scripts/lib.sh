@@ -84,10 +84,13 @@ quietly() {
 }
 
 # apt_of_our_own SUITE: sets $mirror, and $aptget to the options of an apt that
-# leaves the machine's own as it is: its mirror, with the suite.
+# leaves the machine's own as it is: its mirror, with the suite.  One at a time.
 apt_of_our_own() {
 	local apt=$cache/apt codename keys=/usr/share/keyrings/debian-archive-keyring.gpg
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts"
+	# Others want another suite, and are asked to wait until this script has ended.
+	exec 8>"$apt/.lock"
+	flock 8
 	codename=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
 	mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
 		awk -v name="$codename" '$1 == name && /debian\/?$/ { print $2; exit }')
