@@ -22,7 +22,8 @@ help:
 	@echo 'make tlsfuzzer     its scripts; TLSFUZZER=DIR names a checkout of it'
 	@echo 'make scanners      testssl.sh, sslyze, sslscan and nmap against the example server'
 	@echo 'make bench-crypto  our primitives beside other libraries and the kernel'"'"'s own'
-	@echo 'make bench-handshake  instructions of whole handshakes, by the kernel and by OpenSSL'
+	@echo 'make bench         instructions of handshakes and requests, beside nginx, haproxy, rustls and Go'
+	@echo 'make bench-scale   instructions of a handshake beside many others; writes host/bench/scale.svg'
 	@echo 'make profile-handshake  where the instructions of a handshake go, by function'
 	@echo 'make bench-bulk    instructions of each byte of bulk data, beside kTLS by a process'
 	@echo 'make bench-bystander  what a flood of handshakes does to others, beside rustls'
@@ -107,8 +108,11 @@ scanners:
 bench-crypto:
 	@scripts/bench-crypto
 
-bench-handshake:
-	@scripts/bench-handshake
+bench:
+	@scripts/bench
+
+bench-scale:
+	@scripts/bench-scale --plot
 
 profile-handshake:
 	@scripts/profile-handshake
@@ -139,6 +143,6 @@ distclean: clean
 	rm -rf "$(cache)"
 
 .PHONY: help demo test test-host test-operations test-load test-patches test-differential test-targets test-sanitizer \
-	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench-crypto bench-handshake bench-bulk \
+	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench bench-scale bench-crypto bench-bulk \
 	profile-handshake bench-bystander bench-memory \
 	patches kernel tree clean distclean
