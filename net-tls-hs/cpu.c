@@ -12,8 +12,11 @@
  * The thread serves users in turns, and the listeners of a user in turns, so that
  * nobody's handshakes wait for all of somebody else's (struct tls_hs_flow).
  *
- * In softirq a socket that a process owns is looked at again after a jiffy; owners
- * are rare there (ss -K, BPF iterators, the other kind of work).
+ * What is queued while a process owns the socket goes to the thread, however short
+ * it is: that is so for a ClientHello which has come before the pump takes its
+ * connection, and for what was in the backlog.  In softirq a socket that a process
+ * has come to own since is looked at again after a jiffy; these are rare (ss -K, BPF
+ * iterators, the other kind of work).
  *
  * Locks: tls_hs_prepare_lock, with nothing inside; then the socket lock of one
  * connection at a time.  The lists are lockless.
@@ -182,7 +185,11 @@ void tls_hs_queue_job(struct tls_hs_job *job)
  */
 void tls_hs_queue(struct tls_hs *hs)
 {
-	bool is_long = tls_hs_is_long(hs);
+	/* The thread waits for an owner; softirq could only come again after a
+	 * jiffy.
+	 */
+	bool is_long = tls_hs_is_long(hs) ||
+		       data_race(sock_owned_by_user_nocheck(hs->sk));
 	struct tls_hs_cpu *c;
 	int cpu;
 

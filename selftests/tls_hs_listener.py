@@ -482,6 +482,28 @@ def in_context(env, flags):
             ping(client, conn)
 
 
+@test
+def softirq_waits_for_no_tick(env):
+    """A ClientHello that has come before its connection is taken is answered at once."""
+    def quickest(flags):
+        times = []
+        with env.listen(flags=flags) as lsk:
+            lsk.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+            for _ in range(10):
+                client = connect(lsk)
+                client.send_hello()
+                start = time.monotonic()
+                client.sock.recv(1, socket.MSG_PEEK)
+                times.append(time.monotonic() - start)
+        return min(times)
+
+    clock_monotonic_coarse = 6
+    tick = time.clock_getres(clock_monotonic_coarse)
+    thread, softirq = quickest(tls_hs.F_THREAD), quickest(tls_hs.F_SOFTIRQ)
+    if softirq > thread + 0.75 * tick:
+        raise AssertionError(f"{softirq * 1000:.1f} ms, in a thread {thread * 1000:.1f} ms")
+
+
 class Uring:
     """Just enough of io_uring: one submission at a time, for system calls that Python lacks."""
 
