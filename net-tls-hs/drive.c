@@ -268,7 +268,8 @@ static void tls_hs_reset(struct tls_hs *hs)
 	struct sock *sk = hs->sk;
 
 	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSRESET);
-	trace_tls_handshake_reset(sk, &tls_get_ctx(sk)->hs_info,
+	trace_tls_handshake_reset(sk, hs->session,
+				  &tls_get_ctx(sk)->hs_info,
 				  tls_hs_duration(hs));
 	tls_hs_end(hs, TLS_HS_END_CLOSE, -ECONNRESET);
 }
@@ -285,7 +286,7 @@ static void tls_hs_alert(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	if (len && !hs->unsent)
 		tls_hs_send(sk, buffers->out, len);
 	tls_hs_count_alert(sock_net(sk), description);
-	trace_tls_handshake_alert(sk, &tls_get_ctx(sk)->hs_info,
+	trace_tls_handshake_alert(sk, hs->session, &tls_get_ctx(sk)->hs_info,
 				  tls_hs_duration(hs), description, true);
 	tls_hs_end(hs, TLS_HS_END_CLOSE, -EPROTO);
 }
@@ -349,13 +350,15 @@ static void tls_hs_fallback(struct tls_hs *hs, struct tls_hs_buffers *buffers,
 	}
 	if (tls_hs_own_settings_forbid(hs)) {
 		tls_hs_count_refusal(sock_net(sk), reason);
-		trace_tls_handshake_refused(sk, reason, tls_hs_duration(hs));
+		trace_tls_handshake_refused(sk, hs->session, reason,
+					    tls_hs_duration(hs));
 		tls_hs_refuse(hs, buffers, tls_hs_refusal(reason));
 		return;
 	}
 
 	tls_hs_count_fallback(sock_net(sk), reason);
-	trace_tls_handshake_fallback(sk, reason, tls_hs_duration(hs));
+	trace_tls_handshake_fallback(sk, hs->session, reason,
+				     tls_hs_duration(hs));
 	tls_hs_end(hs, TLS_HS_END_FALLBACK, 0);
 }
 
@@ -431,10 +434,11 @@ static noinline void tls_hs_report(struct tls_hs *hs, u64 duration)
 
 	tls_hs_record_negotiated(hs, &status);
 	info->duration_us = min(div_u64(duration, NSEC_PER_USEC), U32_MAX);
+	info->completed = ktime_get_seconds();
 	TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSDONE);
 	if (status.flags & TLS_HS_S_RESUMED)
 		TLS_INC_STATS(sock_net(hs->sk), LINUX_MIB_TLSHSRESUMED);
-	trace_tls_handshake_done(hs->sk, &status, duration);
+	trace_tls_handshake_done(hs->sk, hs->session, &status, duration);
 }
 
 static void tls_hs_time_out(struct tls_hs *hs)
@@ -442,7 +446,7 @@ static void tls_hs_time_out(struct tls_hs *hs)
 	struct sock *sk = hs->sk;
 
 	TLS_INC_STATS(sock_net(sk), LINUX_MIB_TLSHSTIMEOUT);
-	trace_tls_handshake_timeout(sk, &tls_get_ctx(sk)->hs_info,
+	trace_tls_handshake_timeout(sk, hs->session, &tls_get_ctx(sk)->hs_info,
 				    tls_hs_duration(hs));
 	tls_hs_end(hs, TLS_HS_END_RESET, -ETIMEDOUT);
 }
@@ -681,7 +685,8 @@ act:
 		break;
 	case TLS_HS_PEER_ALERT:
 		tls_hs_count_peer_alert(sock_net(sk), step.alert);
-		trace_tls_handshake_alert(sk, &tls_get_ctx(sk)->hs_info,
+		trace_tls_handshake_alert(sk, hs->session,
+					  &tls_get_ctx(sk)->hs_info,
 					  tls_hs_duration(hs), step.alert,
 					  false);
 		tls_hs_end(hs, TLS_HS_END_CLOSE, -ECONNRESET);

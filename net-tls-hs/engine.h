@@ -362,6 +362,10 @@ void tls_hs_session_status(const struct tls_hs_session *s,
 			   struct tls_hs_status *status);
 /* Which external PSK is used: false if none is. */
 bool tls_hs_session_psk(const struct tls_hs_session *s, size_t *index);
+/* The server name that the client has sent, as it is shown: its length, 0 if there
+ * is none.  @name, without a zero behind it, is valid until the session changes.
+ */
+size_t tls_hs_session_name(const struct tls_hs_session *s, const u8 **name);
 /* The argument of setsockopt(TLS_TX_MAX_PAYLOAD_LEN). */
 u16 tls_hs_session_max_payload(const struct tls_hs_session *s);
 /* The application protocol: its length, 0 if none.  @name has TLS_HS_ALPN_MAX. */

@@ -5,9 +5,11 @@
 #if !defined(_NET_TLS_HANDSHAKE_EVENTS_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _NET_TLS_HANDSHAKE_EVENTS_H
 
+#include <linux/ipv6.h>
 #include <linux/tracepoint.h>
-#include <net/sock.h>
+#include <net/inet_sock.h>
 #include <net/tls.h>
+#include <trace/events/net_probe_common.h>
 
 /* For user space, which does not know the enum. */
 TRACE_DEFINE_ENUM(TLS_HS_FB_NOT_SUPPORTED);
@@ -22,6 +24,10 @@ TRACE_DEFINE_ENUM(TLS_HS_FB_URGENT);
 TRACE_DEFINE_ENUM(TLS_HS_FB_CLIENT_CERT);
 TRACE_DEFINE_ENUM(TLS_HS_FB_PSK);
 
+/* Addresses and ports are those of the connection, the server's first; the name
+ * is the one that the client has sent, empty before it is known.
+ */
+
 /* The first bytes of a ClientHello have arrived. */
 TRACE_EVENT(tls_handshake_start,
 	    TP_PROTO(const struct sock *sk),
@@ -31,15 +37,24 @@ TRACE_EVENT(tls_handshake_start,
 	    TP_STRUCT__entry(__field(const void *, skaddr)
 			     __field(u16, sport)
 			     __field(u16, dport)
+			     __field(u16, family)
+			     __array(u8, saddr, sizeof(struct sockaddr_in6))
+			     __array(u8, daddr, sizeof(struct sockaddr_in6))
 	    ),
 
-	    TP_fast_assign(__entry->skaddr = sk;
-			   __entry->sport = sk->sk_num;
-			   __entry->dport = ntohs(sk->sk_dport);
+	    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
+
+		       __entry->skaddr = sk;
+		       __entry->sport = sk->sk_num;
+		       __entry->dport = ntohs(sk->sk_dport);
+		       __entry->family = sk->sk_family;
+		       memset(__entry->saddr, 0, sizeof(__entry->saddr));
+		       memset(__entry->daddr, 0, sizeof(__entry->daddr));
+		       TP_STORE_ADDR_PORTS(__entry, inet, sk);
 	    ),
 
-	    TP_printk("sk=%p sport=%u dport=%u",
-		      __entry->skaddr, __entry->sport, __entry->dport)
+	    TP_printk("sk=%p src=%pISpc dest=%pISpc",
+		      __entry->skaddr, __entry->saddr, __entry->daddr)
 );
 
 /* Suite and group are 0 where none has been chosen, the duration where nothing
@@ -47,72 +62,100 @@ TRACE_EVENT(tls_handshake_start,
  */
 DECLARE_EVENT_CLASS(tls_handshake_end_class,
 		    TP_PROTO(const struct sock *sk,
+			     const struct tls_hs_session *session,
 			     const struct tls_hs_info *info, u64 duration),
 
-		    TP_ARGS(sk, info, duration),
+		    TP_ARGS(sk, session, info, duration),
 
 		    TP_STRUCT__entry(__field(const void *, skaddr)
 				     __field(u64, duration)
 				     __field(u16, sport)
 				     __field(u16, dport)
+				     __field(u16, family)
 				     __field(u16, suite)
 				     __field(u16, group)
+				     __array(u8, saddr, sizeof(struct sockaddr_in6))
+				     __array(u8, daddr, sizeof(struct sockaddr_in6))
+				     __string_len(name, tls_hs_event_name(session),
+						  tls_hs_event_name_len(session))
 		    ),
 
-		    TP_fast_assign(__entry->skaddr = sk;
-				   __entry->duration = duration;
-				   __entry->sport = sk->sk_num;
-				   __entry->dport = ntohs(sk->sk_dport);
-				   __entry->suite = info->cipher_suite;
-				   __entry->group = info->group;
+		    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
+
+			       __entry->skaddr = sk;
+			       __entry->duration = duration;
+			       __entry->suite = info->cipher_suite;
+			       __entry->group = info->group;
+			       __entry->sport = sk->sk_num;
+			       __entry->dport = ntohs(sk->sk_dport);
+			       __entry->family = sk->sk_family;
+			       memset(__entry->saddr, 0, sizeof(__entry->saddr));
+			       memset(__entry->daddr, 0, sizeof(__entry->daddr));
+			       TP_STORE_ADDR_PORTS(__entry, inet, sk);
+			       __assign_str(name);
 		    ),
 
-		    TP_printk("sk=%p sport=%u dport=%u suite=0x%04x group=0x%04x ns=%llu",
-			      __entry->skaddr, __entry->sport, __entry->dport,
+		    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s suite=0x%04x group=0x%04x ns=%llu",
+			      __entry->skaddr, __entry->saddr, __entry->daddr, __get_str(name),
 			      __entry->suite, __entry->group, __entry->duration)
 );
 
 /* The client has gone before the handshake was complete. */
 DEFINE_EVENT(tls_handshake_end_class, tls_handshake_reset,
-	     TP_PROTO(const struct sock *sk, const struct tls_hs_info *info,
-		      u64 duration),
-	     TP_ARGS(sk, info, duration)
+	     TP_PROTO(const struct sock *sk,
+		      const struct tls_hs_session *session,
+		      const struct tls_hs_info *info, u64 duration),
+	     TP_ARGS(sk, session, info, duration)
 );
 
 DEFINE_EVENT(tls_handshake_end_class, tls_handshake_timeout,
-	     TP_PROTO(const struct sock *sk, const struct tls_hs_info *info,
-		      u64 duration),
-	     TP_ARGS(sk, info, duration)
+	     TP_PROTO(const struct sock *sk,
+		      const struct tls_hs_session *session,
+		      const struct tls_hs_info *info, u64 duration),
+	     TP_ARGS(sk, session, info, duration)
 );
 
 TRACE_EVENT(tls_handshake_done,
-	    TP_PROTO(const struct sock *sk, const struct tls_hs_status *status,
-		     u64 duration),
+	    TP_PROTO(const struct sock *sk,
+		     const struct tls_hs_session *session,
+		     const struct tls_hs_status *status, u64 duration),
 
-	    TP_ARGS(sk, status, duration),
+	    TP_ARGS(sk, session, status, duration),
 
 	    TP_STRUCT__entry(__field(const void *, skaddr)
 			     __field(u64, duration)
 			     __field(u16, sport)
 			     __field(u16, dport)
+			     __field(u16, family)
 			     __field(u16, suite)
 			     __field(u16, group)
 			     __field(u16, scheme)
 			     __field(u32, flags)
+			     __array(u8, saddr, sizeof(struct sockaddr_in6))
+			     __array(u8, daddr, sizeof(struct sockaddr_in6))
+			     __string_len(name, tls_hs_event_name(session),
+					  tls_hs_event_name_len(session))
 	    ),
 
-	    TP_fast_assign(__entry->skaddr = sk;
-			   __entry->duration = duration;
-			   __entry->sport = sk->sk_num;
-			   __entry->dport = ntohs(sk->sk_dport);
-			   __entry->suite = status->cipher_suite;
-			   __entry->group = status->group;
-			   __entry->scheme = status->signature_scheme;
-			   __entry->flags = status->flags;
+	    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
+
+		       __entry->skaddr = sk;
+		       __entry->duration = duration;
+		       __entry->suite = status->cipher_suite;
+		       __entry->group = status->group;
+		       __entry->scheme = status->signature_scheme;
+		       __entry->flags = status->flags;
+		       __entry->sport = sk->sk_num;
+		       __entry->dport = ntohs(sk->sk_dport);
+		       __entry->family = sk->sk_family;
+		       memset(__entry->saddr, 0, sizeof(__entry->saddr));
+		       memset(__entry->daddr, 0, sizeof(__entry->daddr));
+		       TP_STORE_ADDR_PORTS(__entry, inet, sk);
+		       __assign_str(name);
 	    ),
 
-	    TP_printk("sk=%p sport=%u dport=%u suite=0x%04x group=0x%04x scheme=0x%04x flags=%s ns=%llu",
-		      __entry->skaddr, __entry->sport, __entry->dport,
+	    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s suite=0x%04x group=0x%04x scheme=0x%04x flags=%s ns=%llu",
+		      __entry->skaddr, __entry->saddr, __entry->daddr, __get_str(name),
 		      __entry->suite, __entry->group, __entry->scheme,
 		      __print_flags(__entry->flags, "|",
 				    { TLS_HS_S_RESUMED, "resumed" },
@@ -122,26 +165,40 @@ TRACE_EVENT(tls_handshake_done,
 );
 
 DECLARE_EVENT_CLASS(tls_handshake_reason_class,
-		    TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
+		    TP_PROTO(const struct sock *sk,
+			     const struct tls_hs_session *session,
+			     u8 reason, u64 duration),
 
-		    TP_ARGS(sk, reason, duration),
+		    TP_ARGS(sk, session, reason, duration),
 
 		    TP_STRUCT__entry(__field(const void *, skaddr)
 				     __field(u64, duration)
 				     __field(u16, sport)
 				     __field(u16, dport)
+				     __field(u16, family)
 				     __field(u8, reason)
+				     __array(u8, saddr, sizeof(struct sockaddr_in6))
+				     __array(u8, daddr, sizeof(struct sockaddr_in6))
+				     __string_len(name, tls_hs_event_name(session),
+						  tls_hs_event_name_len(session))
 		    ),
 
-		    TP_fast_assign(__entry->skaddr = sk;
-				   __entry->duration = duration;
-				   __entry->sport = sk->sk_num;
-				   __entry->dport = ntohs(sk->sk_dport);
-				   __entry->reason = reason;
+		    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
+
+			       __entry->skaddr = sk;
+			       __entry->duration = duration;
+			       __entry->reason = reason;
+			       __entry->sport = sk->sk_num;
+			       __entry->dport = ntohs(sk->sk_dport);
+			       __entry->family = sk->sk_family;
+			       memset(__entry->saddr, 0, sizeof(__entry->saddr));
+			       memset(__entry->daddr, 0, sizeof(__entry->daddr));
+			       TP_STORE_ADDR_PORTS(__entry, inet, sk);
+			       __assign_str(name);
 		    ),
 
-		    TP_printk("sk=%p sport=%u dport=%u reason=%s ns=%llu",
-			      __entry->skaddr, __entry->sport, __entry->dport,
+		    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s reason=%s ns=%llu",
+			      __entry->skaddr, __entry->saddr, __entry->daddr, __get_str(name),
 			      __print_symbolic(__entry->reason,
 					       { TLS_HS_FB_NOT_SUPPORTED, "not_supported" },
 					       { TLS_HS_FB_VERSION, "version" },
@@ -159,47 +216,65 @@ DECLARE_EVENT_CLASS(tls_handshake_reason_class,
 
 /* User space gets the connection, unread. */
 DEFINE_EVENT(tls_handshake_reason_class, tls_handshake_fallback,
-	     TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
-	     TP_ARGS(sk, reason, duration)
+	     TP_PROTO(const struct sock *sk,
+		      const struct tls_hs_session *session, u8 reason,
+		      u64 duration),
+	     TP_ARGS(sk, session, reason, duration)
 );
 
 /* It would have, but the settings forbid it: an alert follows. */
 DEFINE_EVENT(tls_handshake_reason_class, tls_handshake_refused,
-	     TP_PROTO(const struct sock *sk, u8 reason, u64 duration),
-	     TP_ARGS(sk, reason, duration)
+	     TP_PROTO(const struct sock *sk,
+		      const struct tls_hs_session *session, u8 reason,
+		      u64 duration),
+	     TP_ARGS(sk, session, reason, duration)
 );
 
 /* On a connection whose handshake was complete the duration is that of the
  * handshake.
  */
 TRACE_EVENT(tls_handshake_alert,
-	    TP_PROTO(const struct sock *sk, const struct tls_hs_info *info,
-		     u64 duration, u8 description, bool sent),
+	    TP_PROTO(const struct sock *sk,
+		     const struct tls_hs_session *session,
+		     const struct tls_hs_info *info, u64 duration,
+		     u8 description, bool sent),
 
-	    TP_ARGS(sk, info, duration, description, sent),
+	    TP_ARGS(sk, session, info, duration, description, sent),
 
 	    TP_STRUCT__entry(__field(const void *, skaddr)
 			     __field(u64, duration)
 			     __field(u16, sport)
 			     __field(u16, dport)
+			     __field(u16, family)
 			     __field(u16, suite)
 			     __field(u16, group)
 			     __field(u8, description)
 			     __field(bool, sent)
+			     __array(u8, saddr, sizeof(struct sockaddr_in6))
+			     __array(u8, daddr, sizeof(struct sockaddr_in6))
+			     __string_len(name, tls_hs_event_name(session),
+					  tls_hs_event_name_len(session))
 	    ),
 
-	    TP_fast_assign(__entry->skaddr = sk;
-			   __entry->duration = duration;
-			   __entry->sport = sk->sk_num;
-			   __entry->dport = ntohs(sk->sk_dport);
-			   __entry->suite = info->cipher_suite;
-			   __entry->group = info->group;
-			   __entry->description = description;
-			   __entry->sent = sent;
+	    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
+
+		       __entry->skaddr = sk;
+		       __entry->duration = duration;
+		       __entry->suite = info->cipher_suite;
+		       __entry->group = info->group;
+		       __entry->description = description;
+		       __entry->sent = sent;
+		       __entry->sport = sk->sk_num;
+		       __entry->dport = ntohs(sk->sk_dport);
+		       __entry->family = sk->sk_family;
+		       memset(__entry->saddr, 0, sizeof(__entry->saddr));
+		       memset(__entry->daddr, 0, sizeof(__entry->daddr));
+		       TP_STORE_ADDR_PORTS(__entry, inet, sk);
+		       __assign_str(name);
 	    ),
 
-	    TP_printk("sk=%p sport=%u dport=%u %s alert=%u suite=0x%04x group=0x%04x ns=%llu",
-		      __entry->skaddr, __entry->sport, __entry->dport,
+	    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s %s alert=%u suite=0x%04x group=0x%04x ns=%llu",
+		      __entry->skaddr, __entry->saddr, __entry->daddr, __get_str(name),
 		      __entry->sent ? "sent" : "received", __entry->description,
 		      __entry->suite, __entry->group, __entry->duration)
 );

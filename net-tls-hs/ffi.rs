@@ -626,6 +626,24 @@ pub unsafe extern "C" fn tls_hs_session_max_payload(s: *const bindings::tls_hs_s
     session.negotiated().max_fragment
 }
 
+/// Tells the server name, of up to 253 bytes. Returns its length, 0 if there is none.
+///
+/// # Safety
+///
+/// `s` must be a session that nobody changes as long as the name is used, `name` valid for writes.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_name(
+    s: *const bindings::tls_hs_session,
+    name: *mut *const u8,
+) -> usize {
+    // SAFETY: By the safety requirements of this function.
+    let session = unsafe { session(s) };
+    let server_name = session.negotiated().server_name();
+    // SAFETY: By the safety requirements of this function.
+    unsafe { *name = server_name.as_ptr() };
+    server_name.len()
+}
+
 /// Tells the application protocol, up to 255 bytes. Returns its length, 0 if there is none.
 ///
 /// # Safety

@@ -129,7 +129,9 @@ int tls_hs_put_info(const struct tls_context *ctx, struct sk_buff *skb)
 	    nla_put_u16(skb, TLS_INFO_HS_SIGNATURE_SCHEME,
 			info->signature_scheme) ||
 	    nla_put_u32(skb, TLS_INFO_HS_FLAGS, info->flags) ||
-	    nla_put_u32(skb, TLS_INFO_HS_DURATION_US, info->duration_us))
+	    nla_put_u32(skb, TLS_INFO_HS_DURATION_US, info->duration_us) ||
+	    nla_put_u32(skb, TLS_INFO_HS_AGE,
+			(u32)ktime_get_seconds() - info->completed))
 		rc = -EMSGSIZE;
 out:
 	if (rc)
@@ -143,7 +145,7 @@ out:
 size_t tls_hs_info_size(void)
 {
 	return nla_total_size(2 * nla_total_size(sizeof(u16)) +
-			      2 * nla_total_size(sizeof(u32))) +
+			      3 * nla_total_size(sizeof(u32))) +
 	       nla_total_size(4 * nla_total_size(sizeof(u32)));
 }
 

@@ -118,7 +118,7 @@ static void tls_hs_trace_alert(const struct sock *sk,
 			       const struct tls_context *ctx, u8 description,
 			       bool sent)
 {
-	trace_tls_handshake_alert(sk, &ctx->hs_info,
+	trace_tls_handshake_alert(sk, ctx->hs_session, &ctx->hs_info,
 				  (u64)ctx->hs_info.duration_us * NSEC_PER_USEC,
 				  description, sent);
 }

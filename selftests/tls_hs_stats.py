@@ -214,8 +214,8 @@ class Trace:
         while len(found) < count and time.monotonic() < deadline:
             time.sleep(0.02)
             with open(self.FOLDER + "trace", encoding="ascii") as file:
-                lines = [line for line in file if f"sport={port} " in line]
-            found = [re.sub(r"sk=\S+ sport=\d+ dport=\d+ ?", "",
+                lines = [line for line in file if re.search(rf" src=\S+:{port} ", line)]
+            found = [re.sub(r"sk=\S+ src=(\S+):\d+ dest=\1:\d+ ?", "",
                             line[line.index("tls_handshake_"):]).strip() for line in lines]
         return found
 
@@ -226,6 +226,7 @@ def trace_events(env):
     chosen = r"suite=0x1303 group=0x001d ns=([1-9]\d*)$"
     none = r"suite=0x0000 group=0x0000 ns=([1-9]\d*)$"
     start = "tls_handshake_start:$"
+    name = "name=site.test "
 
     def check(what, run, *want, **kwargs):
         with env.listen(**kwargs) as lsk, Trace() as trace:
@@ -250,28 +251,38 @@ def trace_events(env):
             then(client)
         return run
 
-    check("done", pair, start, "tls_handshake_done: suite=0x1303 group=0x001d scheme=0x0403 flags= "
-          r"ns=([1-9]\d*)$")
-    check("retried", lambda lsk: pair(lsk, shares=()), start,
-          "tls_handshake_done: suite=0x1303 group=0x001d scheme=0x0403 flags=retried ns=")
-    check("fallback", hello(lambda h: h.drop(tls13.SUPPORTED_VERSIONS)), start,
-          r"tls_handshake_fallback: reason=version ns=([1-9]\d*)$")
-    check("refused", hello(), start, r"tls_handshake_refused: reason=group ns=([1-9]\d*)$",
-          "tls_handshake_alert: sent alert=40 " + none, groups=(tls13.SECP256R1,),
+    check("done", lambda lsk: pair(lsk, name=None), start, "tls_handshake_done: name= suite=0x1303 group=0x001d scheme=0x0403 "
+          r"flags= ns=([1-9]\d*)$")
+    check("retried", lambda lsk: pair(lsk, shares=(), name="Site.test."), start,
+          f"tls_handshake_done: {name}suite=0x1303 group=0x001d scheme=0x0403 flags=retried ns=")
+    # The name is there, however early it fails.
+    site = {"name": "site.test"}
+    check("fallback", hello(lambda h: h.drop(tls13.SUPPORTED_VERSIONS), **site), start,
+          rf"tls_handshake_fallback: {name}reason=version ns=([1-9]\d*)$")
+    check("refused", hello(**site), start,
+          rf"tls_handshake_refused: {name}reason=group ns=([1-9]\d*)$",
+          f"tls_handshake_alert: {name}sent alert=40 " + none, groups=(tls13.SECP256R1,),
           versions=tls_hs.VERSION_1_3, flags=tls_hs.F_NO_FALLBACK)
-    check("alert", hello(lambda h: h.drop(tls13.KEY_SHARE)), start,
-          "tls_handshake_alert: sent alert=109 " + none)
-    check("later alert", hello(more=answered(lambda c: c.sock.sendall(tls13.record(22, b"x")))),
-          start, "tls_handshake_alert: sent alert=10 " + chosen)
+    check("alert", hello(lambda h: h.drop(tls13.KEY_SHARE), **site), start,
+          f"tls_handshake_alert: {name}sent alert=109 " + none)
+    check("unknown name", hello(name="nobody.test"), start,
+          "tls_handshake_alert: name=nobody.test sent alert=112 " + none,
+          flags=tls_hs.F_SNI_STRICT)
+    check("no TLS", lambda lsk: connect(lsk).sock.sendall(b"GET / HTTP/1.1\r\n\r\n"), start,
+          "tls_handshake_alert: name= sent alert=10 " + none)
+    check("later alert", hello(more=answered(lambda c: c.sock.sendall(tls13.record(22, b"x"))),
+                               **site),
+          start, f"tls_handshake_alert: {name}sent alert=10 " + chosen)
     check("client's alert", hello(more=answered(lambda c: c.sock.sendall(
-        c.tx.seal(tls13.ALERT, b"\2\52")))), start,
-        "tls_handshake_alert: received alert=42 " + chosen)
-    check("reset", hello(more=answered(lambda c: c.sock.close())), start,
-          "tls_handshake_reset: " + chosen)
-    check("timeout", hello(more=answered(lambda c: time.sleep(0.2))), start,
-          "tls_handshake_timeout: " + chosen, timeout_ms=100)
-    check("alert after it", lambda lsk: late_alert(*pair(lsk)), start, "tls_handshake_done: ",
-          "tls_handshake_alert: sent alert=10 " + chosen)
+        c.tx.seal(tls13.ALERT, b"\2\52"))), **site), start,
+        f"tls_handshake_alert: {name}received alert=42 " + chosen)
+    check("reset", hello(more=answered(lambda c: c.sock.close()), **site), start,
+          f"tls_handshake_reset: {name}" + chosen)
+    check("timeout", hello(more=answered(lambda c: time.sleep(0.2)), **site), start,
+          f"tls_handshake_timeout: {name}" + chosen, timeout_ms=100)
+    check("alert after it", lambda lsk: late_alert(*pair(lsk, **site)), start,
+          "tls_handshake_done: ", f"tls_handshake_alert: {name}sent alert=10 " + chosen)
+    check("IPv6", pair, start, "tls_handshake_done: ", family=socket.AF_INET6)
 
 
 def late_alert(client, conn):
@@ -286,7 +297,7 @@ def late_alert(client, conn):
 @test
 def inet_diag(env):
     """What `ss -i` shows says that the kernel did the handshake, and how."""
-    group, scheme, flags, duration, handshake = 1, 2, 3, 4, 8
+    group, scheme, flags, duration, age, handshake = 1, 2, 3, 4, 9, 8
     try:
         socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4).close()
     except OSError as err:
@@ -299,9 +310,14 @@ def inet_diag(env):
             # The nested attributes.
             nested = tls_hs._attributes(info[handshake])  # pylint: disable=protected-access
             got = {k: int.from_bytes(v, sys.byteorder) for k, v in nested.items()}
+            eq(got.pop(age) < 5, True, "age")
             status_ = tls_hs.status(conn)
             eq(got, {group: tls13.SECP256R1, scheme: tls13.RSA_PSS_SHA256,
                      flags: tls_hs.S_RETRIED, duration: status_["duration_us"]}, "handshake")
+            time.sleep(1.1)
+            nested = tls_hs._attributes(  # pylint: disable=protected-access
+                tls_hs.diag_tls(conn)[handshake])
+            eq(0 < int.from_bytes(nested[age], sys.byteorder) < 7, True, "age")
             # The client's end has no ULP, and one under way no handshake yet.
             eq(tls_hs.diag_tls(client.sock), None, "client")
 

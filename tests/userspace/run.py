@@ -308,6 +308,11 @@ def refusals(env):
             out, _ = env.run("status")
             assert f"127.0.0.1:{port} from 127.0.0.1:" in out and "x25519" in out.lower(), out
     finally:
+            assert " s old, idle " in out, out
+            time.sleep(1.1)
+            shown = json.loads(env.run("status", "--json")[0])["connections"]
+            ages = [c["age_s"] for c in shown if c["local"] == f"127.0.0.1:{port}"]
+            assert ages and all(1 <= age < 60 for age in ages), ages
         proc.kill()
         proc.wait()
 
@@ -511,3 +516,4 @@ def main():
 
 if __name__ == "__main__":
     sys.exit(main())
+        assert f"127.0.0.1:{port} from 127.0.0.1:" in out and " for a.test: handshake" in out, out

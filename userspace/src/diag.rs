@@ -28,6 +28,8 @@ pub struct Connection {
     pub scheme: u16,
     pub flags: u32,
     pub duration_us: u32,
+    /// Since the handshake was complete.
+    pub age_s: u32,
     /// Since something was last sent or received.
     pub idle_ms: u32,
 }
@@ -118,6 +120,7 @@ fn parse(message: &[u8]) -> Option<Socket> {
             scheme: hs16(2).unwrap_or(0),
             flags: hs32(3).unwrap_or(0),
             duration_us: hs32(4).unwrap_or(0),
+            age_s: hs32(9).unwrap_or(0),
             idle_ms: since(44).min(since(52)),
         })
     };
@@ -221,6 +224,7 @@ mod tests {
             attr(2, &0x0403u16.to_ne_bytes()),
             attr(3, &2u32.to_ne_bytes()),
             attr(4, &900u32.to_ne_bytes()),
+            attr(9, &77u32.to_ne_bytes()),
         ];
         let socket = parse(&message(&hs.concat())).unwrap();
         assert_eq!(socket.local, "10.0.0.1:443".parse().unwrap());
@@ -232,6 +236,7 @@ mod tests {
             scheme: 0x0403,
             flags: 2,
             duration_us: 900,
+            age_s: 77,
             idle_ms: 0,
         };
         assert_eq!(socket.kind, Kind::Connection(want));

@@ -209,13 +209,14 @@ fn connection_words(s: &Socket, c: &Connection) -> String {
         ""
     };
     format!(
-        "  {} from {}: {}, {}, {how}{retried}, handshake {}.{} ms, idle {} s\n",
+        "  {} from {}: {}, {}, {how}{retried}, handshake {}.{} ms, {} s old, idle {} s\n",
         s.local,
         s.remote,
         cipher_name(c.cipher),
         uapi::group_name(c.group),
         c.duration_us / 1000,
         c.duration_us % 1000 / 100,
+        c.age_s,
         c.idle_ms / 1000
     )
 }
@@ -245,7 +246,7 @@ fn socket_json(s: &Socket) -> Value {
             "signature_scheme": uapi::scheme_name(c.scheme),
             "resumed": c.flags & uapi::S_RESUMED != 0,
             "retried": c.flags & uapi::S_RETRIED != 0,
-            "handshake_us": c.duration_us, "idle_ms": c.idle_ms,
+            "handshake_us": c.duration_us, "age_s": c.age_s, "idle_ms": c.idle_ms,
         }),
     }
 }
@@ -372,10 +373,14 @@ fn event_in_words(line: &str) -> Option<String> {
         "reset" => "the client has gone".into(),
         other => other.into(),
     };
+    let site = match get("name") {
+        "" => String::new(),
+        name => format!(" for {name}"),
+    };
     Some(format!(
-        "port {} client port {}: {}{ms}",
-        get("sport"),
-        get("dport"),
+        "{} from {}{site}: {}{ms}",
+        get("src"),
+        get("dest"),
         what.trim_end()
     ))
 }
@@ -483,17 +488,20 @@ mod tests {
 
     #[test]
     fn events() {
-        let line = "  curl-7 [000] ..s1. 12.34: tls_handshake_alert: sk=0 sport=443 dport=5000 \
-                    sent alert=10 suite=0x0000 group=0x0000 ns=1234567";
+        let line = "  curl-7 [000] ..s1. 12.34: tls_handshake_alert: sk=0 src=192.0.2.1:443 \
+                    dest=192.0.2.9:5000 name= sent alert=10 suite=0x0000 group=0x0000 ns=1234567";
         assert_eq!(
             event_in_words(line).unwrap(),
-            "port 443 client port 5000: alert 10 sent: no TLS, plain HTTP on the port for example \
-             after 1.2 ms"
+            "192.0.2.1:443 from 192.0.2.9:5000: alert 10 sent: no TLS, plain HTTP on the port for \
+             example after 1.2 ms"
         );
+        let line = "x-1 [0] 1: tls_handshake_fallback: sk=0 src=[::1]:443 dest=[::1]:9 \
+                    name=a.example reason=no_identity ns=0";
+        let words = event_in_words(line).unwrap();
+        assert!(words.starts_with("[::1]:443 from [::1]:9 for a.example: left to a TLS library: "));
+        assert!(words.contains("tlshs keys list"));
         let line =
-            "x-1 [0] 1: tls_handshake_fallback: sk=0 sport=443 dport=9 reason=no_identity ns=0";
-        assert!(event_in_words(line).unwrap().contains("tlshs keys list"));
-        let line = "x-1 [0] 1: tls_handshake_done: sk=0 sport=443 dport=9 suite=0x1301 \
+            "x-1 [0] 1: tls_handshake_done: sk=0 src=[::1]:443 dest=[::1]:9 name= suite=0x1301 \
                     group=0x001d scheme=0x0403 flags= ns=900000";
         assert!(event_in_words(line)
             .unwrap()

@@ -31,6 +31,7 @@ impl ExpectClientHello {
         // Borrowed from the results: to move out of them would take twice the stack.
         let hello = &ClientHello::parse(message.body());
         let hello = hello.as_ref().map_err(|alert| *alert)?;
+        cx.work.memory.negotiated.record_name(hello);
         let choice = &choose(hello, cx.config, cx.identities, &mut cx.work.scratch.set);
         let choice = choice.as_ref().map_err(|failure| *failure)?;
         let mut transcript = C::hash_init(choice.suite.hash());
@@ -45,7 +46,7 @@ impl ExpectClientHello {
                 return Ok(self.stay(Step::Later));
             }
             C::hash_update(&mut transcript, message.whole());
-            cx.work.memory.negotiated.record_first(hello, choice);
+            cx.work.memory.negotiated.record_first(choice);
             let flight = Flight {
                 hello,
                 choice,
@@ -60,7 +61,7 @@ impl ExpectClientHello {
                 return Ok(self.stay(Step::Later));
             }
             let memory = &mut *cx.work.memory;
-            memory.negotiated.record_first(hello, choice);
+            memory.negotiated.record_first(choice);
             memory.negotiated.retried = true;
             memory.hello = HelloScan::new();
             remember::<C>(choice.suite, &message, &mut memory.first_hello)?;

@@ -96,11 +96,16 @@ impl Negotiated {
     }
 
     /// Records what the first ClientHello has led to.
-    #[inline(never)]
-    pub fn record_first(&mut self, hello: &ClientHello<'_>, choice: &Choice<'_>) {
+    pub fn record_first(&mut self, choice: &Choice<'_>) {
         self.suite = choice.suite;
         self.group = choice.group;
         self.scheme = choice.identity().map(|identity| identity.key.scheme());
+    }
+
+    /// Records the name that the first ClientHello has, whatever becomes of it: who looks for the
+    /// reason of a failure wants to know it.
+    #[inline(never)]
+    pub fn record_name(&mut self, hello: &ClientHello<'_>) {
         let name = hello.server_name.and_then(name::Name::new);
         let name = name.as_ref().map_or(&[][..], |name| name.as_bytes());
         self.server_name.set(name);
