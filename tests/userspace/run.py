@@ -9,6 +9,7 @@ Prints TAP. The binary is $TLSHS, or that of scripts/build-userspace.
 import glob
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -307,12 +308,12 @@ def refusals(env):
         with connect(port):
             out, _ = env.run("status")
             assert f"127.0.0.1:{port} from 127.0.0.1:" in out and "x25519" in out.lower(), out
-    finally:
             assert " s old, idle " in out, out
             time.sleep(1.1)
             shown = json.loads(env.run("status", "--json")[0])["connections"]
             ages = [c["age_s"] for c in shown if c["local"] == f"127.0.0.1:{port}"]
             assert ages and all(1 <= age < 60 for age in ages), ages
+    finally:
         proc.kill()
         proc.wait()
 
@@ -468,6 +469,44 @@ def ticket_keys(env):
 
 
 @test
+def iproute2(env):
+    """What ss of scripts/iproute2 shows of a listener and of a connection."""
+    ss = os.environ.get("SS", "")
+    if not os.access(ss, os.X_OK):
+        raise unittest.SkipTest("no ss with our patch: scripts/iproute2")
+
+    def show(*options):
+        done = subprocess.run([ss, *options, "-tnieOH", "sport", "=", str(port)], check=True,
+                              capture_output=True, text=True)
+        for line in done.stdout.splitlines():
+            print(f"# {' '.join(line.split())}")
+        return done.stdout
+
+    env.run("keys", "add", "-k", "ss", *env.files("a.test"))
+    port = free_port()
+    proc = serve(env, "-k", "ss", "-l", f"127.0.0.1:{port}")
+    try:
+        with connect(port), socket.create_connection(("127.0.0.1", port)) as silent:
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                out = show("-l")
+                if "hs_silent:1" in out and "hs_ready:0" in out:
+                    break
+                time.sleep(0.1)
+            for word in ("tcp-ulp-tls", "hs_ready:0", "hs_silent:1", "hs_waiting:0", "hs_limit:"):
+                assert word in out, out
+            time.sleep(1.1)
+            out = show()
+            assert re.search(r"tcp-ulp-tls version: 1\.3 cipher: \S+ rxconf: sw txconf: sw", out), out
+            assert re.search(r" hs_group:\w+ hs_signature:ecdsa_secp256r1_sha256 "
+                             r"hs_duration:\d+\.\d{3}ms hs_age:[1-9]\d*s", out), out
+            silent.close()
+    finally:
+        proc.kill()
+        proc.wait()
+
+
+@test
 def log(env):
     """Tracepoints as a log."""
     if not os.path.exists("/sys/kernel/tracing/events/tls_handshake"):
@@ -484,6 +523,7 @@ def log(env):
             sock.recv(100)
         out, _ = reader.communicate(timeout=20)
         assert "handshake complete: TLS_" in out and "alert 10 sent: no TLS" in out, out
+        assert f"127.0.0.1:{port} from 127.0.0.1:" in out and " for a.test: handshake" in out, out
         assert not [d for d in os.listdir("/sys/kernel/tracing/instances")
                     if d.startswith("tlshs")], "the instance is gone"
     finally:
@@ -516,4 +556,3 @@ def main():
 
 if __name__ == "__main__":
     sys.exit(main())
-        assert f"127.0.0.1:{port} from 127.0.0.1:" in out and " for a.test: handshake" in out, out
