@@ -3,7 +3,7 @@
 """
 Runs the commands of the guide, as they stand there, in the guest.
 
-Programs (code blocks of C and Python) become files by the name in their first line. Commands
+Programs (code blocks of C, Python and Rust) become files by the name in their first line. Commands
 (code blocks of sh) are run one after the other by one shell. Comments ".. check: COMMAND"
 must succeed after what is above them. Prints TAP.
 """
@@ -41,8 +41,8 @@ def script(text, folder):
     """The shell script that all of it is, and how many tests it has."""
     out, number = [HEAD], 0
     for kind, body in parts(text):
-        if kind in ("c", "python"):
-            name = re.search(r"\S+\.(c|py)\b", body.splitlines()[0])[0]
+        if kind in ("c", "python", "rust"):
+            name = re.search(r"\S+\.(c|py|rs)\b", body.splitlines()[0])[0]
             path = os.path.join(folder, name)
             with open(path, "w", encoding="utf-8") as file:
                 file.write(body)
