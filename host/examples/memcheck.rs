@@ -3,7 +3,7 @@
 //! secret is marked as uninitialised, and memcheck follows it through the optimised code.
 //!
 //! scripts/constant-time builds it with `--cfg tls_hs_memcheck`, optimised like the kernel, and
-//! runs it under Valgrind. Secret are: the private keys, all that is random (ephemeral keys, the
+//! runs it under Valgrind. Secret are: the private keys, external PSKs, all that is random (ephemeral keys, the
 //! randomness of nonces, blinding factors, ML-KEM's message) and all that is computed from these,
 //! up to where the code says `declassified`. Prints TAP. `--plant-leak` adds leaks, on which it
 //! fails.
@@ -21,11 +21,12 @@ mod common;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tls_handshake_host::engine::crypto::{Crypto, P256Key, RsaKey, RsaNumbers};
+use tls_handshake_host::engine::crypto::{Crypto, HashAlg, P256Key, RsaKey, RsaNumbers};
+use tls_handshake_host::engine::keys::schedule::{EarlySecret, PskKind};
 use tls_handshake_host::engine::keys::ticket;
 use tls_handshake_host::engine::policy::identity::{self, Payload};
 use tls_handshake_host::engine::policy::settings::{
-    ClientConstraints, Config, Identities, Identity, NoIdentity, SigningKey,
+    ClientConstraints, Config, ExternalPsk, Identities, Identity, NoIdentity, SigningKey,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
@@ -259,6 +260,71 @@ fn handshake(payload: &[u8], suite: u16, group: u16) {
     }
 }
 
+/// A server that has nothing but an external PSK.
+struct OnePsk([u8; 32]);
+
+impl Identities for OnePsk {
+    fn select(&self, _: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
+        Err(NoIdentity::Empty)
+    }
+
+    fn has_external_psks(&self) -> bool {
+        true
+    }
+
+    fn external_psk(&self, _: &[u8]) -> Option<ExternalPsk<'_>> {
+        Some(ExternalPsk {
+            index: 0,
+            hash: HashAlg::Sha256,
+            key: &self.0,
+        })
+    }
+}
+
+/// A ClientHello with that PSK, whose binder is made with `key`.
+fn hello_with_psk(key: &[u8; 32]) -> Vec<u8> {
+    const EXTENSIONS: &[u8] = &[
+        0, 43, 0, 3, 2, 3, 4, // supported_versions
+        0, 10, 0, 4, 0, 2, 0, 29, // supported_groups
+        0, 45, 0, 2, 1, 1, // psk_key_exchange_modes
+        0, 51, 0, 38, 0, 36, 0, 29, 0, 32, // key_share, 9
+        9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, // pre_shared_key: identity, age, binder
+        0, 41, 0, 44, 0, 7, 0, 1, b'a', 0, 0, 0, 0, 0, 33, 32,
+    ];
+    let len = EXTENSIONS.len() + 32;
+    let mut message = [&[1, 0, 0, 43 + len as u8, 3, 3][..], &[7; 32]].concat();
+    message.extend([0, 0, 2, 0x13, 1, 1, 0, 0, len as u8]);
+    message.extend(EXTENSIONS);
+    let mut hash = HostCrypto::hash_init(HashAlg::Sha256);
+    HostCrypto::hash_update(&mut hash, &message[..message.len() - 3]);
+    let secret = EarlySecret::<HostCrypto>::with_psk(HashAlg::Sha256, key);
+    let secret = secret.binder_secret(PskKind::External);
+    let binder = secret.verify_data::<HostCrypto>(&HostCrypto::hash_final(hash));
+    message.extend(&binder[..32]);
+    [&[22, 3, 1, 0, message.len() as u8][..], &message].concat()
+}
+
+/// The server's flight for a right binder, or the alert for a wrong one.
+fn external_psk(right: bool) {
+    let mut psk = OnePsk([0x17; 32]);
+    let mut hello = hello_with_psk(if right { &psk.0 } else { &[0x18; 32] });
+    classify(&mut psk.0);
+    let config = Config {
+        versions: 2,
+        ..common::CONFIG
+    };
+    // SAFETY: Zeroes are a valid value.
+    let mut scratch = unsafe { zeroed::<Scratch<HostCrypto>>() };
+    let (mut session, mut out) = (Session::new(), vec![0; 4096]);
+    let step = session.advance::<HostCrypto>(&config, &psk, &mut hello, &mut out, &mut scratch);
+    match (right, step) {
+        (true, Step::Send { .. }) | (false, Step::Alert { .. }) => (),
+        (_, other) => panic!("{other:?}"),
+    }
+    black_box((session.negotiated().external_psk, out));
+}
+
 /// What must be found.
 fn leaks() -> [(&'static str, fn()); 2] {
     fn branch() {
@@ -316,5 +382,7 @@ fn main() -> ExitCode {
             checks.one(&name, || handshake(&payload, suite, group));
         }
     }
+    checks.one("external PSK", || external_psk(true));
+    checks.one("external PSK with a wrong binder", || external_psk(false));
     ExitCode::from(u8::from(checks.failed))
 }

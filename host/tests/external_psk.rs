@@ -484,13 +484,11 @@ const UNKNOWN: Offer<'static> = offer(b"unknown", KEY_256);
 const VERSIONS: &[u8] = &[0, 43, 0, 3, 2, 3, 4];
 const GROUPS: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 29];
 const SCHEMES: &[u8] = &[0, 13, 0, 4, 0, 2, 4, 3];
-const SHARE: &[u8] = &{
-    // An x-coordinate of X25519.
-    let mut share = [9; 42];
-    let (head, _) = share.split_at_mut(10);
-    head.copy_from_slice(&[0, 51, 0, 38, 0, 36, 0, 29, 0, 32]);
-    share
-};
+/// An x-coordinate of X25519: 9.
+const SHARE: &[u8] = &[
+    0, 51, 0, 38, 0, 36, 0, 29, 0, 32, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+];
 const NO_SHARE: &[u8] = &[0, 51, 0, 2, 0, 0];
 const MODES: &[u8] = &[0, 45, 0, 2, 1, 1];
 const BOTH_MODES: &[u8] = &[0, 45, 0, 3, 2, 0, 1];
