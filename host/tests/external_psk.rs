@@ -699,13 +699,37 @@ fn wrong_binders() {
     }
 }
 
+/// The work for an unknown identity is that for one of its kind which is known.
+#[test]
+fn stand_in() {
+    use tls_handshake_host::engine::wire::client_hello::ClientHello;
+
+    let alg = |identity: &[u8], suits: &dyn Fn(HashAlg) -> bool| {
+        let hello = hello(&[0x1301], &USUAL, &[offer(identity, KEY_256)]);
+        let hello = ClientHello::parse(&hello[5 + 4..]).unwrap();
+        let stand_in = external_psk::stand_in(&hello.pre_shared_key.unwrap(), suits);
+        assert_eq!((stand_in.index, stand_in.psk.selected), (None, 0));
+        stand_in.psk.alg
+    };
+    let any = |_| true;
+    assert_eq!(alg(b"NVMe1R02 nobody", &any), HashAlg::Sha384);
+    assert_eq!(alg(b"NVMe1R01 nobody", &any), HashAlg::Sha256);
+    assert_eq!(alg(b"NVMe1R07 nobody", &any), HashAlg::Sha256);
+    assert_eq!(alg(b"nobody", &any), HashAlg::Sha256);
+    // One that no cipher suite has in common is never used.
+    for only in [HashAlg::Sha256, HashAlg::Sha384] {
+        for identity in [b"NVMe1R01 x", b"NVMe1R02 x"] {
+            assert_eq!(alg(identity, &|hash| hash == only), only);
+        }
+    }
+}
+
 /// Where user space does not get the connection, nobody learns whether an identity is known. No
 /// binder is right for one that is not, be it made with the key that stands in for it.
 #[test]
 fn unknown_identity_without_fallback() {
     let server = Server::usual();
-    let stand_in = external_psk::stand_in(HashAlg::Sha256).psk.key;
-    for key in [KEY_256, stand_in] {
+    for key in [KEY_256, &[0; 32]] {
         for share in [SHARE, NO_SHARE] {
             let extensions = [VERSIONS, GROUPS, share, MODES];
             let hello = hello(&[0x1301], &extensions, &[offer(b"unknown", key)]);

@@ -214,7 +214,7 @@ pub fn choose<'a>(
     };
     let credential = match external {
         Some(selected) => Credential::ExternalPsk(selected),
-        None => choose_credential(hello, config, identities, suite)?,
+        None => choose_credential(hello, config, identities, &suites)?,
     };
     let suite = match &credential {
         Credential::Certificate(_) => suite,
@@ -240,7 +240,7 @@ fn choose_credential<'a>(
     hello: &ClientHello<'a>,
     config: &Config<'a>,
     identities: &'a impl Identities,
-    suite: CipherSuite,
+    suites: &CommonSuites,
 ) -> Result<Credential<'a>, Failure> {
     let strict = config.flags & flag_bits::SNI_STRICT != 0;
     let algorithms = hello.signature_algorithms;
@@ -264,7 +264,7 @@ fn choose_credential<'a>(
     let mut identity = match identities.select(&constraints) {
         Ok(identity) => identity,
         Err(NoIdentity::Empty) if identities.has_external_psks() => {
-            return without_psk(hello, config, suite);
+            return without_psk(hello, config, suites);
         }
         Err(NoIdentity::Empty) => return Err(Failure::Fallback(Fallback::NoIdentity)),
         Err(NoIdentity::UnknownName) => return Err(Alert::UnrecognizedName.into()),
@@ -283,12 +283,15 @@ fn choose_credential<'a>(
 fn without_psk<'a>(
     hello: &ClientHello<'_>,
     config: &Config<'_>,
-    suite: CipherSuite,
+    suites: &CommonSuites,
 ) -> Result<Credential<'a>, Failure> {
-    let offers = hello.pre_shared_key.is_some() && hello.psk_dhe_ke == Some(true);
-    if offers && config.flags & flag_bits::NO_FALLBACK != 0 {
-        let stand_in = external_psk::stand_in(suite.hash());
-        return Ok(Credential::ExternalPsk(stand_in));
+    let offered = hello.pre_shared_key.as_ref();
+    match offered.filter(|_| hello.psk_dhe_ke == Some(true)) {
+        Some(offered) if config.flags & flag_bits::NO_FALLBACK != 0 => {
+            let suits = |hash| suites.with(hash).is_some();
+            let stand_in = external_psk::stand_in(offered, suits);
+            Ok(Credential::ExternalPsk(stand_in))
+        }
+        _ => Err(Failure::Fallback(Fallback::ExternalPsk)),
     }
-    Err(Failure::Fallback(Fallback::ExternalPsk))
 }

@@ -64,8 +64,19 @@ pub fn select<'a>(
 
 /// What stands in for a PSK that the server does not have, so that the client gets the same answer
 /// after the same work as for a wrong binder, and cannot find out identities (RFC 9846, appendix
-/// F.6). No binder is right for it.
-pub fn stand_in(alg: HashAlg) -> SelectedPsk<'static> {
+/// F.6). It is for the hash that the first identity of the client would have. No binder is right
+/// for it.
+#[inline(never)]
+pub fn stand_in(
+    offered: &OfferedPsks<'_>,
+    suits: impl Fn(HashAlg) -> bool,
+) -> SelectedPsk<'static> {
+    let first = offered.identities().next().and_then(hash_of);
+    let alg = match first.filter(|hash| suits(*hash)) {
+        Some(hash) => hash,
+        None if suits(HashAlg::Sha256) => HashAlg::Sha256,
+        None => HashAlg::Sha384,
+    };
     SelectedPsk {
         psk: Psk {
             kind: PskKind::External,
