@@ -5,7 +5,9 @@
  *
  * As long as the handshake is under way, nobody else may read from the socket or
  * write to it.  Its struct proto makes readers and writers wait, or says -EAGAIN,
- * and its sk_socket->ops make poll() report nothing but a queue of errors.
+ * and its sk_socket->ops make poll() report nothing but a queue of errors.  Users
+ * in the kernel may have one thread send the last reply in the clear while another one
+ * starts the handshake: that is let through before the ClientHello is answered.
  *
  * The engine ends in softirq or on a CPU's thread; work in process context
  * installs the keys and tells the user.  The socket lock decides between it and
@@ -23,6 +25,7 @@
 #include <net/tcp.h>
 
 #include "../tls.h"
+#include "drive.h"
 #include "handshake.h"
 #include "inject.h"
 #include "listen.h"
@@ -34,6 +37,7 @@
  * @done: function of a user in the kernel, or %NULL
  * @data: its argument
  * @rcvlowat: SO_RCVLOWAT that has been set meanwhile, or 0
+ * @may_send: the user may send in the clear until the ClientHello is answered
  * @own_ulp: the user has not set the ULP: it goes when the handshake fails,
  *	unless there is a key that tls_sk_proto_close() has to take away
  * @over: it has ended or been cancelled; under the socket lock
@@ -44,6 +48,7 @@ struct tls_hs_connected {
 	tls_hs_done_t done;
 	void *data;
 	int rcvlowat;
+	bool may_send;
 	bool own_ulp;
 	bool over;
 };
@@ -186,6 +191,9 @@ static void tls_hs_connected_work(struct work_struct *work)
 		}
 		if (hs->end == TLS_HS_END_DONE) {
 			status = tls_hs_take_over(hs, ctx);
+			/* That would say that nothing has been read. */
+			if (status == -EOPNOTSUPP)
+				status = -EIO;
 			if (status)
 				tls_hs_fail(hs, status);
 		} else {
@@ -288,9 +296,33 @@ static int tls_hs_wait_over(struct sock *sk, long timeo)
 	return left ? sock_intr_errno(timeo) : -EAGAIN;
 }
 
+/* Is what comes in the clear before the handshake still to be sent?  With the
+ * socket lock.
+ */
+static bool tls_hs_may_send(struct sock *sk)
+{
+	struct tls_hs *hs;
+
+	if (!tls_hs_waits(sk))
+		return false;
+	hs = tls_get_ctx(sk)->hs;
+	return hs && hs->end == TLS_HS_RUNNING && !hs->answered &&
+	       !hs->consumed && tls_hs_to_connected(hs)->may_send;
+}
+
 static int tls_hs_wait_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)
 {
-	int rc = tls_hs_wait_over(sk, sock_sndtimeo(sk, msg->msg_flags &
+	bool sent;
+	int rc;
+
+	lock_sock(sk);
+	sent = tls_hs_may_send(sk);
+	if (sent)
+		rc = tcp_sendmsg_locked(sk, msg, len);
+	release_sock(sk);
+	if (sent)
+		return rc;
+	rc = tls_hs_wait_over(sk, sock_sndtimeo(sk, msg->msg_flags &
 							MSG_DONTWAIT));
 
 	return rc ?: READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, len);
@@ -338,8 +370,9 @@ static void tls_hs_let_wait(struct sock *sk)
 	WRITE_ONCE(sk->sk_prot, prot);
 }
 
-/* With the socket lock.  The reference to @conf becomes that of the handshake. */
-static int tls_hs_start_connected(struct sock *sk, struct tls_hs_connected *c)
+/* With the socket lock. */
+static int tls_hs_begin_connected(struct sock *sk, struct tls_hs_connected *c,
+				  unsigned int timeout_ms)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tls_context *ctx;
@@ -378,10 +411,18 @@ static int tls_hs_start_connected(struct sock *sk, struct tls_hs_connected *c)
 		return -EBUSY;
 	tls_hs_let_wait(sk);
 	tls_hs_start(&c->hs, sk);
+	/* The thread that sends uncorks the socket after that. */
+	if (c->may_send)
+		c->hs.corked = false;
+	if (timeout_ms) {
+		c->hs.deadline = jiffies + msecs_to_jiffies(timeout_ms);
+		tls_hs_arm(&c->hs, c->hs.deadline);
+	}
 	return 0;
 }
 
-static struct tls_hs_connected *tls_hs_connected_new(struct tls_hs_conf *conf)
+static struct tls_hs_connected *
+tls_hs_connected_new(const struct tls_hs_connected_args *args)
 {
 	struct tls_hs_connected *c = NULL;
 
@@ -391,8 +432,44 @@ static struct tls_hs_connected *tls_hs_connected_new(struct tls_hs_conf *conf)
 		return NULL;
 	tls_hs_init(&c->hs, &tls_hs_connected_user);
 	INIT_WORK(&c->work, tls_hs_connected_work);
-	c->hs.conf = conf;
+	refcount_inc(&args->conf->refs);
+	c->hs.conf = args->conf;
+	c->hs.alpn = args->alpn;
+	if (c->hs.alpn)
+		refcount_inc(&c->hs.alpn->refs);
+	c->done = args->done;
+	c->data = args->data;
+	c->may_send = args->may_send;
 	return c;
+}
+
+/**
+ * tls_hs_start_connected - begin with the handshake of a connected socket
+ * @sk: the socket
+ * @args: how it is to be done
+ *
+ * See tls_server_handshake(), but the handshake takes references of its own.
+ *
+ * Context: process, takes the socket lock.
+ * Return: 0 or an error, in which case nothing has happened.
+ */
+int tls_hs_start_connected(struct sock *sk,
+			   const struct tls_hs_connected_args *args)
+{
+	struct tls_hs_connected *c = tls_hs_connected_new(args);
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	lock_sock(sk);
+	rc = tls_hs_begin_connected(sk, c, args->timeout_ms);
+	release_sock(sk);
+	if (rc) {
+		tls_hs_conf_put(c->hs.conf);
+		tls_hs_alpn_put(c->hs.alpn);
+		kfree(c);
+	}
+	return rc;
 }
 
 /**
@@ -421,19 +498,15 @@ static struct tls_hs_connected *tls_hs_connected_new(struct tls_hs_conf *conf)
 int tls_server_handshake(struct sock *sk, struct tls_hs_conf *conf,
 			 tls_hs_done_t done, void *data)
 {
-	struct tls_hs_connected *c;
-	int rc;
+	const struct tls_hs_connected_args args = {
+		.conf = conf,
+		.done = done,
+		.data = data,
+	};
+	int rc = tls_hs_start_connected(sk, &args);
 
-	c = tls_hs_connected_new(conf);
-	if (!c)
-		return -ENOMEM;
-	c->done = done;
-	c->data = data;
-	lock_sock(sk);
-	rc = tls_hs_start_connected(sk, c);
-	release_sock(sk);
-	if (rc)
-		kfree(c);
+	if (!rc)
+		tls_hs_conf_put(conf);
 	return rc;
 }
 EXPORT_SYMBOL_GPL(tls_server_handshake);

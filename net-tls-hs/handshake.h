@@ -347,6 +347,7 @@ static inline struct tls_hs_net *tls_hs_net(const struct net *net)
 }
 
 /* settings.c */
+struct tls_hs_alpn *tls_hs_alpn_of_name(const char *name);
 void tls_hs_alpn_put(struct tls_hs_alpn *alpn);
 struct tls_hs_conf *tls_hs_conf_get_rcu(struct tls_hs_conf __rcu **conf);
 struct tls_hs_alpn *tls_hs_alpn_get_rcu(struct tls_hs_alpn __rcu **alpn);
@@ -450,8 +451,38 @@ static inline void tls_hs_forget_key(struct tls_context *ctx, bool tx)
 int __init tls_hs_listen_init(void);
 void tls_hs_listen_exit(void);
 
+/**
+ * struct tls_hs_connected_args - how to do the handshake of a connected socket
+ * @conf: settings
+ * @alpn: application protocols, or %NULL
+ * @timeout_ms: how long it may take; 0 for what @conf says
+ * @may_send: what is written before the ClientHello is answered is sent in the
+ *	clear and does not wait
+ * @done: what to call when it is over, or %NULL; see tls_server_handshake()
+ * @data: first argument of @done
+ */
+struct tls_hs_connected_args {
+	struct tls_hs_conf *conf;
+	struct tls_hs_alpn *alpn;
+	unsigned int timeout_ms;
+	bool may_send;
+	tls_hs_done_t done;
+	void *data;
+};
+
 /* connected.c */
+int tls_hs_start_connected(struct sock *sk,
+			   const struct tls_hs_connected_args *args);
 int __init tls_hs_connected_init(void);
 void tls_hs_connected_exit(void);
+
+/* agent.c */
+#ifdef CONFIG_TLS_HANDSHAKE_AGENT
+int __init tls_hs_agent_init(void);
+void tls_hs_agent_exit(void);
+#else
+static inline int tls_hs_agent_init(void) { return 0; }
+static inline void tls_hs_agent_exit(void) {}
+#endif
 
 #endif /* _NET_TLS_HANDSHAKE_H */

@@ -249,9 +249,14 @@ int __init tls_hs_module_init(void)
 	rc = tls_hs_key_init();
 	if (rc)
 		goto err_connected;
+	rc = tls_hs_agent_init();
+	if (rc)
+		goto err_key;
 	tls_hs_inject_init();
 	return 0;
 
+err_key:
+	tls_hs_key_exit();
 err_connected:
 	tls_hs_connected_exit();
 err_listen:
@@ -267,6 +272,7 @@ err_net:
 void tls_hs_module_exit(void)
 {
 	tls_hs_inject_exit();
+	tls_hs_agent_exit();
 	tls_hs_cpu_exit();
 	tls_hs_connected_exit();
 	tls_hs_listen_exit();

@@ -54,6 +54,25 @@ static struct tls_hs_alpn *tls_hs_alpn_new(sockptr_t list, unsigned int len)
 }
 
 /**
+ * tls_hs_alpn_of_name - a list with one application protocol
+ * @name: its name
+ *
+ * Context: process.
+ * Return: the list or an error.
+ */
+struct tls_hs_alpn *tls_hs_alpn_of_name(const char *name)
+{
+	u8 list[TLS_HS_ALPN_MAX];
+	size_t len = strlen(name);
+
+	if (!len || len >= sizeof(list))
+		return ERR_PTR(-EINVAL);
+	list[0] = len;
+	memcpy(list + 1, name, len);
+	return tls_hs_alpn_new(KERNEL_SOCKPTR(list), 1 + len);
+}
+
+/**
  * tls_hs_alpn_put - drop a reference to a list of application protocols
  * @alpn: the list or %NULL
  *

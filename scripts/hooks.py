@@ -15,6 +15,7 @@ FOLDERS = [
     ("kunit-tests", "net/tls/handshake/tests"),
     ("lib-crypto", ""),
     ("net-tls-hs", "net/tls/handshake"),
+    ("net-handshake", "net/handshake"),
     ("selftests", "tools/testing/selftests/net"),
     ("Documentation", "Documentation"),
 ]

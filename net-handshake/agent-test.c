@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit test of handshake agents in the kernel: who gets a request, and that it
+ * is completed or cancelled, once.
+ */
+
+#include <kunit/test.h>
+#include <kunit/visibility.h>
+
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+
+#include <net/handshake.h>
+#include <net/sock.h>
+
+#include <uapi/linux/handshake.h>
+#include "handshake.h"
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+
+#define TEST_KEYRING	1234
+
+/**
+ * struct agent_test - what is called, and how often
+ * @opened: ->ag_server_open()
+ * @closed: ->ag_server_close()
+ * @hellos: ->ag_server_hello()
+ * @cancels: ->ag_cancel()
+ * @done: ->hp_done()
+ * @status: what that was told
+ * @hello_status: what ->ag_server_hello() returns
+ * @complete_at_once: it calls handshake_agent_done() itself
+ * @agent: the agent
+ * @sock: a socket
+ * @filp: its file
+ * @req: the request that has been submitted
+ * @finished: the agent's thread has finished
+ */
+struct agent_test {
+	int opened;
+	int closed;
+	int hellos;
+	int cancels;
+	int done;
+	int status;
+	int hello_status;
+	bool complete_at_once;
+	struct handshake_agent agent;
+	struct socket *sock;
+	struct file *filp;
+	struct handshake_req *req;
+	struct completion finished;
+};
+
+/* Callbacks have no argument of ours. */
+static struct agent_test *current_test;
+
+static void *agent_open(struct net *net, key_serial_t keyring,
+			struct netlink_ext_ack *extack)
+{
+	if (keyring != TEST_KEYRING)
+		return ERR_PTR(-ENOKEY);
+	current_test->opened++;
+	return current_test;
+}
+
+static void agent_close(void *identities)
+{
+	current_test->closed++;
+}
+
+static int agent_hello(void *identities, const struct handshake_agent_args *args)
+{
+	struct agent_test *t = identities;
+
+	might_sleep();
+	t->hellos++;
+	if (t->complete_at_once)
+		handshake_agent_done(args->aa_req, 0);
+	return t->hello_status;
+}
+
+static void agent_cancel(struct sock *sk)
+{
+	might_sleep();
+	current_test->cancels++;
+}
+
+static int proto_accept(struct handshake_req *req, struct genl_info *info,
+			int fd)
+{
+	return 0;
+}
+
+static void proto_done(struct handshake_req *req, int status,
+		       struct genl_info *info)
+{
+	might_sleep();
+	current_test->done++;
+	current_test->status = status;
+}
+
+static bool proto_args(struct handshake_req *req,
+		       struct handshake_agent_args *args)
+{
+	args->aa_timeout_ms = 1000;
+	return true;
+}
+
+static struct handshake_proto agent_proto = {
+	.hp_handler_class	= HANDSHAKE_HANDLER_CLASS_TLSHD,
+	.hp_accept		= proto_accept,
+	.hp_done		= proto_done,
+	.hp_agent_args		= proto_args,
+};
+
+/* One of which nobody in user space is told, as there is nobody. */
+static struct handshake_proto notify_proto = {
+	.hp_handler_class	= HANDSHAKE_HANDLER_CLASS_TLSHD,
+	.hp_flags		= BIT(HANDSHAKE_F_PROTO_NOTIFY),
+	.hp_accept		= proto_accept,
+	.hp_done		= proto_done,
+	.hp_agent_args		= proto_args,
+};
+
+static struct handshake_proto user_proto = {
+	.hp_handler_class	= HANDSHAKE_HANDLER_CLASS_TLSHD,
+	.hp_accept		= proto_accept,
+	.hp_done		= proto_done,
+};
+
+static int agent_new_socket(struct agent_test *t)
+{
+	struct file *filp;
+	int err;
+
+	err = __sock_create(&init_net, PF_INET, SOCK_STREAM, IPPROTO_TCP,
+			    &t->sock, 1);
+	if (err)
+		return err;
+	filp = sock_alloc_file(t->sock, O_NONBLOCK, NULL);
+	if (IS_ERR(filp))
+		return PTR_ERR(filp);
+	t->sock->file = filp;
+	t->filp = filp;
+	return 0;
+}
+
+static int agent_test_init(struct kunit *test)
+{
+	struct agent_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	t->agent = (struct handshake_agent) {
+		.ag_owner		= THIS_MODULE,
+		.ag_server_open		= agent_open,
+		.ag_server_close	= agent_close,
+		.ag_server_hello	= agent_hello,
+		.ag_cancel		= agent_cancel,
+	};
+	init_completion(&t->finished);
+	current_test = t;
+	if (handshake_agent_register(&t->agent)) {
+		kunit_skip(test, "another agent has been registered");
+		return 0;
+	}
+	test->priv = t;
+	return agent_new_socket(t);
+}
+
+static void agent_test_exit(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	if (!t)
+		return;
+	if (t->filp)
+		__fput_sync(t->filp);
+	handshake_server_set(&init_net, 0, false, NULL);
+	KUNIT_EXPECT_EQ(test, t->opened, t->closed);
+	handshake_agent_unregister(&t->agent);
+}
+
+static struct handshake_net *agent_hn(void)
+{
+	return handshake_pernet(&init_net);
+}
+
+static void agent_set(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, handshake_server_set(&init_net, TEST_KEYRING,
+						      false, NULL));
+}
+
+static int agent_submit(struct kunit *test, const struct handshake_proto *proto,
+			gfp_t flags)
+{
+	struct agent_test *t = test->priv;
+
+	t->req = handshake_req_alloc(proto, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->req);
+	return handshake_req_submit(t->sock, t->req, flags);
+}
+
+/* Is the request there for user space? Then it is as good as done. */
+static bool agent_left_to_user(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct handshake_req *req;
+
+	req = handshake_req_next(agent_hn(), HANDSHAKE_HANDLER_CLASS_TLSHD);
+	if (!req)
+		return false;
+	KUNIT_EXPECT_PTR_EQ(test, t->req, req);
+	fput(req->hr_file);
+	handshake_complete(req, 0, NULL);
+	return true;
+}
+
+static void one_agent(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct handshake_agent other = t->agent;
+
+	KUNIT_EXPECT_EQ(test, -EBUSY, handshake_agent_register(&other));
+	handshake_agent_unregister(&t->agent);
+	KUNIT_EXPECT_EQ(test, 0, handshake_agent_register(&other));
+	handshake_agent_unregister(&other);
+	KUNIT_EXPECT_EQ(test, 0, handshake_agent_register(&t->agent));
+}
+
+static void no_agent(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	key_serial_t keyring;
+	bool certs;
+
+	handshake_agent_unregister(&t->agent);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			handshake_server_set(&init_net, TEST_KEYRING, false,
+					     NULL));
+	handshake_server_get(agent_hn(), &keyring, &certs);
+	KUNIT_EXPECT_EQ(test, 0, keyring);
+	KUNIT_EXPECT_TRUE(test, certs);
+	KUNIT_EXPECT_EQ(test, 0, handshake_agent_register(&t->agent));
+}
+
+static void set_and_get(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	key_serial_t keyring;
+	bool certs;
+
+	agent_set(test);
+	handshake_server_get(agent_hn(), &keyring, &certs);
+	KUNIT_EXPECT_EQ(test, TEST_KEYRING, keyring);
+	KUNIT_EXPECT_FALSE(test, certs);
+
+	/* After an error everything is as it was. */
+	KUNIT_EXPECT_EQ(test, -ENOKEY,
+			handshake_server_set(&init_net, 1, false, NULL));
+	handshake_server_get(agent_hn(), &keyring, &certs);
+	KUNIT_EXPECT_EQ(test, TEST_KEYRING, keyring);
+	KUNIT_EXPECT_EQ(test, 0, t->closed);
+
+	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, TEST_KEYRING,
+						      true, NULL));
+	handshake_server_get(agent_hn(), &keyring, &certs);
+	KUNIT_EXPECT_TRUE(test, certs);
+	KUNIT_EXPECT_EQ(test, 2, t->opened);
+	KUNIT_EXPECT_EQ(test, 1, t->closed);
+
+	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, 0, false, NULL));
+	handshake_server_get(agent_hn(), &keyring, &certs);
+	KUNIT_EXPECT_EQ(test, 0, keyring);
+	KUNIT_EXPECT_EQ(test, 2, t->closed);
+}
+
+static void nothing_set(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, t->hellos);
+	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+}
+
+static void client_certificates(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, TEST_KEYRING,
+						      true, NULL));
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, t->hellos);
+	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+}
+
+static void for_user_space_only(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &user_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, t->hellos);
+	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+}
+
+static void cannot_sleep(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_ATOMIC));
+	KUNIT_EXPECT_EQ(test, 0, t->hellos);
+	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+}
+
+static void agent_completes(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	unsigned long files = file_count(t->filp);
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 1, t->hellos);
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_EQ(test, files + 1, file_count(t->filp));
+	KUNIT_EXPECT_NULL(test, handshake_req_next(agent_hn(),
+						   HANDSHAKE_HANDLER_CLASS_TLSHD));
+
+	handshake_agent_done(t->req, -EPROTO);
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_EQ(test, -EPROTO, t->status);
+	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
+
+	handshake_agent_done(t->req, 0);
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_FALSE(test, handshake_req_cancel(t->sock->sk));
+	KUNIT_EXPECT_EQ(test, 0, t->cancels);
+	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
+}
+
+static void agent_completes_at_once(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	t->complete_at_once = true;
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_EQ(test, 0, t->status);
+	KUNIT_EXPECT_FALSE(test, handshake_req_cancel(t->sock->sk));
+}
+
+/* What the agent does is no burden for user space. */
+static void pending_limit(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct handshake_net *hn = agent_hn();
+	int pending = hn->hn_pending;
+
+	agent_set(test);
+	hn->hn_pending = hn->hn_pending_max;
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 1, t->hellos);
+	KUNIT_EXPECT_EQ(test, hn->hn_pending_max, hn->hn_pending);
+
+	/* But what it cannot do is. */
+	handshake_agent_done(t->req, -EOPNOTSUPP);
+	hn->hn_pending = pending;
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, t->status);
+}
+
+static void agent_declines_at_once(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	t->hello_status = -EBUSY;
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 1, t->hellos);
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+}
+
+static void agent_declines(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct handshake_net *hn = agent_hn();
+	int pending = hn->hn_pending;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	handshake_agent_done(t->req, -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_EQ(test, pending + 1, hn->hn_pending);
+	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_EQ(test, 0, t->cancels);
+	KUNIT_EXPECT_EQ(test, pending, hn->hn_pending);
+}
+
+static void nobody_in_user_space(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &notify_proto, GFP_KERNEL));
+	handshake_agent_done(t->req, -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_EQ(test, -ESRCH, t->status);
+	KUNIT_EXPECT_FALSE(test, agent_left_to_user(test));
+}
+
+/* As ever, if the agent has declined before submission returns. */
+static void nobody_at_all(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	t->hello_status = -EOPNOTSUPP;
+	KUNIT_EXPECT_EQ(test, -ESRCH,
+			agent_submit(test, &notify_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_FALSE(test, handshake_req_cancel(t->sock->sk));
+}
+
+static void cancel_wins(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	unsigned long files = file_count(t->filp);
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, handshake_req_cancel(t->sock->sk));
+	flush_work(&t->req->hr_stop_work);
+	KUNIT_EXPECT_EQ(test, 1, t->cancels);
+	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
+	KUNIT_EXPECT_FALSE(test, handshake_req_cancel(t->sock->sk));
+
+	handshake_agent_done(t->req, 0);
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	/* Nor does user space get it. */
+	handshake_agent_done(t->req, -EOPNOTSUPP);
+	KUNIT_EXPECT_FALSE(test, agent_left_to_user(test));
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
+}
+
+/* The agent has declined: user space is not waited for, and it is not asked. */
+static void cancel_after_decline(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct handshake_net *hn = agent_hn();
+	int pending = hn->hn_pending;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	handshake_agent_done(t->req, -EOPNOTSUPP);
+	KUNIT_EXPECT_TRUE(test, handshake_req_cancel(t->sock->sk));
+	KUNIT_EXPECT_EQ(test, 0, t->cancels);
+	KUNIT_EXPECT_EQ(test, pending, hn->hn_pending);
+	KUNIT_EXPECT_FALSE(test, agent_left_to_user(test));
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+}
+
+static int agent_thread(void *data)
+{
+	struct agent_test *t = data;
+
+	handshake_agent_done(t->req, t->hello_status);
+	complete(&t->finished);
+	return 0;
+}
+
+/* The agent finishes while the consumer cancels: one of them wins. */
+static void race(struct kunit *test, int status)
+{
+	struct agent_test *t = test->priv;
+	struct handshake_net *hn = agent_hn();
+	int pending = hn->hn_pending;
+	struct task_struct *thread;
+	unsigned long files;
+	int i, won = 0;
+
+	agent_set(test);
+	for (i = 0; i < 500; i++) {
+		t->done = 0;
+		files = file_count(t->filp);
+		reinit_completion(&t->finished);
+		t->hello_status = 0;
+		KUNIT_ASSERT_EQ(test, 0,
+				agent_submit(test, &agent_proto, GFP_KERNEL));
+		t->hello_status = status;
+		thread = kthread_run(agent_thread, t, "handshake-test");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+		udelay(i % 50);
+		won = handshake_req_cancel(t->sock->sk);
+		wait_for_completion(&t->finished);
+		flush_work(&t->req->hr_stop_work);
+
+		if (status == -EOPNOTSUPP)
+			KUNIT_ASSERT_EQ(test, 1, won);
+		KUNIT_ASSERT_EQ(test, 1, won + t->done);
+		KUNIT_ASSERT_EQ(test, pending, hn->hn_pending);
+		KUNIT_ASSERT_FALSE(test, agent_left_to_user(test));
+		KUNIT_ASSERT_EQ(test, files, file_count(t->filp));
+
+		__fput_sync(t->filp);
+		t->filp = NULL;
+		KUNIT_ASSERT_EQ(test, 0, agent_new_socket(t));
+	}
+}
+
+static void cancel_or_done(struct kunit *test)
+{
+	race(test, 0);
+}
+
+static void cancel_or_decline(struct kunit *test)
+{
+	race(test, -EOPNOTSUPP);
+}
+
+/* A request goes on with the keyring with which it has begun. */
+static void keyring_outlives(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, 0, false, NULL));
+	KUNIT_EXPECT_EQ(test, 0, t->closed);
+	handshake_agent_done(t->req, 0);
+	KUNIT_EXPECT_EQ(test, 1, t->closed);
+}
+
+static void keyring_outlives_cancel(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, 0, false, NULL));
+	KUNIT_EXPECT_EQ(test, 0, t->closed);
+	KUNIT_EXPECT_TRUE(test, handshake_req_cancel(t->sock->sk));
+	flush_work(&t->req->hr_stop_work);
+	KUNIT_EXPECT_EQ(test, 1, t->closed);
+}
+
+static struct kunit_case handshake_agent_cases[] = {
+	KUNIT_CASE(one_agent),
+	KUNIT_CASE(no_agent),
+	KUNIT_CASE(set_and_get),
+	KUNIT_CASE(nothing_set),
+	KUNIT_CASE(client_certificates),
+	KUNIT_CASE(for_user_space_only),
+	KUNIT_CASE(cannot_sleep),
+	KUNIT_CASE(agent_completes),
+	KUNIT_CASE(agent_completes_at_once),
+	KUNIT_CASE(pending_limit),
+	KUNIT_CASE(agent_declines_at_once),
+	KUNIT_CASE(agent_declines),
+	KUNIT_CASE(nobody_in_user_space),
+	KUNIT_CASE(nobody_at_all),
+	KUNIT_CASE(cancel_wins),
+	KUNIT_CASE(cancel_after_decline),
+	KUNIT_CASE(cancel_or_done),
+	KUNIT_CASE(cancel_or_decline),
+	KUNIT_CASE(keyring_outlives),
+	KUNIT_CASE(keyring_outlives_cancel),
+	{}
+};
+
+static struct kunit_suite handshake_agent_suite = {
+	.name = "handshake_agent",
+	.init = agent_test_init,
+	.exit = agent_test_exit,
+	.test_cases = handshake_agent_cases,
+};
+
+kunit_test_suite(handshake_agent_suite);
+
+MODULE_DESCRIPTION("Test of handshake agents in the kernel");
+MODULE_LICENSE("GPL");
