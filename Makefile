@@ -9,6 +9,7 @@ help:
 	@echo 'make userspace     build tlshs, which loads keys and starts such servers'
 	@echo 'make interop       every TLS client that can be had; writes tests/matrix/RESULTS.md'
 	@echo 'make test-load     10,000 responses over a bad network, by each of four kinds of server'
+	@echo 'make test-nfsd     NFSD with TLS by the kernel, with Debian'"'"'s programs (FULL=1: the long form)'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make test-operations  each operation on TCP and on AF_TLS, the long form'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
@@ -74,6 +75,12 @@ test-load:
 	@scripts/build-kernel um fast
 	@tests/build >/dev/null
 	@scripts/guest --timeout=14400 -- tests/run-guest-tests --full load
+
+test-nfsd:
+	@scripts/deps kernel tests
+	@scripts/debian-root $(cache)/roots/nfsd trixie ktls-utils nfs-kernel-server nfs-common
+	@scripts/build-kernel um nfsd
+	@scripts/guest --kind=nfsd --mem=$(if $(FULL),4G,1G) --timeout=1800 -- tests/nfsd/run.py $(if $(FULL),--full)
 
 test-patches:
 	@scripts/test-patches
@@ -142,7 +149,7 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-operations test-load test-patches test-differential test-targets test-sanitizer \
+.PHONY: help demo test test-host test-operations test-load test-nfsd test-patches test-differential test-targets test-sanitizer \
 	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench bench-scale bench-crypto bench-bulk \
 	profile-handshake bench-bystander bench-memory \
 	patches kernel tree clean distclean

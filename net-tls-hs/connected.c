@@ -6,8 +6,8 @@
  * As long as the handshake is under way, nobody else may read from the socket or
  * write to it.  Its struct proto makes readers and writers wait, or says -EAGAIN,
  * and its sk_socket->ops make poll() report nothing but a queue of errors.  Users
- * in the kernel may have one thread send the last reply in the clear while another one
- * starts the handshake: that is let through before the ClientHello is answered.
+ * in the kernel may have one thread send the last reply in the clear while another
+ * one starts the handshake: that is let through before the ClientHello is answered.
  *
  * The engine ends in softirq or on a CPU's thread; work in process context
  * installs the keys and tells the user.  The socket lock decides between it and
