@@ -3,10 +3,10 @@
 //! What the C side calls.
 //!
 //! Where a function wants a session that nobody else uses or changes, its callers hold the lock of
-//! the session's socket: a process by lock_sock(), softirqs by its spinlock (`struct tls_hs`). The
-//! buffers, the scratch memory among them, belong to the work of one CPU, which never runs twice at a
-//! time (`net/tls/handshake/cpu.c`). Settings, keys and ticket keys are immutable, and the caller has
-//! a reference to them.
+//! the session's socket: a process by lock_sock(), softirqs by its spinlock (`struct tls_hs`).
+//! The buffers, the scratch memory among them, belong to the work of one CPU, which never runs
+//! twice at a time (`net/tls/handshake/cpu.c`). Settings, keys and ticket keys are immutable, and
+//! the caller has a reference to them.
 //!
 //! What has to do with secrets ends with [`wipe_stack`]. Where a secret is a value that is
 //! returned, it is in a function of its own, which so has its frame below.

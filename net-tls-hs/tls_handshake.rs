@@ -6,8 +6,8 @@
 //!
 //! * [`engine`]: a server without I/O. [`kcrypto`] implements its trait [`engine::crypto::Crypto`]
 //!   with lib/crypto; [`ct`] is lib/crypto's memory for secrets.
-//! * [`ffi`], [`ffi_identity`], [`ffi_name`], [`ffi_psk`]: what the C side calls. The only part with
-//!   `unsafe` besides [`ct`], [`kcrypto`].
+//! * [`ffi`], [`ffi_identity`], [`ffi_name`], [`ffi_psk`]: what the C side calls. The only part
+//!   with `unsafe` besides [`ct`], [`kcrypto`].
 //!
 //! C header: [`net/tls/handshake/engine.h`](srctree/net/tls/handshake/engine.h)
 

@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Both exponentiations of a signature at once, where the CPU has IFMA, and one after the other.
+    /// Both exponentiations of a signature at once, where the CPU has IFMA, and one by one.
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn exponentiations_at_once() {

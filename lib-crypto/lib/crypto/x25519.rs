@@ -2,7 +2,8 @@
 
 //! X25519 for users of `<crypto/x25519.h>`.
 //!
-//! What is in [`x25519`](mod@x25519) is portable; here is what the kernel knows of the CPU, and what C calls.
+//! What is in [`x25519`](mod@x25519) is portable; here is what the kernel knows of the
+//! CPU, and what C calls.
 //!
 //! C header: [`include/crypto/x25519.h`](srctree/include/crypto/x25519.h)
 

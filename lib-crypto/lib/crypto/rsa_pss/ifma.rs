@@ -96,9 +96,9 @@ macro_rules! digit {
 
 /// Makes digits of lanes, and stores them `$at` bytes behind rdi.
 ///
-/// What is above a digit goes to the next one, which leaves each of them below 2^52 + 2^12. Then one
-/// may go on to the next, and through digits that are all ones: the sum of two masks of 0 and 1 has
-/// these carries. zmm31 is the mask of a digit. A lane is its register, that of its bits in the
+/// What is above a digit goes to the next one, which leaves each of them below 2^52 + 2^12. Then
+/// one may go on to the next, and through digits that are all ones: the sum of two masks of 0 and 1
+/// has these carries. zmm31 is the mask of a digit. A lane is its register, that of its bits in the
 /// masks, where its digits are stored, and a register for what is above, and for that of the lane
 /// below. Changes rdx, r11 to r13, k1.
 macro_rules! normalise {
@@ -145,8 +145,8 @@ macro_rules! normalise {
 
 /// The multiplication of two pairs, with a number of registers for each number.
 macro_rules! multiplication {
-    ($(#[$doc:meta])* $name:ident, $y:literal, $inverse:literal, $other_inverse:literal, $low:literal,
-     $xs:tt, $ys:tt, $x_ends:tt, $y_ends:tt) => {
+    ($(#[$doc:meta])* $name:ident, $y:literal, $inverse:literal, $other_inverse:literal,
+     $low:literal, $xs:tt, $ys:tt, $x_ends:tt, $y_ends:tt) => {
         $(#[$doc])*
         unsafe fn $name(out: *mut u64, a: *const u64, b: *const u64, m: *const u64, digits: usize) {
             // SAFETY: By the safety requirements of this function the CPU has the instructions, and
@@ -228,9 +228,9 @@ multiplication!(
     ///
     /// # Safety
     ///
-    /// The CPU must have BMI2, ADX and AVX-512 IFMA, and its registers be free. `a`, `b` and `m` must
-    /// be valid for reads of a pair with three registers for each number, `m` for two more `u64`s,
-    /// and `out` for writes of a pair. `digits` is from 1 to 24.
+    /// The CPU must have BMI2, ADX and AVX-512 IFMA, and its registers be free. `a`, `b` and `m`
+    /// must be valid for reads of a pair with three registers for each number, `m` for two more
+    /// `u64`s, and `out` for writes of a pair. `digits` is from 1 to 24.
     multiply_3, "192", "384", "392", "5",
     [("0", "0", "1") ("1", "64", "2") ("2", "128", "30")],
     [("5", "0", "6") ("6", "64", "7") ("7", "128", "30")],
@@ -453,8 +453,8 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// Does both exponentiations. False, and nothing has been changed, if the CPU or the numbers are not
-/// fit for it. `t` has room for a product.
+/// Does both exponentiations. False, and nothing has been changed, if the CPU or the numbers are
+/// not fit for it. `t` has room for a product.
 pub(super) fn exponentiate<P: Platform>(
     l: Adx,
     powers: [Power<'_>; 2],

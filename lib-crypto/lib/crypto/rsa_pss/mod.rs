@@ -32,8 +32,8 @@ pub trait Platform: Cpu {
     /// Fills `buf` from the cryptographic random number generator.
     fn random(buf: &mut [u8]);
 
-    /// Calls `run` where the registers of AVX-512 and its instructions IFMA may be used, and, in the
-    /// kernel, where it may not sleep. False, and it has not been called, if they cannot.
+    /// Calls `run` where the registers of AVX-512 and its instructions IFMA may be used, and, in
+    /// the kernel, where it may not sleep. False, and it has not been called, if they cannot.
     #[cfg(target_arch = "x86_64")]
     fn with_ifma(run: impl FnOnce()) -> bool;
 }
