@@ -175,8 +175,8 @@ static void test_rsa_pss_bad_keys(struct kunit *test)
 
 	/* 2047 bits */
 	raw = raw_key(tv);
-	n = kunit_kmemdup(test, raw.n, raw.n_len, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, n);
+	n = alloc_guarded_buf(test, raw.n_len);
+	memcpy(n, raw.n, raw.n_len);
 	n[0] &= 0x7f;
 	raw.n = n;
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, rsa_pss_preparekey(key, &raw));

@@ -350,6 +350,7 @@ fn compressed_points() {
 fn odd_but_legal_keys() {
     let dir = Dir::chain(P256, 40);
     let private = |name: &str| {
+        fs::set_permissions(dir.path(name), fs::Permissions::from_mode(0o600)).unwrap();
         let (identity, findings) = dir.assemble(&["leaf.pem", "mid.pem", name]);
         assert!(findings.is_empty(), "{name}: {findings:?}");
         identity.unwrap().payload.to_vec()
