@@ -11,6 +11,7 @@ Runs as root in a guest with NFSD (scripts/build-kernel um nfsd).  Prints TAP.
 import argparse
 import hashlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ import rpc  # noqa: E402
 import tls13  # noqa: E402
 import tls_hs  # noqa: E402
 import world  # noqa: E402
-from world import OURS, PORT, ROOT, SERVER, TRUST  # noqa: E402
+from world import OURS, PORT, ROOT, SERVER, TRUST, wait_for  # noqa: E402
 
 TESTS = []
 P384 = 0x18
@@ -138,6 +139,15 @@ def alerts(tls):
             out.append(alert.desc)
         except tls13.Closed:
             return out
+
+
+def serial_of(w, cert):
+    """The serial number of a certificate."""
+    with open(w.certs.path("der"), "wb") as f:
+        f.write(cert)
+    text = w.certs.openssl("x509", "-inform", "DER", "-in", w.certs.path("der"), "-noout",
+                           "-serial")
+    return int(text.split(b"=")[1], 16)
 
 
 def refused(w, hello):
@@ -358,11 +368,7 @@ def rotation(w):
             payload = w.certs.identity("server")
             tls_hs.keyctl(tls_hs.KEYCTL_UPDATE, key, payload, len(payload))
             client = peer(w)
-            with open(w.certs.path("der"), "wb") as f:
-                f.write(client.server["cert"])
-            got = w.certs.openssl("x509", "-inform", "DER", "-in", w.certs.path("der"), "-noout",
-                                  "-serial").decode().strip()
-            eq(int(got.split("=")[1], 16), serial, "serial number")
+            eq(serial_of(w, client.server["cert"]), serial, "serial number")
             client.call()
             client.close()
     finally:
@@ -417,6 +423,49 @@ def fallback(w):
         w.server.stop_tlshd()
         w.client.stop_tlshd()
         w.start_client_tlshd()
+
+
+@test
+def ktls_utils(w):
+    """tlshd with userspace/ktls-utils gives the kernel its certificates, at start and on SIGHUP"""
+    if not os.path.exists(world.TLSHD):
+        raise Skip("run scripts/build-ktls-utils")
+    w.set_keyring(0)
+    config = TRUST + "\n" + OURS.format("server")
+    w.certs.install(w.server, "server")
+    w.server.start_tlshd(server=config + "\nx509.kernel= true", program=world.TLSHD)
+    try:
+        if not wait_for(lambda: w.keyring()[0]):
+            raise AssertionError(f"no keyring: {w.server.tlshd_log()}")
+        eq(w.keyring()[1], world.NONE, "client-auth")
+        with Grown(w, TlsHsDone=1):
+            where = w.mount()
+            io(w, where, 1 << 20)
+            w.umount(where)
+        with Grown(w, TlsHsFbGroup=1):
+            refused(w, rpc.hello(groups=(P384,), shares=()))
+        log = w.server.tlshd_log()
+        if "with 1 certificate" not in log or "has left the handshake with 10.9.0.2" not in log:
+            raise AssertionError(log)
+
+        serial = w.certs.make("server", f"IP:{SERVER}")
+        w.certs.install(w.server, "server")
+        before = w.keyring()[0]
+        w.server.tlshd.send_signal(signal.SIGHUP)
+        if not wait_for(lambda: w.keyring()[0] != before):
+            raise AssertionError(f"after SIGHUP: {w.server.tlshd_log()}")
+        eq(serial_of(w, peer(w).server["cert"]), serial, "serial number")
+
+        w.server.put("etc/tlshd.conf", f"[authenticate.server]\n{config}\n")
+        w.server.tlshd.send_signal(signal.SIGHUP)
+        if not wait_for(lambda: not w.keyring()[0]):
+            raise AssertionError(f"option taken away: {w.server.tlshd_log()}")
+        with Grown(w, TlsHsDone=0):
+            where = w.mount()
+            w.umount(where)
+    finally:
+        w.server.stop_tlshd()
+        w.set_keyring(w.ring)
 
 
 @test

@@ -25,6 +25,7 @@ import tls_hs  # noqa: E402
 CACHE = os.environ.get("TLS_HS_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tls-handshake")
 ROOT = os.path.join(CACHE, "roots", "nfsd")
+TLSHD = os.path.join(CACHE, "ktls-utils", "tlshd")
 SERVER, CLIENT = "10.9.0.1", "10.9.0.2"
 PORT = 2049
 
@@ -66,7 +67,7 @@ class Namespace:
     def __init__(self, name):
         self.name = name
         self.daemons = []
-        self.tlshd = None
+        self.tlshd = self.log = None
         self.logs = tempfile.mkdtemp(prefix=f"{name}.")
         # pylint: disable-next=consider-using-with
         self.holder = subprocess.Popen(["unshare", "-n", "-m", "--propagation", "private",
@@ -162,16 +163,23 @@ class Namespace:
         return subprocess.Popen(self.enter(*args), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def start_tlshd(self, server="", client="", env=None):
+    def start_tlshd(self, server="", client="", env=None, program=""):
         """Starts tlshd, and waits until the kernel knows it."""
         self.put("etc/tlshd.conf", f"[debug]\nloglevel=1\ntls=1\nnl=0\n[authenticate]\n"
                                    f"[authenticate.client]\n{client}\n"
                                    f"[authenticate.server]\n{server}\n")
-        process, log = self.daemon("/usr/sbin/tlshd", "-s", "-c", "/etc/tlshd.conf", env=env)
+        if program:
+            with open(program, "rb") as f:
+                self.put("run/tlshd", f.read(), 0o755)
+        self.tlshd, self.log = self.daemon("/run/tlshd" if program else "/usr/sbin/tlshd", "-s",
+                                           "-c", "/etc/tlshd.conf", env=env)
         if not wait_for(self.has_listener):
-            with open(log, encoding="utf-8", errors="replace") as f:
-                raise Failed(f"tlshd does not listen: {f.read()}")
-        self.tlshd = process
+            raise Failed(f"tlshd does not listen: {self.tlshd_log()}")
+
+    def tlshd_log(self):
+        """What it has said."""
+        with open(self.log, encoding="utf-8", errors="replace") as f:
+            return f.read()
 
     def stop_tlshd(self):
         """Ends it, if it runs."""
