@@ -345,6 +345,25 @@ def many(w):
 
 
 @test
+def mounts(w):
+    """many mounts at once, each with a connection of its own"""
+    number = 100 if w.full else 12
+    servers = [f"10.9.1.{i + 1}" for i in range(number)]
+    w.client.run("ip", "route", "add", "10.9.1.0/24", "dev", "nfs1")
+    for addr in servers:
+        w.server.run("ip", "addr", "add", f"{addr}/32", "dev", "nfs0")
+    w.certs.make("many", ",".join(f"IP:{addr}" for addr in servers))
+    w.set_keyring(tls_hs.new_keyring(w.certs.identity("many")))
+    with Grown(w, TlsHsDone=number, TlsHsFallback=0):
+        places = w.mount_together(servers)
+        for where in places:
+            w.client.run("touch", f"{where}/file")
+        for where in places:
+            w.umount(where)
+    w.set_keyring(w.ring)
+
+
+@test
 def rotation(w):
     """the certificate is replaced while a mount is in use"""
     ring = tls_hs.new_keyring()

@@ -398,10 +398,22 @@ class World:
         return None
 
     @staticmethod
-    def mount_words(where, *options, path="/", security="tls"):
+    def mount_words(where, *options, path="/", security="tls", server=SERVER):
         """A command that mounts."""
         words = ",".join(("vers=4.2", "sec=sys", f"xprtsec={security}", "retry=0") + options)
-        return "/usr/sbin/mount.nfs4", f"{SERVER}:{path}", where, "-o", words
+        return "/usr/sbin/mount.nfs4", f"{server}:{path}", where, "-o", words
+
+    def mount_together(self, servers):
+        """Mounts from several addresses of the server at the same time."""
+        places = [f"/mnt/{server}" for server in servers]
+        self.client.run("mkdir", "-p", *(ROOT + where for where in places))
+        started = [self.client.start("chroot", ROOT, *self.mount_words(where, server=server))
+                   for where, server in zip(places, servers)]
+        failed = [s for s, process in zip(servers, started) if process.wait(120)]
+        self.mounts += [where for where, server in zip(places, servers) if server not in failed]
+        if failed:
+            raise Failed(f"not mounted: {failed}")
+        return [ROOT + where for where in places]
 
     def mount_killed(self, seconds, **kwargs):
         """Mounts, and kills that after a time, since clients try again and again; whether
