@@ -512,6 +512,32 @@ int tls_server_handshake(struct sock *sk, struct tls_hs_conf *conf,
 EXPORT_SYMBOL_GPL(tls_server_handshake);
 
 /**
+ * tls_server_handshake_psk - which key has the client proved that it has?
+ * @sk: a socket whose handshake is complete
+ *
+ * For tls_server_handshake()'s done(), and later as long as the socket has the
+ * ULP.
+ *
+ * Context: any.
+ * Return: the serial number of the external PSK, or 0 if none was used.
+ */
+key_serial_t tls_server_handshake_psk(const struct sock *sk)
+{
+	const struct tls_context *ctx;
+	key_serial_t psk = 0;
+
+	/* The socket may be closed at the same time. */
+	rcu_read_lock();
+	ctx = rcu_dereference(inet_csk(sk)->icsk_ulp_data);
+	/* Pairs with smp_store_release() in tls_hs_take_over(). */
+	if (ctx && smp_load_acquire(&ctx->hs_session))
+		psk = ctx->hs_info.psk;
+	rcu_read_unlock();
+	return psk;
+}
+EXPORT_SYMBOL_GPL(tls_server_handshake_psk);
+
+/**
  * tls_hs_set_connected - setsockopt(TLS_HS) of a connection
  * @sk: the connection, with the ULP
  * @optval: struct tls_hs_settings

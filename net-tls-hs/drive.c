@@ -482,6 +482,24 @@ static bool tls_hs_may_use(void *arg, size_t identity, bool rsa)
 	return !use->stale && !use->is_long;
 }
 
+static bool tls_hs_may_use_psk(void *arg, size_t psk)
+{
+	struct tls_hs_use *use = arg;
+
+	use->stale = !tls_hs_keys_may_use_psk(use->keys, psk);
+	return !use->stale;
+}
+
+/* Record with which PSK the client has proved its identity. */
+static void tls_hs_record_psk(struct tls_hs *hs, const struct tls_hs_keys *keys)
+{
+	size_t psk;
+
+	if (tls_hs_session_psk(hs->session, &psk))
+		tls_get_ctx(hs->sk)->hs_info.psk =
+			tls_hs_keys_psk_serial(keys, psk);
+}
+
 /* Call the engine with references to the keys and the ticket keys, and not
  * under RCU: in process context a call may take long.
  */
@@ -503,6 +521,7 @@ static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 		.alpn_len = alpn ? alpn->len : 0,
 		.tickets = &tickets,
 		.set = keys->set,
+		.psks = keys->psks,
 		.named = conf == hs->name_conf,
 		.in = buffers->in,
 		.in_len = have,
@@ -510,6 +529,7 @@ static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 		.out_len = TLS_HS_OUT_MAX,
 		.scratch = buffers->scratch,
 		.may_use = tls_hs_may_use,
+		.may_use_psk = tls_hs_may_use_psk,
 		.arg = &use,
 	};
 
@@ -519,6 +539,9 @@ static void tls_hs_call(struct tls_hs *hs, struct tls_hs_conf *conf,
 	if (use.asked && step->action != TLS_HS_LATER)
 		tls_hs_keys_used(keys, use.identity, sock_net(hs->sk),
 				 tickets.now);
+	/* With the flight, not with tickets: @keys are others then. */
+	if (step->action == TLS_HS_SEND && !hs->answered)
+		tls_hs_record_psk(hs, keys);
 	tls_hs_tickets_put(own);
 	tls_hs_keys_put(keys);
 

@@ -25,13 +25,16 @@ struct tls_hs_names;
 /**
  * struct tls_hs_held_key - a key of a keyring
  * @key: the key, referenced
- * @payload: its payload, referenced, or %NULL if the key could not be used
+ * @payload: its payload, referenced unless it is a PSK, or %NULL if the key could
+ *	not be used
+ * @kind: what it is for, see key.c
  * @warned: somebody has been told that the certificate has expired; any reader
  *	may set it
  */
 struct tls_hs_held_key {
 	struct key *key;
 	void *payload;
+	int kind;
 	bool warned;
 };
 
@@ -39,6 +42,7 @@ struct tls_hs_held_key {
  * struct tls_hs_keys - what a keyring held at the last look
  * @refs: one for the settings and one for each handshake that is at work
  * @set: its identities, or %NULL if there was none
+ * @psks: copies of its external PSKs, or %NULL if there was none
  * @tickets: copies of the ticket keys that are used, the one for new tickets
  *	first
  * @nr_tickets: their number
@@ -51,14 +55,16 @@ struct tls_hs_held_key {
  * @rwork: frees the structure
  * @first_identity: index of the first identity in @keys
  * @nr_identities: number of identities
+ * @nr_psks: number of PSKs
  * @nr: number of @keys
  * @keys: the keys of the keyring that are for handshakes: ticket keys, those
- *	that are used first; identities in the order of @set; and those that
- *	could not be used but may be later
+ *	that are used first; identities in the order of @set; PSKs in that of
+ *	their index in @psks; and those that could not be used but may be later
  */
 struct tls_hs_keys {
 	refcount_t refs;
 	struct tls_hs_identity_set *set;
+	struct tls_hs_psk_set *psks;
 	struct tls_hs_ticket_key *tickets;
 	u32 nr_tickets;
 	int error;
@@ -69,9 +75,15 @@ struct tls_hs_keys {
 	struct rcu_work rwork;
 	size_t first_identity;
 	size_t nr_identities;
+	size_t nr_psks;
 	size_t nr;
 	struct tls_hs_held_key keys[] __counted_by(nr);
 };
+
+static inline size_t tls_hs_first_psk(const struct tls_hs_keys *keys)
+{
+	return keys->first_identity + keys->nr_identities;
+}
 
 /**
  * struct tls_hs_look - the look into a keyring that a handshake waits for
@@ -384,7 +396,7 @@ void tls_hs_count_bytes(struct net *net, u32 received, u32 sent);
 /* key.c */
 int __init tls_hs_key_init(void);
 void tls_hs_key_exit(void);
-int tls_hs_conf_open_keyring(struct tls_hs_conf *conf);
+int tls_hs_conf_open_keyring(struct tls_hs_conf *conf, struct key *keyring);
 int tls_hs_conf_load(struct tls_hs_conf *conf);
 void tls_hs_conf_close_keyring(struct tls_hs_conf *conf);
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf);
@@ -396,6 +408,8 @@ bool tls_hs_keys_may_use(const struct tls_hs_keys *keys, size_t identity,
 			 const struct tls_hs_look *look);
 void tls_hs_keys_used(struct tls_hs_keys *keys, size_t identity,
 		      const struct net *net, u64 now);
+bool tls_hs_keys_may_use_psk(const struct tls_hs_keys *keys, size_t psk);
+key_serial_t tls_hs_keys_psk_serial(const struct tls_hs_keys *keys, size_t psk);
 
 /* ticket.c */
 extern unsigned int tls_hs_ticket_lifetime_max;
@@ -484,5 +498,9 @@ void tls_hs_agent_exit(void);
 static inline int tls_hs_agent_init(void) { return 0; }
 static inline void tls_hs_agent_exit(void) {}
 #endif
+
+/* psk.c */
+int __init tls_hs_psk_init(void);
+void tls_hs_psk_exit(void);
 
 #endif /* _NET_TLS_HANDSHAKE_H */

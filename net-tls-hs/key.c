@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Keys of type "tls_identity": a certificate chain and its private key; and of
- * type "tls_ticket": what session tickets are encrypted with.
+ * type "tls_ticket": what session tickets are encrypted with.  With %TLS_HS_F_PSK
+ * also keys of type "psk", which are NVMe's: external PSKs.
  *
  * The payload of the former is DER: the chain, leaf first, followed by the
  * PKCS#8 private key and by what is stapled to the leaf, an OCSP response and
@@ -16,6 +17,7 @@
  * waits for another look if there is a difference: tls_hs_conf_is_fresh().
  */
 
+#include <keys/user-type.h>
 #include <linux/cred.h>
 #include <linux/key-type.h>
 #include <linux/key.h>
@@ -46,6 +48,14 @@
 static_assert(sizeof(struct tls_hs_ticket_key) == 80);
 
 static struct key_type key_type_tls_ticket;
+
+/* What a key of a keyring is for. */
+enum tls_hs_key_kind {
+	TLS_HS_KEY_OTHER,
+	TLS_HS_KEY_TICKET,
+	TLS_HS_KEY_IDENTITY,
+	TLS_HS_KEY_PSK,
+};
 
 /* Payload of a tls_ticket key.  @refs: one for the key and one for each struct
  * tls_hs_keys, so that a later payload has another address.
@@ -234,6 +244,8 @@ static struct key_type key_type_tls_ticket = {
 /**
  * tls_hs_conf_open_keyring - find the keyring that settings name
  * @conf: settings
+ * @keyring: a keyring that an in-kernel user possesses, instead of that of the
+ *	settings, or %NULL
  *
  * The keyring and the keys in it are used with the permissions that the current
  * process has now, at each later look, too.
@@ -243,10 +255,19 @@ static struct key_type key_type_tls_ticket = {
  * such key, -EACCES without search permission, -ENOTDIR if it is no keyring,
  * -EKEYREVOKED or -EKEYEXPIRED.
  */
-int tls_hs_conf_open_keyring(struct tls_hs_conf *conf)
+int tls_hs_conf_open_keyring(struct tls_hs_conf *conf, struct key *keyring)
 {
 	key_ref_t ref;
 
+	if (keyring) {
+		if (keyring->type != &key_type_keyring)
+			return -ENOTDIR;
+		conf->settings.keyring = key_serial(keyring);
+		conf->keyring = key_get(keyring);
+		conf->possessed = true;
+		conf->cred = get_current_cred();
+		return 0;
+	}
 	if (!conf->settings.keyring)
 		return -EINVAL;
 
@@ -263,10 +284,48 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf)
 	return 0;
 }
 
-static bool tls_hs_key_is_ours(const struct key *key)
+/* Is it a key of type "psk", as NVMe/TCP has them: its description is the
+ * identity, and its payload, that of a user key, cannot be changed?  The type is
+ * static in a module that may not be there, and another one with its name may
+ * be something else.  With the key's semaphore, which keeps the type.
+ */
+static bool tls_hs_key_is_psk(const struct key *key)
 {
-	return key->type == &key_type_tls_identity ||
-	       key->type == &key_type_tls_ticket;
+	const struct key_type *type = key->type;
+
+	return !strcmp(type->name, "psk") && type->preparse == user_preparse &&
+	       type->instantiate == generic_key_instantiate && !type->update &&
+	       type->revoke == user_revoke && type->destroy == user_destroy;
+}
+
+/* Can it be used?  With the key's semaphore. */
+static bool tls_hs_psk_is_usable(const struct key *key)
+{
+	const struct user_key_payload *psk = user_key_payload_locked(key);
+
+	return psk && tls_hs_psk_check(key->description,
+				       strlen(key->description),
+				       psk->data, psk->datalen);
+}
+
+/* What a key is for, if it is for handshakes with these settings. */
+static enum tls_hs_key_kind tls_hs_key_kind(const struct tls_hs_conf *conf,
+					    struct key *key)
+{
+	enum tls_hs_key_kind kind = TLS_HS_KEY_OTHER;
+
+	if (key->type == &key_type_tls_identity)
+		return TLS_HS_KEY_IDENTITY;
+	if (key->type == &key_type_tls_ticket)
+		return TLS_HS_KEY_TICKET;
+	if (!(conf->settings.flags & TLS_HS_F_PSK))
+		return TLS_HS_KEY_OTHER;
+	down_read(&key->sem);
+	/* One that is unusable when it is looked at first will always be. */
+	if (tls_hs_key_is_psk(key) && tls_hs_psk_is_usable(key))
+		kind = TLS_HS_KEY_PSK;
+	up_read(&key->sem);
+	return kind;
 }
 
 /* The payload of a key of ours if the key may be used now, else NULL.  Any
@@ -280,27 +339,23 @@ static void *tls_hs_key_payload(const struct key *key)
 	return READ_ONCE(key->payload.data[0]);
 }
 
-/* Take a reference to a payload, with the key's semaphore held. */
-static void tls_hs_payload_get(const struct key *key, void *payload)
+/* Take a reference to a payload, with the key's semaphore held.  That of a PSK
+ * has none, and needs none: as long as the key is held and can be used it stays.
+ */
+static void tls_hs_payload_get(const struct tls_hs_held_key *held)
 {
-	if (key->type == &key_type_tls_ticket)
-		tls_ticket_get(payload);
-	else
-		tls_hs_identity_get(payload);
-}
-
-static void tls_hs_payload_put(const struct key *key, void *payload)
-{
-	if (key->type == &key_type_tls_ticket)
-		tls_ticket_put(payload);
-	else
-		tls_hs_identity_put(payload);
+	if (held->kind == TLS_HS_KEY_TICKET)
+		tls_ticket_get(held->payload);
+	else if (held->kind == TLS_HS_KEY_IDENTITY)
+		tls_hs_identity_get(held->payload);
 }
 
 static void tls_hs_held_put(const struct tls_hs_held_key *held)
 {
-	if (held->payload)
-		tls_hs_payload_put(held->key, held->payload);
+	if (held->payload && held->kind == TLS_HS_KEY_TICKET)
+		tls_ticket_put(held->payload);
+	else if (held->payload && held->kind == TLS_HS_KEY_IDENTITY)
+		tls_hs_identity_put(held->payload);
 	key_put(held->key);
 }
 
@@ -310,6 +365,8 @@ static void tls_hs_keys_free(struct tls_hs_keys *keys)
 
 	if (keys->set)
 		tls_hs_identity_set_free(keys->set);
+	if (keys->psks)
+		tls_hs_psk_set_free(keys->psks);
 	for (i = 0; i < keys->nr; i++)
 		tls_hs_held_put(&keys->keys[i]);
 	kfree_sensitive(keys->tickets);
@@ -379,7 +436,7 @@ void tls_hs_conf_close_keyring(struct tls_hs_conf *conf)
  * @nr_serials: how many; 0 if the keyring cannot be used
  * @keys: those of them that may become a part of struct tls_hs_keys
  * @nr: how many
- * @denied: an identity is not among @keys for want of permission
+ * @denied: an identity or PSK is not among @keys for want of permission
  */
 struct tls_hs_found {
 	unsigned long nr_leaves;
@@ -442,11 +499,11 @@ static bool tls_hs_key_take(const struct tls_hs_conf *conf,
 {
 	struct key *key = held->key;
 
-	if (!tls_hs_key_is_ours(key))
+	held->kind = tls_hs_key_kind(conf, key);
+	if (held->kind == TLS_HS_KEY_OTHER)
 		return false;
 	if (tls_hs_key_permission(conf, key)) {
-		if (key->type == &key_type_tls_identity &&
-		    tls_hs_key_payload(key))
+		if (held->kind != TLS_HS_KEY_TICKET && tls_hs_key_payload(key))
 			found->denied = true;
 		return false;
 	}
@@ -454,17 +511,30 @@ static bool tls_hs_key_take(const struct tls_hs_conf *conf,
 	down_read(&key->sem);
 	held->payload = tls_hs_key_payload(key);
 	if (held->payload)
-		tls_hs_payload_get(key, held->payload);
+		tls_hs_payload_get(held);
 	up_read(&key->sem);
 	return true;
 }
 
-/* Ticket keys first, then identities, then what cannot be used. */
+enum {
+	TLS_HS_RANK_TICKET,
+	TLS_HS_RANK_IDENTITY,
+	TLS_HS_RANK_PSK,
+	TLS_HS_RANK_UNUSABLE,
+};
+
 static int tls_hs_held_rank(const struct tls_hs_held_key *held)
 {
 	if (!held->payload)
-		return 2;
-	return held->key->type == &key_type_tls_identity;
+		return TLS_HS_RANK_UNUSABLE;
+	switch (held->kind) {
+	case TLS_HS_KEY_TICKET:
+		return TLS_HS_RANK_TICKET;
+	case TLS_HS_KEY_PSK:
+		return TLS_HS_RANK_PSK;
+	default:
+		return TLS_HS_RANK_IDENTITY;
+	}
 }
 
 /* By description, so that the order does not depend on serials; the ticket key
@@ -478,7 +548,7 @@ static int tls_hs_held_cmp(const void *a, const void *b)
 	if (diff)
 		return diff;
 	diff = strcmp(x->key->description, y->key->description);
-	return rank ? diff : -diff;
+	return rank == TLS_HS_RANK_TICKET ? -diff : diff;
 }
 
 /* Look for keys of ours.  0, or why the keyring cannot be used, or -ENOMEM. */
@@ -587,13 +657,53 @@ static int tls_hs_keys_add_identities(struct tls_hs_keys *keys)
 	return keys->set ? 0 : -ENOMEM;
 }
 
+static int tls_hs_keys_add_psk(struct tls_hs_psk_set *set, struct key *key,
+			       size_t index)
+{
+	const struct user_key_payload *psk;
+	int rc = 0;
+
+	down_read(&key->sem);
+	/* It may have been revoked since; tls_hs_keys_may_use_psk() sees that. */
+	if (tls_hs_key_payload(key)) {
+		psk = user_key_payload_locked(key);
+		if (!tls_hs_psk_set_add(set, key->description,
+					strlen(key->description), psk->data,
+					psk->datalen, index))
+			rc = -ENOMEM;
+	}
+	up_read(&key->sem);
+	return rc;
+}
+
+/* Copy the PSKs. */
+static int tls_hs_keys_add_psks(struct tls_hs_keys *keys)
+{
+	const struct tls_hs_held_key *held = keys->keys + tls_hs_first_psk(keys);
+	size_t i, len = 0;
+
+	if (!keys->nr_psks)
+		return 0;
+	/* A key that is revoked meanwhile has a datalen of 0. */
+	for (i = 0; i < keys->nr_psks; i++)
+		len += strlen(held[i].key->description) +
+		       READ_ONCE(held[i].key->datalen);
+	keys->psks = tls_hs_psk_set_new(keys->nr_psks, len);
+	if (!keys->psks)
+		return -ENOMEM;
+	for (i = 0; i < keys->nr_psks; i++)
+		if (tls_hs_keys_add_psk(keys->psks, held[i].key, i))
+			return -ENOMEM;
+	tls_hs_psk_set_complete(keys->psks);
+	return 0;
+}
+
 /* Make struct tls_hs_keys of what a look has found, which is moved. */
 static struct tls_hs_keys *tls_hs_keys_new(struct tls_hs_found *found,
 					   int error)
 {
 	struct tls_hs_keys *keys;
 	size_t i;
-	int rank;
 
 	keys = kvzalloc(struct_size(keys, keys, found->nr), GFP_KERNEL_ACCOUNT);
 	if (!keys)
@@ -608,18 +718,33 @@ static struct tls_hs_keys *tls_hs_keys_new(struct tls_hs_found *found,
 	keys->nr = found->nr;
 	for (i = 0; i < found->nr; i++) {
 		keys->keys[i] = found->keys[i];
-		rank = tls_hs_held_rank(&keys->keys[i]);
-		keys->first_identity += rank == 0;
-		keys->nr_identities += rank == 1;
+		switch (tls_hs_held_rank(&keys->keys[i])) {
+		case TLS_HS_RANK_TICKET:
+			keys->first_identity++;
+			break;
+		case TLS_HS_RANK_IDENTITY:
+			keys->nr_identities++;
+			break;
+		case TLS_HS_RANK_PSK:
+			keys->nr_psks++;
+			break;
+		}
 	}
 	found->serials = NULL;
 	found->nr = 0;
 
-	if (tls_hs_keys_add_tickets(keys) || tls_hs_keys_add_identities(keys)) {
+	if (tls_hs_keys_add_tickets(keys) || tls_hs_keys_add_identities(keys) ||
+	    tls_hs_keys_add_psks(keys)) {
 		tls_hs_keys_free(keys);
 		return NULL;
 	}
 	return keys;
+}
+
+/* Is there anything that a server can prove its identity with? */
+static bool tls_hs_keys_serve(const struct tls_hs_keys *keys)
+{
+	return keys->set || keys->psks;
 }
 
 /* Clients see an alert that may have other causes; tell who can help.  The
@@ -650,7 +775,7 @@ static int __tls_hs_conf_load(struct tls_hs_conf *conf)
 			goto out;
 		}
 		rcu_assign_pointer(conf->keys, keys);
-		if (old && old->set && !keys->set)
+		if (old && tls_hs_keys_serve(old) && !tls_hs_keys_serve(keys))
 			tls_hs_warn_empty(conf, error);
 		if (old)
 			tls_hs_keys_put(old);
@@ -663,7 +788,7 @@ out:
 }
 
 /**
- * tls_hs_conf_load - take the identities and ticket keys that the keyring holds
+ * tls_hs_conf_load - take the keys for handshakes that the keyring holds
  * @conf: the settings
  *
  * A keyring that is revoked, expired or invalidated, that may not be searched
@@ -673,7 +798,7 @@ out:
  *
  * Context: process, one at a time.
  * Return: 0, -ENOMEM, -E2BIG, -EACCES if permission is missing for the keyring
- * or for all of its identities, or what key_validate() says of the keyring.
+ * or for all of its identities and PSKs, or what key_validate() says of the keyring.
  */
 int tls_hs_conf_load(struct tls_hs_conf *conf)
 {
@@ -698,17 +823,17 @@ int tls_hs_conf_load(struct tls_hs_conf *conf)
 }
 
 /**
- * tls_hs_conf_has_identities - is there an identity at all?
+ * tls_hs_conf_has_identities - is there an identity or a PSK at all?
  * @conf: settings after tls_hs_conf_load()
  *
  * Context: process; nobody else may load the keys at the same time.
- * Return: whether the last look has found an identity.
+ * Return: whether the last look has found one.
  */
 bool tls_hs_conf_has_identities(const struct tls_hs_conf *conf)
 {
 	const struct tls_hs_keys *keys = rcu_dereference_protected(conf->keys, 1);
 
-	return keys && keys->set;
+	return keys && tls_hs_keys_serve(keys);
 }
 
 /* Has one of the first @nr keys got another payload, become unusable or become
@@ -897,6 +1022,39 @@ void tls_hs_keys_used(struct tls_hs_keys *keys, size_t identity,
 	WRITE_ONCE(held->warned, true);
 	pr_warn_ratelimited("tls: the certificate of key %d has expired or is not valid yet, and is used for want of a better one\n",
 			    key_serial(held->key));
+}
+
+/**
+ * tls_hs_keys_may_use_psk - may an external PSK be used for a ClientHello?
+ * @keys: what the last look has found
+ * @psk: index of the PSK, as it was given to tls_hs_psk_set_add()
+ *
+ * As tls_hs_keys_may_use(), for a PSK.  One that is revoked, expired or
+ * invalidated is never used.
+ *
+ * Context: any, with a reference to @keys; takes no lock.
+ * Return: false if tls_hs_conf_mark_stale() should be called.
+ */
+bool tls_hs_keys_may_use_psk(const struct tls_hs_keys *keys, size_t psk)
+{
+	if (WARN_ON_ONCE(psk >= keys->nr_psks))
+		return false;
+	return tls_hs_key_payload(keys->keys[tls_hs_first_psk(keys) + psk].key);
+}
+
+/**
+ * tls_hs_keys_psk_serial - which key is a PSK of?
+ * @keys: what the last look has found
+ * @psk: index of the PSK, as it was given to tls_hs_psk_set_add()
+ *
+ * Context: any, with a reference to @keys; takes no lock.
+ * Return: the serial number of the key.
+ */
+key_serial_t tls_hs_keys_psk_serial(const struct tls_hs_keys *keys, size_t psk)
+{
+	if (WARN_ON_ONCE(psk >= keys->nr_psks))
+		return 0;
+	return key_serial(keys->keys[tls_hs_first_psk(keys) + psk].key);
 }
 
 int __init tls_hs_key_init(void)

@@ -249,12 +249,17 @@ int __init tls_hs_module_init(void)
 	rc = tls_hs_key_init();
 	if (rc)
 		goto err_connected;
-	rc = tls_hs_agent_init();
+	rc = tls_hs_psk_init();
 	if (rc)
 		goto err_key;
+	rc = tls_hs_agent_init();
+	if (rc)
+		goto err_psk;
 	tls_hs_inject_init();
 	return 0;
 
+err_psk:
+	tls_hs_psk_exit();
 err_key:
 	tls_hs_key_exit();
 err_connected:
@@ -273,6 +278,7 @@ void tls_hs_module_exit(void)
 {
 	tls_hs_inject_exit();
 	tls_hs_agent_exit();
+	tls_hs_psk_exit();
 	tls_hs_cpu_exit();
 	tls_hs_connected_exit();
 	tls_hs_listen_exit();

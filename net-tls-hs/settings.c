@@ -118,7 +118,8 @@ static void tls_hs_conf_refresh(struct work_struct *work)
 	tls_hs_conf_load(conf);
 }
 
-static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s)
+static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s,
+					   struct key *keyring)
 {
 	struct tls_hs_conf *conf;
 	int rc;
@@ -132,7 +133,7 @@ static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s)
 	INIT_RCU_WORK(&conf->rwork, tls_hs_conf_free);
 	conf->settings = *s;
 	conf->memcg = get_mem_cgroup_from_mm(current->mm);
-	rc = tls_hs_conf_open_keyring(conf);
+	rc = tls_hs_conf_open_keyring(conf, keyring);
 	if (!rc)
 		rc = tls_hs_conf_load(conf);
 	if (!rc && !tls_hs_conf_has_identities(conf))
@@ -226,9 +227,34 @@ struct tls_hs_conf *tls_hs_conf_create(const struct net *net,
 {
 	int rc = tls_hs_prepare(net, settings);
 
-	return rc ? ERR_PTR(rc) : tls_hs_conf_new(settings);
+	return rc ? ERR_PTR(rc) : tls_hs_conf_new(settings, NULL);
 }
 EXPORT_SYMBOL_GPL(tls_hs_conf_create);
+
+/**
+ * tls_hs_conf_create_possessed - make settings with a keyring of the kernel
+ * @net: the network namespace in which they are used
+ * @settings: what they are, but for the keyring
+ * @keyring: a keyring that the caller has a reference to, and possesses: so it
+ *	needs no more than the permissions of a possessor for the keys in it
+ *
+ * Keys that are added, revoked or expire later are noticed; the settings can be
+ * kept for any number of handshakes.
+ *
+ * Context: process, may sleep long: not with a socket lock.
+ * Return: the settings, to be dropped with tls_hs_conf_put(), or an error; -ENOKEY
+ * if there is no key in the keyring that can be used.
+ */
+struct tls_hs_conf *
+tls_hs_conf_create_possessed(const struct net *net,
+			     const struct tls_hs_settings *settings,
+			     struct key *keyring)
+{
+	int rc = tls_hs_prepare(net, settings);
+
+	return rc ? ERR_PTR(rc) : tls_hs_conf_new(settings, keyring);
+}
+EXPORT_SYMBOL_GPL(tls_hs_conf_create_possessed);
 
 /**
  * tls_hs_conf_from_user - make settings of the argument of TLS_HS
@@ -332,7 +358,7 @@ static struct tls_hs_conf *tls_hs_sni_conf(const struct net *net,
 	alpn = tls_hs_sni_alpn(sni);
 	if (IS_ERR(alpn))
 		return ERR_CAST(alpn);
-	conf = tls_hs_conf_new(&sni->settings);
+	conf = tls_hs_conf_new(&sni->settings, NULL);
 	if (IS_ERR(conf))
 		tls_hs_alpn_put(alpn);
 	else

@@ -320,7 +320,8 @@ def records(ctype, data, size, version=0x0301):
     return b"".join(record(ctype, data[i:i + size], version) for i in range(0, len(data), size))
 
 
-# What a client keeps of a NewSessionTicket, section 4.7.1.
+# What a client keeps of a NewSessionTicket, section 4.7.1; or an external PSK, whose identity is in
+# the place of the ticket.
 Ticket = collections.namedtuple("Ticket", "ticket psk age_add lifetime")
 
 
@@ -337,6 +338,7 @@ class Hello:
         self.keys = {g: KeyPair(g) for g in (groups if shares is None else shares)}
         self.exts = []
         self.ticket = None
+        self.label = b"res binder"
         self.before = b""       # the transcript before this one
         if name is not None:
             self.exts.append((SERVER_NAME, vec(2, b"\0" + vec(2, name.encode()))))
@@ -369,6 +371,11 @@ class Hello:
         self.ticket = ticket
         return self.set(PSK_MODES, b"\1\1")
 
+    def offer_external(self, identity, key):
+        """Offers an external PSK for SHA-256, section 4.3.11."""
+        self.label = b"ext binder"
+        return self.offer(Ticket(identity, key, bytes(4), 0))
+
     def head(self):
         """All before the extensions."""
         return (u16s(self.legacy_version) + self.random + vec(1, self.session_id) +
@@ -388,7 +395,7 @@ class Hello:
         whole = message(CLIENT_HELLO, self.head() + vec(2, self.ext_block() +
                                                         u16s(PRE_SHARED_KEY) + psk))
         early = _extract(bytes(32), self.ticket.psk)
-        key = expand_label(early, b"res binder", hashlib.sha256(b"").digest(), 32)
+        key = expand_label(early, self.label, hashlib.sha256(b"").digest(), 32)
         key = expand_label(key, b"finished", b"", 32)
         digest = hashlib.sha256(self.before + whole[:-35]).digest()
         return whole[:-32] + hmac.new(key, digest, hashlib.sha256).digest()
