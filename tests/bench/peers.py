@@ -75,9 +75,9 @@ class Server:
         return f"{self.group}, {self.tls}"
 
     def stop(self):
-        """Ends it."""
+        """Ends it, with its workers."""
         for proc in self.procs:
-            proc.send_signal(signal.SIGKILL)
+            proc.send_signal(signal.SIGTERM)
             proc.wait()
 
 
@@ -91,8 +91,11 @@ class Bench:
         self.folder = "/tmp/peers"
         os.makedirs(self.folder, exist_ok=True)
         self.next_port = 4400
-        self.identities = {
-            name: tls_hs.new_keyring(self.read(f"{name}.id")) for name in ("p256", "rsa2048")}
+        self.identities = {"p256": 0, "rsa2048": 0}
+        if not args.native:
+            tls_hs.join_session()
+            for name in self.identities:
+                self.identities[name] = tls_hs.new_keyring(self.read(f"{name}.id"))
 
     def read(self, name):
         """A file of an identity."""
@@ -290,6 +293,46 @@ def table(scenario, servers, plain, rounds):
     return out
 
 
+def cpu_time(server):
+    """Nanoseconds that a server's processes have had, with their threads and children."""
+    total, pids = 0, [proc.pid for proc in server.procs]
+    while pids:
+        pid = pids.pop()
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+                total += int(file.read().split()[0])
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                pids += [int(child) for child in file.read().split()]
+    return total
+
+
+def native(bench):
+    """Prints the CPU time of full handshakes, without the guest and without the client."""
+    os.environ["GOMAXPROCS"] = "1"
+    scenario = SCENARIOS[0]
+    servers = [s for s in bench.servers() if s.tls != "kernel"]
+    servers.append(Server("blocking", "no TLS", bench.blocking("plain")))
+    for server in servers:
+        bench.begin(server)
+    times = {server: [] for server in servers}
+    for _ in range(bench.args.rounds):
+        for server in servers:
+            before = cpu_time(server)
+            bench.client(server, scenario, "plain" if server.tls == "no TLS" else "library")
+            # With those that warm up, of tests/bench/handshakes.c.
+            times[server].append((cpu_time(server) - before) / 1000 /
+                                 (bench.args.connections + 10))
+    print(f"\n{scenario.title}: microseconds of CPU time that the server's process takes for each "
+          f"connection, {bench.args.rounds} rounds of {bench.args.connections}\n")
+    print("| server | least | median | connections per second and core, of the least |")
+    print("| --- | ---: | ---: | ---: |")
+    for server in servers:
+        least = min(times[server])
+        print(f"| {server.name} | {least:.1f} | {statistics.median(times[server]):.1f} |"
+              f" {1e6 / least:.0f} |")
+        server.stop()
+
+
 def main():
     """Prints a table for each scenario."""
     parser = argparse.ArgumentParser()
@@ -297,11 +340,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scenarios", default=",".join(s.name for s in SCENARIOS))
     parser.add_argument("--servers", default="")
+    parser.add_argument("--native", action="store_true",
+                        help="the CPU time of those that need no kernel of ours, on this machine")
     parser.add_argument("tools")
     parser.add_argument("certs")
     args = parser.parse_args()
-    tls_hs.join_session()
     bench = Bench(args)
+    if args.native:
+        native(bench)
+        return
     servers = bench.servers()
     plain_server = Server("plain", "none", bench.blocking("plain"))
     for server in (*servers, plain_server):

@@ -157,15 +157,15 @@ class Scale:
             servers = [self.server(lsk) for _ in range(self.cpus)]
             port, times = lsk.getsockname()[1], []
             # The first to warm up.
-            for connections in (self.args.connections, self.args.connections,
-                                5 * self.args.connections):
+            for connections in (self.args.connections, 5 * self.args.connections,
+                                20 * self.args.connections):
                 start = time.perf_counter()
                 self.client(port, parallel=self.cpus, connections=connections)
                 times.append(time.perf_counter() - start)
             for server in servers:
                 server.kill()
                 server.wait()
-        each = (times[2] - times[1]) * 1e9 / (4 * self.args.connections) / self.cpus
+        each = (times[2] - times[1]) * 1e9 / (15 * self.args.connections) / self.cpus
         print(f"cpus {self.cpus} {(each - self.args.library - self.args.plain) / 1000:.1f} "
               f"{self.args.library:.0f} {self.args.plain:.0f}", flush=True)
 
