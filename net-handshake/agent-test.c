@@ -34,6 +34,7 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
  * @hello_status: what ->ag_server_hello() returns
  * @complete_at_once: it calls handshake_agent_done() itself
  * @agent: the agent
+ * @old: the one that this kernel has, or %NULL
  * @sock: a socket
  * @filp: its file
  * @req: the request that has been submitted
@@ -49,6 +50,7 @@ struct agent_test {
 	int hello_status;
 	bool complete_at_once;
 	struct handshake_agent agent;
+	const struct handshake_agent *old;
 	struct socket *sock;
 	struct file *filp;
 	struct handshake_req *req;
@@ -164,10 +166,7 @@ static int agent_test_init(struct kunit *test)
 	};
 	init_completion(&t->finished);
 	current_test = t;
-	if (handshake_agent_register(&t->agent)) {
-		kunit_skip(test, "another agent has been registered");
-		return 0;
-	}
+	t->old = handshake_agent_replace(&t->agent);
 	test->priv = t;
 	return agent_new_socket(t);
 }
@@ -182,7 +181,7 @@ static void agent_test_exit(struct kunit *test)
 		__fput_sync(t->filp);
 	handshake_server_set(&init_net, 0, false, NULL);
 	KUNIT_EXPECT_EQ(test, t->opened, t->closed);
-	handshake_agent_unregister(&t->agent);
+	handshake_agent_replace(t->old);
 }
 
 static struct handshake_net *agent_hn(void)

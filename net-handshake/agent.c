@@ -58,9 +58,9 @@ static DEFINE_MUTEX(handshake_agent_lock);
  *
  * Context: process.
  *
- * Return values:
- *   %0: Success
- *   %-EBUSY: There is an agent already
+ * Return:
+ * * %0: Success
+ * * %-EBUSY: There is an agent already
  */
 int handshake_agent_register(const struct handshake_agent *agent)
 {
@@ -77,6 +77,29 @@ int handshake_agent_register(const struct handshake_agent *agent)
 EXPORT_SYMBOL_GPL(handshake_agent_register);
 
 /**
+ * handshake_agent_replace - put another agent in the place of the one there is
+ * @agent: the new one, or %NULL
+ *
+ * For tests, in kernels whose agent has been registered already.
+ *
+ * Context: process.
+ *
+ * Return: the old one or %NULL.
+ */
+VISIBLE_IF_KUNIT const struct handshake_agent *
+handshake_agent_replace(const struct handshake_agent *agent)
+{
+	const struct handshake_agent *old;
+
+	mutex_lock(&handshake_agent_lock);
+	old = handshake_agent;
+	handshake_agent = agent;
+	mutex_unlock(&handshake_agent_lock);
+	return old;
+}
+EXPORT_SYMBOL_IF_KUNIT(handshake_agent_replace);
+
+/**
  * handshake_agent_unregister - take the offer back
  * @agent: what has been registered
  *
@@ -87,10 +110,7 @@ EXPORT_SYMBOL_GPL(handshake_agent_register);
  */
 void handshake_agent_unregister(const struct handshake_agent *agent)
 {
-	mutex_lock(&handshake_agent_lock);
-	if (!WARN_ON_ONCE(handshake_agent != agent))
-		handshake_agent = NULL;
-	mutex_unlock(&handshake_agent_lock);
+	WARN_ON_ONCE(handshake_agent_replace(NULL) != agent);
 }
 EXPORT_SYMBOL_GPL(handshake_agent_unregister);
 
@@ -115,7 +135,7 @@ static const struct handshake_agent *handshake_agent_get(void)
  *
  * The keyring is looked up with the credentials of the caller.
  *
- * Returns an object to be freed by handshake_server_put(), or an error.
+ * Return: an object to be freed by handshake_server_put(), or an error.
  */
 static struct handshake_server *
 handshake_server_new(struct net *net, key_serial_t keyring, bool client_certs,
@@ -200,7 +220,7 @@ static void handshake_server_replace(struct handshake_net *hn,
  *
  * Context: process.
  *
- * Returns zero on success or a negative errno, after which nothing has changed.
+ * Return: zero on success or a negative errno, after which nothing has changed.
  */
 int handshake_server_set(struct net *net, key_serial_t keyring,
 			 bool client_certs, struct netlink_ext_ack *extack)
@@ -266,9 +286,9 @@ void handshake_server_net_exit(struct handshake_net *hn)
  *
  * Context: hn_lock is held.
  *
- * Return values:
- *   %true: it is
- *   %false: It is for user space
+ * Return:
+ * * %true: It is
+ * * %false: It is for user space
  */
 bool handshake_server_assign(struct handshake_net *hn, struct handshake_req *req,
 			     struct handshake_agent_args *args)
@@ -295,11 +315,10 @@ bool handshake_server_assign(struct handshake_net *hn, struct handshake_req *req
  *
  * Context: process.
  *
- * Return values:
- *   %0: handshake_agent_done() has been or will be called, unless the request is
- *	cancelled or its socket released
- *   %-EOPNOTSUPP: It cannot, and has not touched the socket
- *   Other negative values: likewise
+ * Return:
+ * * %0: handshake_agent_done() has been or will be called, unless the request is
+ *   cancelled or its socket released
+ * * A negative errno: It cannot, and has not touched the socket
  */
 int handshake_agent_start(struct handshake_req *req,
 			  const struct handshake_agent_args *args)
@@ -372,9 +391,9 @@ void handshake_agent_stop_work(struct work_struct *work)
  *
  * Context: any.
  *
- * Return values:
- *   %true: The agent will be stopped, and the file be put after that
- *   %false: The agent has not got the request
+ * Return:
+ * * %true: The agent will be stopped, and the file be put after that
+ * * %false: The agent has not got the request
  */
 bool handshake_agent_stop(struct handshake_req *req)
 {

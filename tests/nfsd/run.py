@@ -190,7 +190,7 @@ def netlink(w):
     for keyring, error in ((empty, "ENOKEY"), (key, "ENOTDIR"), (0x7fffffff, "ENOKEY"),
                            (0x80000000, "ERANGE")):
         eq(tls_hs.error(w.set_keyring, keyring), error, f"keyring {keyring:x}")
-    eq(tls_hs.error(w.set_keyring, w.ring, 2), "ERANGE", "client-auth")
+    eq(tls_hs.error(w.set_keyring, w.ring, 2), "ERANGE", "peer-auth")
     eq(w.keyring(), (w.ring, world.NONE), "after errors")
     script = f"import sys; sys.path.insert(0, {world.HERE!r}); import world; world.server_get()"
     status, _, error = w.server.run("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin",
@@ -456,7 +456,7 @@ def ktls_utils(w):
     try:
         if not wait_for(lambda: w.keyring()[0]):
             raise AssertionError(f"no keyring: {w.server.tlshd_log()}")
-        eq(w.keyring()[1], world.NONE, "client-auth")
+        eq(w.keyring()[1], world.NONE, "peer-auth")
         with Grown(w, TlsHsDone=1):
             where = w.mount()
             io(w, where, 1 << 20)
@@ -572,6 +572,20 @@ def revoked(w):
         eq(refused(w, rpc.hello()), [], "alerts")
     w.set_keyring(w.ring)
     peer(w).close()
+
+
+@test
+def namespace_ends(w):
+    """the server's namespace ends, with a keyring set and handshakes under way"""
+    socks = [waiting(w) for _ in range(3)]
+    socks[1].sendall(rpc.hello().record()[:60])
+    tls = tls13.Client(socks[2], rpc.hello())
+    tls.send_hello()
+    tls.server_hello()
+    w.umount_all()
+    w.server.close()
+    for sock in socks:
+        ends(sock)
 
 
 def main():

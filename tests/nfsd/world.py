@@ -199,8 +199,9 @@ class Namespace:
         """Ends what runs in here."""
         for process in list(self.daemons):
             self.stop(process)
-        self.holder.kill()
-        self.holder.wait()
+        if self.holder.poll() is None:
+            self.holder.kill()
+            self.holder.wait()
 
 
 def connect(server, client):
@@ -262,7 +263,7 @@ class Certificates:
 # The netlink family, as in include/uapi/linux/handshake.h.
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
 CMD_SERVER_SET, CMD_SERVER_GET = 4, 5
-A_KEYRING, A_CLIENT_AUTH = 1, 2
+A_KEYRING, A_PEER_AUTH = 1, 2
 REQUEST, NONE = 0, 1
 
 
@@ -308,11 +309,11 @@ def handshake_genl(cmd, attrs=b""):
         return _genl(sock, family, cmd, attrs)
 
 
-def server_set(keyring, client_auth=None):
+def server_set(keyring, peer_auth=None):
     """What servers of the current namespace are to identify themselves by."""
     attrs = _attr(A_KEYRING, struct.pack("=I", keyring))
-    if client_auth is not None:
-        attrs += _attr(A_CLIENT_AUTH, struct.pack("=I", client_auth))
+    if peer_auth is not None:
+        attrs += _attr(A_PEER_AUTH, struct.pack("=I", peer_auth))
     handshake_genl(CMD_SERVER_SET, attrs)
 
 
@@ -320,7 +321,7 @@ def server_get():
     """The keyring's serial, or 0, and whether clients are asked for certificates."""
     reply = handshake_genl(CMD_SERVER_GET)
     return (struct.unpack("=I", reply[A_KEYRING])[0],
-            struct.unpack("=I", reply[A_CLIENT_AUTH])[0])
+            struct.unpack("=I", reply[A_PEER_AUTH])[0])
 
 
 class World:
@@ -374,10 +375,10 @@ class World:
         """Starts the client's tlshd."""
         self.client.start_tlshd(client=TRUST + "\n" + OURS.format("client"), env=env)
 
-    def set_keyring(self, keyring, client_auth=NONE):
+    def set_keyring(self, keyring, peer_auth=NONE):
         """Lets the kernel do the server's handshakes."""
         with self.server.net():
-            server_set(keyring, client_auth)
+            server_set(keyring, peer_auth)
 
     def keyring(self):
         """What server_get() says of the server."""
@@ -444,7 +445,6 @@ class World:
     def close(self):
         """Ends everything."""
         self.umount_all()
-        self.server.write(f"{ROOT}/proc/fs/nfsd/threads", "0")
         self.client.close()
         self.server.close()
 
