@@ -12,11 +12,10 @@
  * The thread serves users in turns, and the listeners of a user in turns, so that
  * nobody's handshakes wait for all of somebody else's (struct tls_hs_flow).
  *
- * What is queued while a process owns the socket goes to the thread, however short
- * it is: that is so for a ClientHello which has come before the pump takes its
- * connection, and for what was in the backlog.  In softirq a socket that a process
- * has come to own since is looked at again after a jiffy; these are rare (ss -K, BPF
- * iterators, the other kind of work).
+ * In softirq a socket that a process owns is looked at again after a jiffy; owners
+ * are rare there (ss -K, BPF iterators, the other kind of work).  A ClientHello that
+ * has come before the pump takes its connection goes to the thread for that reason,
+ * however short it is: the pump owns the socket when it finds it.
  *
  * Locks: tls_hs_prepare_lock, with nothing inside; then the socket lock of one
  * connection at a time.  The lists are lockless.
@@ -175,6 +174,28 @@ void tls_hs_queue_job(struct tls_hs_job *job)
 	put_cpu();
 }
 
+static void tls_hs_queue_to(struct tls_hs *hs, bool thread)
+{
+	struct tls_hs_cpu *c;
+	int cpu;
+
+	if (test_and_set_bit(TLS_HS_QUEUED, &hs->flags))
+		return;
+
+	refcount_inc(&hs->refs);
+	cpu = get_cpu();
+	if (thread) {
+		c = tls_hs_cpu_with_thread(cpu);
+		if (llist_add(&hs->todo, &c->thread.list))
+			kthread_queue_work(c->worker, &c->thread_work);
+	} else {
+		c = &per_cpu(tls_hs_cpu, cpu);
+		if (llist_add(&hs->todo, &c->softirq.list))
+			queue_work_on(cpu, tls_hs_bh_wq, &c->softirq_work);
+	}
+	put_cpu();
+}
+
 /**
  * tls_hs_queue - put a connection on this CPU's list of work
  * @hs: its handshake
@@ -185,29 +206,21 @@ void tls_hs_queue_job(struct tls_hs_job *job)
  */
 void tls_hs_queue(struct tls_hs *hs)
 {
-	/* The thread waits for an owner; softirq could only come again after a
-	 * jiffy.
-	 */
-	bool is_long = tls_hs_is_long(hs) ||
-		       data_race(sock_owned_by_user_nocheck(hs->sk));
-	struct tls_hs_cpu *c;
-	int cpu;
+	tls_hs_queue_to(hs, tls_hs_is_long(hs));
+}
 
-	if (test_and_set_bit(TLS_HS_QUEUED, &hs->flags))
-		return;
-
-	refcount_inc(&hs->refs);
-	cpu = get_cpu();
-	if (is_long) {
-		c = tls_hs_cpu_with_thread(cpu);
-		if (llist_add(&hs->todo, &c->thread.list))
-			kthread_queue_work(c->worker, &c->thread_work);
-	} else {
-		c = &per_cpu(tls_hs_cpu, cpu);
-		if (llist_add(&hs->todo, &c->softirq.list))
-			queue_work_on(cpu, tls_hs_bh_wq, &c->softirq_work);
-	}
-	put_cpu();
+/**
+ * tls_hs_queue_thread - same, on the list of the CPU's thread
+ * @hs: its handshake
+ *
+ * The thread waits for who owns the socket.  Softirq could only look at it again
+ * after a jiffy.
+ *
+ * Context: process, the socket lock is held.
+ */
+void tls_hs_queue_thread(struct tls_hs *hs)
+{
+	tls_hs_queue_to(hs, true);
 }
 
 /**

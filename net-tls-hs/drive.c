@@ -200,7 +200,7 @@ void tls_hs_start(struct tls_hs *hs, struct sock *sk)
 	hs->deadline = jiffies + msecs_to_jiffies(timeout);
 	tls_hs_arm(hs, hs->deadline);
 	if (tls_hs_has_news(hs))
-		tls_hs_queue(hs);
+		tls_hs_queue_thread(hs);
 }
 
 /**

@@ -55,6 +55,7 @@ int tls_hs_send_rest(struct tls_hs *hs);
 
 /* cpu.c */
 void tls_hs_queue(struct tls_hs *hs);
+void tls_hs_queue_thread(struct tls_hs *hs);
 u16 tls_hs_flow_of(const struct tls_hs *hs);
 
 #endif /* _NET_TLS_HANDSHAKE_DRIVE_H */
