@@ -607,6 +607,13 @@ static bool tls_hs_must_wait(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 		tls_hs_unreadable(hs, buffers);
 		return true;
 	}
+	/* shutdown(SHUT_RD) of the user, whatever has come since: a FIN would have
+	 * changed the state.
+	 */
+	if (sk->sk_shutdown & RCV_SHUTDOWN && sk->sk_state == TCP_ESTABLISHED) {
+		tls_hs_reset(hs);
+		return true;
+	}
 	if (unread >= hs->need)
 		return false;
 	if (sk->sk_shutdown & RCV_SHUTDOWN)
