@@ -20,6 +20,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -88,8 +89,8 @@ class Bench:
         with open(os.path.join(args.tools, "tools.json"), encoding="ascii") as file:
             self.tools = json.load(file)
         self.args = args
-        self.folder = "/tmp/peers"
-        os.makedirs(self.folder, exist_ok=True)
+        self.temporary = tempfile.TemporaryDirectory(prefix="peers", ignore_cleanup_errors=True)
+        self.folder = self.temporary.name
         self.next_port = 4400
         self.identities = {"p256": 0, "rsa2048": 0}
         if not args.native:
