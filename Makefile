@@ -81,7 +81,7 @@ test-nfsd:
 	@scripts/debian-root $(cache)/roots/nfsd trixie ktls-utils nfs-kernel-server nfs-common
 	@scripts/build-kernel um nfsd
 	@scripts/build-ktls-utils $(KTLS_UTILS) >/dev/null || echo 'without the patched tlshd: KTLS_UTILS=DIR names a checkout' >&2
-	@scripts/guest --kind=nfsd --mem=$(if $(FULL),4G,1G) --timeout=1800 -- tests/nfsd/run.py $(if $(FULL),--full)
+	@scripts/guest --kind=nfsd --mem=$(if $(FULL),4G,1G) --timeout=$(if $(FULL),5400,1800) -- tests/nfsd/run.py $(if $(FULL),--full)
 
 test-patches:
 	@scripts/test-patches

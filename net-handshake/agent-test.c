@@ -7,6 +7,7 @@
 #include <kunit/test.h>
 #include <kunit/visibility.h>
 
+#include <linux/bottom_half.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/file.h>
@@ -453,6 +454,25 @@ static void cancel_wins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
 }
 
+/* As nvmet does, with its lock held.  The agent is stopped after that. */
+static void cancel_in_softirq(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	unsigned long files = file_count(t->filp);
+	bool won;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	local_bh_disable();
+	won = handshake_req_cancel(t->sock->sk);
+	local_bh_enable();
+	KUNIT_EXPECT_TRUE(test, won);
+	flush_work(&t->req->hr_stop_work);
+	KUNIT_EXPECT_EQ(test, 1, t->cancels);
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
+}
+
 /* The agent has declined: user space is not waited for, and it is not asked. */
 static void cancel_after_decline(struct kunit *test)
 {
@@ -500,7 +520,7 @@ static void race(struct kunit *test, int status)
 		t->hello_status = status;
 		thread = kthread_run(agent_thread, t, "handshake-test");
 		KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
-		udelay(i % 50);
+		udelay(i & 1 ? i : i % 50);
 		won = handshake_req_cancel(t->sock->sk);
 		wait_for_completion(&t->finished);
 		flush_work(&t->req->hr_stop_work);
@@ -570,9 +590,10 @@ static struct kunit_case handshake_agent_cases[] = {
 	KUNIT_CASE(nobody_in_user_space),
 	KUNIT_CASE(nobody_at_all),
 	KUNIT_CASE(cancel_wins),
+	KUNIT_CASE(cancel_in_softirq),
 	KUNIT_CASE(cancel_after_decline),
-	KUNIT_CASE(cancel_or_done),
-	KUNIT_CASE(cancel_or_decline),
+	KUNIT_CASE_SLOW(cancel_or_done),
+	KUNIT_CASE_SLOW(cancel_or_decline),
 	KUNIT_CASE(keyring_outlives),
 	KUNIT_CASE(keyring_outlives_cancel),
 	{}

@@ -75,9 +75,9 @@ def io(w, where, size):
     script = ("import sys; seed = sys.stdin.buffer.read()\n"
               f"with open({path!r}, 'wb') as f:\n"
               f"    for _ in range({size >> 20}): f.write(seed)\n")
-    w.client.run(sys.executable, "-c", script, stdin=seed, timeout=300)
+    w.client.run(sys.executable, "-c", script, stdin=seed, timeout=60 + (size >> 20))
     w.client.run("sh", "-c", "echo 3 >/proc/sys/vm/drop_caches")
-    eq(w.client.run("sha256sum", path, timeout=300).split()[0], digest, "read by the client")
+    eq(w.client.run("sha256sum", path, timeout=60 + (size >> 20)).split()[0], digest, "read by the client")
     eq(w.server.run("sha256sum", f"{ROOT}/export/data").split()[0], digest, "on the server")
     w.client.run("rm", path)
 
