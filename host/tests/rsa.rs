@@ -545,12 +545,12 @@ fn both_exponentiations_at_once() {
             let [x, y] = &mut got;
             let powers = [
                 Power {
-                    modulus: &*moduli[0],
+                    modulus: &moduli[0],
                     exponent: &exponents[0],
                     number: x,
                 },
                 Power {
-                    modulus: &*moduli[1],
+                    modulus: &moduli[1],
                     exponent: &exponents[1],
                     number: y,
                 },
