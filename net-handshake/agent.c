@@ -278,7 +278,7 @@ void handshake_server_net_exit(struct handshake_net *hn)
 /**
  * handshake_server_assign - decide whether the agent is asked to do a request
  * @hn: the namespace of the request
- * @req: the request
+ * @req: the request, which nobody else knows yet
  * @args: OUT - what the agent is to do
  *
  * The agent cannot verify certificates of clients. As long as the servers of
@@ -286,54 +286,64 @@ void handshake_server_net_exit(struct handshake_net *hn)
  *
  * Context: hn_lock is held.
  *
- * Return:
- * * %true: It is
- * * %false: It is for user space
+ * Return: what handshake_agent_start() has to be called with, or %NULL if the
+ * request is for user space.
  */
-bool handshake_server_assign(struct handshake_net *hn, struct handshake_req *req,
-			     struct handshake_agent_args *args)
+struct handshake_server *
+handshake_server_assign(struct handshake_net *hn, struct handshake_req *req,
+			struct handshake_agent_args *args)
 {
 	struct handshake_server *server = hn->hn_server;
 
 	if (!server || server->hs_client_certs)
-		return false;
+		return NULL;
 	if (!req->hr_proto->hp_agent_args ||
 	    !req->hr_proto->hp_agent_args(req, args))
-		return false;
+		return NULL;
 
 	args->aa_req = req;
 	args->aa_sk = req->hr_sk;
-	refcount_inc(&server->hs_refs);
+	/* One reference for the request, which a cancellation takes away as
+	 * soon as others can see it, and one for the caller.
+	 */
+	refcount_add(2, &server->hs_refs);
 	req->hr_server = server;
-	return true;
+	set_bit(HANDSHAKE_F_REQ_AGENT, &req->hr_flags);
+	return server;
 }
 
 /**
  * handshake_agent_start - ask the agent to do a request
- * @req: a request with a server
- * @args: what handshake_server_assign() has said
+ * @req: the request
+ * @server: what handshake_server_assign() has returned; the reference is dropped
+ * @args: what it has said
  *
- * Context: process.
+ * Context: process. The caller has a reference to the socket.
  *
  * Return:
  * * %0: handshake_agent_done() has been or will be called, unless the request is
  *   cancelled or its socket released
- * * A negative errno: It cannot, and has not touched the socket
+ * * %-EOPNOTSUPP: It cannot, and has not touched the socket
+ * * Other negative values: likewise
  */
 int handshake_agent_start(struct handshake_req *req,
+			  struct handshake_server *server,
 			  const struct handshake_agent_args *args)
 {
-	struct handshake_server *server = req->hr_server;
-	struct net *net = sock_net(req->hr_sk);
+	const struct handshake_agent *agent = server->hs_agent;
+	struct net *net = sock_net(args->aa_sk);
 	int ret;
 
-	set_bit(HANDSHAKE_F_REQ_AGENT, &req->hr_flags);
-	trace_handshake_agent_start(net, req, req->hr_sk);
-	ret = server->hs_agent->ag_server_hello(server->hs_identities, args);
+	trace_handshake_agent_start(net, req, args->aa_sk);
+	ret = agent->ag_server_hello(server->hs_identities, args);
 	if (ret) {
-		trace_handshake_agent_decline(net, req, req->hr_sk, ret);
+		trace_handshake_agent_decline(net, req, args->aa_sk, ret);
 		clear_bit(HANDSHAKE_F_REQ_AGENT, &req->hr_flags);
+	} else if (test_bit(HANDSHAKE_F_REQ_STOPPED, &req->hr_flags)) {
+		/* The agent may not have begun with it when it was stopped. */
+		agent->ag_cancel(args->aa_sk);
 	}
+	handshake_server_put(server);
 	return ret;
 }
 
@@ -399,6 +409,7 @@ bool handshake_agent_stop(struct handshake_req *req)
 {
 	if (!test_bit(HANDSHAKE_F_REQ_AGENT, &req->hr_flags))
 		return false;
+	set_bit(HANDSHAKE_F_REQ_STOPPED, &req->hr_flags);
 	queue_work(system_dfl_wq, &req->hr_stop_work);
 	return true;
 }
