@@ -34,6 +34,9 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
  * @status: what that was told
  * @hello_status: what ->ag_server_hello() returns
  * @complete_at_once: it calls handshake_agent_done() itself
+ * @cancel_before: somebody else cancels the request, and the administrator takes
+ *	the keyring away, before it begins
+ * @begun: @hellos, when ->ag_cancel() was called last
  * @agent: the agent
  * @old: the one that this kernel has, or %NULL
  * @sock: a socket
@@ -50,6 +53,8 @@ struct agent_test {
 	int status;
 	int hello_status;
 	bool complete_at_once;
+	bool cancel_before;
+	int begun;
 	struct handshake_agent agent;
 	const struct handshake_agent *old;
 	struct socket *sock;
@@ -80,6 +85,11 @@ static int agent_hello(void *identities, const struct handshake_agent_args *args
 	struct agent_test *t = identities;
 
 	might_sleep();
+	if (t->cancel_before) {
+		t->cancel_before = handshake_req_cancel(args->aa_sk);
+		flush_work(&args->aa_req->hr_stop_work);
+		handshake_server_set(&init_net, 0, false, NULL);
+	}
 	t->hellos++;
 	if (t->complete_at_once)
 		handshake_agent_done(args->aa_req, 0);
@@ -90,6 +100,7 @@ static void agent_cancel(struct sock *sk)
 {
 	might_sleep();
 	current_test->cancels++;
+	current_test->begun = current_test->hellos;
 }
 
 static int proto_accept(struct handshake_req *req, struct genl_info *info,
@@ -432,6 +443,27 @@ static void nobody_at_all(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, handshake_req_cancel(t->sock->sk));
 }
 
+/* The request can be cancelled as soon as others can see it, which is before the
+ * agent has begun.
+ */
+static void cancel_before_start(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	unsigned long files = file_count(t->filp);
+
+	agent_set(test);
+	t->cancel_before = true;
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, t->cancel_before);
+	KUNIT_EXPECT_EQ(test, 1, t->hellos);
+	/* What has begun after that has been stopped, too. */
+	KUNIT_EXPECT_EQ(test, 2, t->cancels);
+	KUNIT_EXPECT_EQ(test, 1, t->begun);
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_EQ(test, 1, t->closed);
+	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
+}
+
 static void cancel_wins(struct kunit *test)
 {
 	struct agent_test *t = test->priv;
@@ -589,6 +621,7 @@ static struct kunit_case handshake_agent_cases[] = {
 	KUNIT_CASE(agent_declines),
 	KUNIT_CASE(nobody_in_user_space),
 	KUNIT_CASE(nobody_at_all),
+	KUNIT_CASE(cancel_before_start),
 	KUNIT_CASE(cancel_wins),
 	KUNIT_CASE(cancel_in_softirq),
 	KUNIT_CASE(cancel_after_decline),
