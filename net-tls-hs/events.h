@@ -5,11 +5,10 @@
 #if !defined(_NET_TLS_HANDSHAKE_EVENTS_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _NET_TLS_HANDSHAKE_EVENTS_H
 
-#include <linux/ipv6.h>
+#include <linux/in6.h>
 #include <linux/tracepoint.h>
-#include <net/inet_sock.h>
+#include <net/sock.h>
 #include <net/tls.h>
-#include <trace/events/net_probe_common.h>
 
 /* For user space, which does not know the enum. */
 TRACE_DEFINE_ENUM(TLS_HS_FB_NOT_SUPPORTED);
@@ -42,15 +41,11 @@ TRACE_EVENT(tls_handshake_start,
 			     __array(u8, daddr, sizeof(struct sockaddr_in6))
 	    ),
 
-	    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
-
-		       __entry->skaddr = sk;
-		       __entry->sport = sk->sk_num;
-		       __entry->dport = ntohs(sk->sk_dport);
-		       __entry->family = sk->sk_family;
-		       memset(__entry->saddr, 0, sizeof(__entry->saddr));
-		       memset(__entry->daddr, 0, sizeof(__entry->daddr));
-		       TP_STORE_ADDR_PORTS(__entry, inet, sk);
+	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->sport = sk->sk_num;
+			   __entry->dport = ntohs(sk->sk_dport);
+			   __entry->family = sk->sk_family;
+			   tls_hs_event_addresses(sk, __entry->saddr, __entry->daddr);
 	    ),
 
 	    TP_printk("sk=%p src=%pISpc dest=%pISpc",
@@ -80,19 +75,15 @@ DECLARE_EVENT_CLASS(tls_handshake_end_class,
 						  tls_hs_event_name_len(session))
 		    ),
 
-		    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
-
-			       __entry->skaddr = sk;
-			       __entry->duration = duration;
-			       __entry->suite = info->cipher_suite;
-			       __entry->group = info->group;
-			       __entry->sport = sk->sk_num;
-			       __entry->dport = ntohs(sk->sk_dport);
-			       __entry->family = sk->sk_family;
-			       memset(__entry->saddr, 0, sizeof(__entry->saddr));
-			       memset(__entry->daddr, 0, sizeof(__entry->daddr));
-			       TP_STORE_ADDR_PORTS(__entry, inet, sk);
-			       __assign_str(name);
+		    TP_fast_assign(__entry->skaddr = sk;
+				   __entry->duration = duration;
+				   __entry->suite = info->cipher_suite;
+				   __entry->group = info->group;
+				   __entry->sport = sk->sk_num;
+				   __entry->dport = ntohs(sk->sk_dport);
+				   __entry->family = sk->sk_family;
+				   tls_hs_event_addresses(sk, __entry->saddr, __entry->daddr);
+				   __assign_str(name);
 		    ),
 
 		    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s suite=0x%04x group=0x%04x ns=%llu",
@@ -137,21 +128,17 @@ TRACE_EVENT(tls_handshake_done,
 					  tls_hs_event_name_len(session))
 	    ),
 
-	    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
-
-		       __entry->skaddr = sk;
-		       __entry->duration = duration;
-		       __entry->suite = status->cipher_suite;
-		       __entry->group = status->group;
-		       __entry->scheme = status->signature_scheme;
-		       __entry->flags = status->flags;
-		       __entry->sport = sk->sk_num;
-		       __entry->dport = ntohs(sk->sk_dport);
-		       __entry->family = sk->sk_family;
-		       memset(__entry->saddr, 0, sizeof(__entry->saddr));
-		       memset(__entry->daddr, 0, sizeof(__entry->daddr));
-		       TP_STORE_ADDR_PORTS(__entry, inet, sk);
-		       __assign_str(name);
+	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->duration = duration;
+			   __entry->suite = status->cipher_suite;
+			   __entry->group = status->group;
+			   __entry->scheme = status->signature_scheme;
+			   __entry->flags = status->flags;
+			   __entry->sport = sk->sk_num;
+			   __entry->dport = ntohs(sk->sk_dport);
+			   __entry->family = sk->sk_family;
+			   tls_hs_event_addresses(sk, __entry->saddr, __entry->daddr);
+			   __assign_str(name);
 	    ),
 
 	    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s suite=0x%04x group=0x%04x scheme=0x%04x flags=%s ns=%llu",
@@ -183,18 +170,14 @@ DECLARE_EVENT_CLASS(tls_handshake_reason_class,
 						  tls_hs_event_name_len(session))
 		    ),
 
-		    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
-
-			       __entry->skaddr = sk;
-			       __entry->duration = duration;
-			       __entry->reason = reason;
-			       __entry->sport = sk->sk_num;
-			       __entry->dport = ntohs(sk->sk_dport);
-			       __entry->family = sk->sk_family;
-			       memset(__entry->saddr, 0, sizeof(__entry->saddr));
-			       memset(__entry->daddr, 0, sizeof(__entry->daddr));
-			       TP_STORE_ADDR_PORTS(__entry, inet, sk);
-			       __assign_str(name);
+		    TP_fast_assign(__entry->skaddr = sk;
+				   __entry->duration = duration;
+				   __entry->reason = reason;
+				   __entry->sport = sk->sk_num;
+				   __entry->dport = ntohs(sk->sk_dport);
+				   __entry->family = sk->sk_family;
+				   tls_hs_event_addresses(sk, __entry->saddr, __entry->daddr);
+				   __assign_str(name);
 		    ),
 
 		    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s reason=%s ns=%llu",
@@ -256,21 +239,17 @@ TRACE_EVENT(tls_handshake_alert,
 					  tls_hs_event_name_len(session))
 	    ),
 
-	    TP_fast_assign(const struct inet_sock *inet = inet_sk(sk);
-
-		       __entry->skaddr = sk;
-		       __entry->duration = duration;
-		       __entry->suite = info->cipher_suite;
-		       __entry->group = info->group;
-		       __entry->description = description;
-		       __entry->sent = sent;
-		       __entry->sport = sk->sk_num;
-		       __entry->dport = ntohs(sk->sk_dport);
-		       __entry->family = sk->sk_family;
-		       memset(__entry->saddr, 0, sizeof(__entry->saddr));
-		       memset(__entry->daddr, 0, sizeof(__entry->daddr));
-		       TP_STORE_ADDR_PORTS(__entry, inet, sk);
-		       __assign_str(name);
+	    TP_fast_assign(__entry->skaddr = sk;
+			   __entry->duration = duration;
+			   __entry->suite = info->cipher_suite;
+			   __entry->group = info->group;
+			   __entry->description = description;
+			   __entry->sent = sent;
+			   __entry->sport = sk->sk_num;
+			   __entry->dport = ntohs(sk->sk_dport);
+			   __entry->family = sk->sk_family;
+			   tls_hs_event_addresses(sk, __entry->saddr, __entry->daddr);
+			   __assign_str(name);
 	    ),
 
 	    TP_printk("sk=%p src=%pISpc dest=%pISpc name=%s %s alert=%u suite=0x%04x group=0x%04x ns=%llu",
