@@ -9,16 +9,14 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
-#include <linux/in.h>
 #include <linux/key.h>
 #include <linux/module.h>
 #include <linux/net.h>
-#include <linux/netdevice.h>
-#include <linux/rtnetlink.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
 #include "../../tls.h"
+#include "loopback.h"
 
 /* A self-signed P-256 identity for ecdsa.test; the same as that of the
  * selftests, tls_handshake_keys.h.
@@ -134,56 +132,16 @@ static struct tls_hs_conf *fixture_conf(struct kunit *test, u32 timeout_ms)
 	return tls_hs_conf_create(&init_net, &settings);
 }
 
-/* Two ends of a TCP connection over the loopback device. */
-static int fixture_connect(struct tls_hs_fixture *f)
-{
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	struct socket *listener;
-	int rc;
-
-	rc = sock_create_kern(&init_net, AF_INET, SOCK_STREAM, IPPROTO_TCP,
-			      &listener);
-	if (rc)
-		return rc;
-	rc = kernel_bind(listener, (struct sockaddr_unsized *)&addr,
-			 sizeof(addr));
-	if (!rc)
-		rc = kernel_listen(listener, 1);
-	if (!rc)
-		rc = kernel_getsockname(listener, (struct sockaddr *)&addr);
-	if (rc >= 0)
-		rc = sock_create_kern(&init_net, AF_INET, SOCK_STREAM,
-				      IPPROTO_TCP, &f->client);
-	if (!rc)
-		rc = kernel_connect(f->client, (struct sockaddr_unsized *)&addr,
-				    sizeof(addr), 0);
-	if (!rc)
-		rc = kernel_accept(listener, &f->server, 0);
-	sock_release(listener);
-	return rc;
-}
-
 static int tls_hs_connected_init_test(struct kunit *test)
 {
 	struct tls_hs_fixture *f;
 	key_ref_t key;
-	int rc;
 
 	f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	if (!f)
 		return -ENOMEM;
 	test->priv = f;
 	init_completion(&f->done);
-
-	rtnl_lock();
-	rc = dev_change_flags(init_net.loopback_dev,
-			      init_net.loopback_dev->flags | IFF_UP, NULL);
-	rtnl_unlock();
-	if (rc)
-		return rc;
 
 	f->ring = keyring_alloc("tls_hs_test", GLOBAL_ROOT_UID, GLOBAL_ROOT_GID,
 				current_cred(), KEY_USR_ALL,
@@ -200,7 +158,7 @@ static int tls_hs_connected_init_test(struct kunit *test)
 	f->conf = fixture_conf(test, 5000);
 	if (IS_ERR(f->conf))
 		return PTR_ERR(f->conf);
-	return fixture_connect(f);
+	return tls_hs_test_connect(&f->client, &f->server);
 }
 
 static void tls_hs_connected_exit_test(struct kunit *test)
@@ -302,7 +260,7 @@ static void another(struct kunit *test)
 	reinit_completion(&f->done);
 	f->conf = fixture_conf(test, 5000);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->conf));
-	KUNIT_ASSERT_EQ(test, 0, fixture_connect(f));
+	KUNIT_ASSERT_EQ(test, 0, tls_hs_test_connect(&f->client, &f->server));
 }
 
 /* Either the one or the other, whatever comes first. */

@@ -12,19 +12,17 @@
 #include <keys/user-type.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
-#include <linux/in.h>
 #include <linux/key.h>
 #include <linux/key-type.h>
 #include <linux/module.h>
 #include <linux/net.h>
-#include <linux/netdevice.h>
-#include <linux/rtnetlink.h>
 #include <linux/unaligned.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
 #include "../../tls.h"
 #include "../crypto_shim.h"
+#include "loopback.h"
 
 #define IDENTITY	"NVMe1R01 nqn.host nqn.subsystem hash="
 #define OTHER		"NVMe1R01 nqn.other nqn.subsystem hash="
@@ -124,55 +122,16 @@ static struct key *add_psk(struct key *ring, const char *identity,
 	return IS_ERR(ref) ? ERR_CAST(ref) : key_ref_to_ptr(ref);
 }
 
-static int psk_connect(struct tls_hs_psk_fixture *f)
-{
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	struct socket *listener;
-	int rc;
-
-	rc = sock_create_kern(&init_net, AF_INET, SOCK_STREAM, IPPROTO_TCP,
-			      &listener);
-	if (rc)
-		return rc;
-	rc = kernel_bind(listener, (struct sockaddr_unsized *)&addr,
-			 sizeof(addr));
-	if (!rc)
-		rc = kernel_listen(listener, 1);
-	if (!rc)
-		rc = kernel_getsockname(listener, (struct sockaddr *)&addr);
-	if (rc >= 0)
-		rc = sock_create_kern(&init_net, AF_INET, SOCK_STREAM,
-				      IPPROTO_TCP, &f->client);
-	if (!rc)
-		rc = kernel_connect(f->client, (struct sockaddr_unsized *)&addr,
-				    sizeof(addr), 0);
-	if (!rc)
-		rc = kernel_accept(listener, &f->server, 0);
-	sock_release(listener);
-	return rc;
-}
-
 static int tls_hs_psk_test_init(struct kunit *test)
 {
 	struct tls_hs_psk_fixture *f;
 	struct key *other;
-	int rc;
 
 	f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	if (!f)
 		return -ENOMEM;
 	test->priv = f;
 	init_completion(&f->done);
-
-	rtnl_lock();
-	rc = dev_change_flags(init_net.loopback_dev,
-			      init_net.loopback_dev->flags | IFF_UP, NULL);
-	rtnl_unlock();
-	if (rc)
-		return rc;
 
 	f->ring = keyring_alloc("tls_hs_psk", GLOBAL_ROOT_UID, GLOBAL_ROOT_GID,
 				current_cred(), KEY_POS_ALL,
@@ -187,7 +146,7 @@ static int tls_hs_psk_test_init(struct kunit *test)
 			 sizeof(key_of_identity));
 	if (IS_ERR(f->key))
 		return PTR_ERR(f->key);
-	return psk_connect(f);
+	return tls_hs_test_connect(&f->client, &f->server);
 }
 
 static void tls_hs_psk_test_exit(struct kunit *test)
