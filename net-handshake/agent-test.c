@@ -291,44 +291,39 @@ static void set_and_get(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, t->closed);
 }
 
-static void nothing_set(struct kunit *test)
+/* A request that the agent is not asked to do. */
+static void agent_not_asked(struct kunit *test,
+			    const struct handshake_proto *proto, gfp_t flags)
 {
 	struct agent_test *t = test->priv;
 
-	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, proto, flags));
 	KUNIT_EXPECT_EQ(test, 0, t->hellos);
 	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+}
+
+static void nothing_set(struct kunit *test)
+{
+	agent_not_asked(test, &agent_proto, GFP_KERNEL);
 }
 
 static void client_certificates(struct kunit *test)
 {
-	struct agent_test *t = test->priv;
-
 	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, TEST_KEYRING,
 						      true, NULL));
-	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, t->hellos);
-	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+	agent_not_asked(test, &agent_proto, GFP_KERNEL);
 }
 
 static void for_user_space_only(struct kunit *test)
 {
-	struct agent_test *t = test->priv;
-
 	agent_set(test);
-	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &user_proto, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, t->hellos);
-	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+	agent_not_asked(test, &user_proto, GFP_KERNEL);
 }
 
 static void cannot_sleep(struct kunit *test)
 {
-	struct agent_test *t = test->priv;
-
 	agent_set(test);
-	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_ATOMIC));
-	KUNIT_EXPECT_EQ(test, 0, t->hellos);
-	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+	agent_not_asked(test, &agent_proto, GFP_ATOMIC);
 }
 
 static void agent_completes(struct kunit *test)
