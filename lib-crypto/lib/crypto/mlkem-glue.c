@@ -5,10 +5,6 @@
 
 #include <crypto/mlkem.h>
 #include <linux/module.h>
-#ifdef CONFIG_X86_64
-#include <linux/cpufeature.h>
-#include <asm/fpu/api.h>
-#endif
 
 #include "mlkem-glue.h"
 #include "rust-glue.h"
@@ -40,10 +36,7 @@ static bool cpu_has_avx2(void)
 bool mlkem_avx2_begin(void)
 {
 #ifdef CONFIG_X86_64
-	if (!cpu_has_avx2() || !irq_fpu_usable())
-		return false;
-	kernel_fpu_begin();
-	return true;
+	return cpu_has_avx2() && crypto_fpu_begin();
 #else
 	return false;
 #endif

@@ -5,10 +5,6 @@
 
 #include <crypto/rsa_pss.h>
 #include <linux/module.h>
-#ifdef CONFIG_X86_64
-#include <linux/cpufeature.h>
-#include <asm/fpu/api.h>
-#endif
 
 #include "rsa_pss-glue.h"
 #include "rust-glue.h"
@@ -48,10 +44,7 @@ static bool cpu_has_ifma(void)
 bool rsa_pss_ifma_begin(void)
 {
 #ifdef CONFIG_X86_64
-	if (!cpu_has_ifma() || !irq_fpu_usable())
-		return false;
-	kernel_fpu_begin();
-	return true;
+	return cpu_has_ifma() && crypto_fpu_begin();
 #else
 	return false;
 #endif

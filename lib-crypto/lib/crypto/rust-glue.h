@@ -7,8 +7,9 @@
 
 #include <linux/export.h>
 #include <linux/types.h>
-#ifdef CONFIG_X86
+#ifdef CONFIG_X86_64
 #include <linux/cpufeature.h>
+#include <asm/fpu/api.h>
 #endif
 
 /* Exports a function whose definition is in Rust, so that there is none for this
@@ -25,5 +26,16 @@ static inline bool crypto_cpu_has_adx(void)
 	return false;
 #endif
 }
+
+#ifdef CONFIG_X86_64
+/* Begin an FPU section, if that is possible in this context. */
+static inline bool crypto_fpu_begin(void)
+{
+	if (!irq_fpu_usable())
+		return false;
+	kernel_fpu_begin();
+	return true;
+}
+#endif
 
 #endif /* _LIB_CRYPTO_RUST_GLUE_H */
