@@ -25,7 +25,7 @@
 //! The registers of AVX-512 are used, which needs an FPU section in the kernel. That disables
 //! preemption, so there is one for a few windows of the exponents each.
 
-use super::mont::{copy_long, window_digit, Power, Work, ENTRIES, HALF, WINDOW, WORK};
+use super::mont::{bits_from, copy_long, window_digit, Power, Work, ENTRIES, HALF, WINDOW, WORK};
 use super::Platform;
 use crate::cpu::Adx;
 use core::arch::asm;
@@ -322,20 +322,10 @@ unsafe fn select(out: *mut u64, table: *const u64, vectors: usize, x: u64, y: u6
     }
 }
 
-/// The 52 bits of a number from a position on, which is public.
-fn bits(limbs: &[u64], low: usize) -> u64 {
-    let word = limbs.get(low / 64).map_or(0, |w| w >> (low % 64));
-    let next = match low % 64 {
-        0 => 0,
-        shift => limbs.get(low / 64 + 1).map_or(0, |w| w << (64 - shift)),
-    };
-    (word | next) & MASK
-}
-
 /// Limbs to digits. Those above become zero.
 fn to_digits(digits: &mut [u64], limbs: &[u64]) {
     for (i, digit) in digits.iter_mut().enumerate() {
-        *digit = bits(limbs, DIGIT * i);
+        *digit = bits_from(limbs, DIGIT * i) & MASK;
     }
 }
 

@@ -506,12 +506,17 @@ impl Modulus<HALF> {
     }
 }
 
-/// Bits `low..low + WINDOW` of an exponent. Positions are public.
-pub(crate) fn window_digit(exponent: &[u64], low: usize) -> u64 {
-    let word = exponent.get(low / 64).map_or(0, |w| w >> (low % 64));
+/// The 64 bits of a number from a position on, which is public.
+pub(crate) fn bits_from(limbs: &[u64], low: usize) -> u64 {
+    let word = limbs.get(low / 64).map_or(0, |w| w >> (low % 64));
     let next = match low % 64 {
         0 => 0,
-        shift => exponent.get(low / 64 + 1).map_or(0, |w| w << (64 - shift)),
+        shift => limbs.get(low / 64 + 1).map_or(0, |w| w << (64 - shift)),
     };
-    (word | next) & (ENTRIES as u64 - 1)
+    word | next
+}
+
+/// Bits `low..low + WINDOW` of an exponent. Positions are public.
+pub(crate) fn window_digit(exponent: &[u64], low: usize) -> u64 {
+    bits_from(exponent, low) & (ENTRIES as u64 - 1)
 }
