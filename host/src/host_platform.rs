@@ -2,20 +2,33 @@
 //! What the host has for the code under test: random numbers and the CPU, as tests want them.
 
 use crate::memcheck;
+use std::cell::Cell;
+use std::thread::LocalKey;
 
 /// The host's crypto library. What it is for lib/crypto's code is in `platform/`.
 pub struct HostCrypto;
 
 std::thread_local! {
-    static WITHOUT_ASSEMBLY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static WITHOUT_ASSEMBLY: Cell<bool> = const { Cell::new(false) };
+    static WITHOUT_IFMA: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs something while a flag is set.
+fn with_flag<T>(flag: &'static LocalKey<Cell<bool>>, run: impl FnOnce() -> T) -> T {
+    let before = flag.replace(true);
+    let result = run();
+    flag.set(before);
+    result
 }
 
 /// Runs something on a CPU that seems not to have what the assembly needs.
 pub fn without_assembly<T>(run: impl FnOnce() -> T) -> T {
-    let before = WITHOUT_ASSEMBLY.replace(true);
-    let result = run();
-    WITHOUT_ASSEMBLY.set(before);
-    result
+    with_flag(&WITHOUT_ASSEMBLY, run)
+}
+
+/// Runs something on a CPU that seems not to have IFMA.
+pub fn without_ifma<T>(run: impl FnOnce() -> T) -> T {
+    with_flag(&WITHOUT_IFMA, run)
 }
 
 std::thread_local! {
@@ -76,16 +89,4 @@ pub fn has_ifma() -> bool {
         && !memcheck::is_active()
         && std::is_x86_feature_detected!("avx512f")
         && std::is_x86_feature_detected!("avx512ifma")
-}
-
-std::thread_local! {
-    static WITHOUT_IFMA: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// Runs something on a CPU that seems not to have IFMA.
-pub fn without_ifma<T>(run: impl FnOnce() -> T) -> T {
-    let before = WITHOUT_IFMA.replace(true);
-    let result = run();
-    WITHOUT_IFMA.set(before);
-    result
 }

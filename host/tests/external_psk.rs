@@ -3,6 +3,9 @@
 //! ClientHellos whose binders OpenSSL's HMAC has made.
 #![cfg(not(tls_hs_cross))]
 
+mod common;
+
+use common::Any;
 use openssl::hash::{hash, MessageDigest};
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
@@ -17,13 +20,12 @@ use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
 use tls_handshake_host::engine::policy::external_psk::{self, PskEntry};
 use tls_handshake_host::engine::policy::fallback::Fallback;
 use tls_handshake_host::engine::policy::settings::{
-    flag_bits, ClientConstraints, Config, ExternalPsk, Identities, Identity, NoIdentity, SigningKey,
+    flag_bits, ClientConstraints, Config, ExternalPsk, Identities, Identity, NoIdentity,
 };
 use tls_handshake_host::engine::scratch::Scratch;
 use tls_handshake_host::engine::state::session::{Session, Step};
 use tls_handshake_host::engine::wire::alert::Alert;
 use tls_handshake_host::engine::wire::alpn::Protocols;
-use tls_handshake_host::engine::wire::certificate::Staples;
 use tls_handshake_host::engine::wire::names::Scheme;
 use tls_handshake_host::engine::wire::record::HEADER_LEN;
 use tls_handshake_host::host_crypto::HostCrypto;
@@ -70,7 +72,7 @@ const KEY_OTHER: &[u8] = &[0x3b; 16];
 struct Server {
     bytes: Vec<u8>,
     entries: Vec<PskEntry>,
-    key: Option<P256Key>,
+    certificate: Option<Any>,
     refuse: Cell<bool>,
 }
 
@@ -86,7 +88,7 @@ impl Server {
         Server {
             bytes,
             entries,
-            key: None,
+            certificate: None,
             refuse: Cell::new(false),
         }
     }
@@ -97,27 +99,19 @@ impl Server {
     }
 
     fn with_certificate(mut self) -> Self {
-        self.key = P256Key::new(&[7]);
+        self.certificate = P256Key::new(&[7]).map(Any);
         self
     }
 }
 
 impl Identities for Server {
     fn select(&self, constraints: &ClientConstraints<'_>) -> Result<Identity<'_>, NoIdentity> {
-        let key = SigningKey::P256(self.key.as_ref().ok_or(NoIdentity::Empty)?);
-        constraints.rank(key.scheme()).ok_or(NoIdentity::NoScheme)?;
-        Ok(Identity {
-            index: 0,
-            certificate: &[11, 0, 0, 4, 0, 0, 0, 0],
-            digest: &[0; 32],
-            staples: Staples::NONE,
-            name_matched: true,
-            key,
-        })
+        let certificate = self.certificate.as_ref().ok_or(NoIdentity::Empty)?;
+        certificate.select(constraints)
     }
 
     fn may_use(&self, _: &Identity<'_>, _: bool) -> bool {
-        assert!(self.key.is_some());
+        assert!(self.certificate.is_some());
         true
     }
 
