@@ -283,6 +283,19 @@ def identities(env):
         eq(served(lsk, "x.y.wild.test"), None, "unknown name")
 
 
+def tools(folder):
+    """openssl in a folder, and what reads a file of it."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+    def read(name):
+        with open(f"{folder}/{name}", "rb") as file:
+            return file.read()
+
+    return openssl, read
+
+
 @test
 def chains(env):
     """signature_algorithms_cert and certificate_authorities, sections 4.3.3 and 4.3.4."""
@@ -291,14 +304,7 @@ def chains(env):
     leaves, names = {}, {}
     ring = tls_hs.new_keyring()
     with tempfile.TemporaryDirectory() as folder:
-        def openssl(*args):
-            subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
-
-        def read(name):
-            with open(f"{folder}/{name}", "rb") as file:
-                return file.read()
-
+        openssl, read = tools(folder)
         p256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
         with open(f"{folder}/ext", "w", encoding="ascii") as file:
             file.write("subjectAltName=DNS:chain.test\n")
@@ -592,13 +598,7 @@ def odd_identities(env):
     if not shutil.which("openssl"):
         raise Skip("no openssl")
     with tempfile.TemporaryDirectory() as folder:
-        def openssl(*args):
-            subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
-
-        def read(name):
-            with open(f"{folder}/{name}", "rb") as file:
-                return file.read()
+        openssl, read = tools(folder)
 
         def certificate(key):
             openssl("req", "-x509", "-key", key, "-subj", "/CN=odd.test", "-addext",

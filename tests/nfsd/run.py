@@ -22,26 +22,10 @@ import rpc  # noqa: E402
 import tls13  # noqa: E402
 import tls_hs  # noqa: E402
 import world  # noqa: E402
+from tls_hs_test import TESTS, Skip, eq, test  # noqa: E402
 from world import OURS, PORT, ROOT, SERVER, TRUST, wait_for  # noqa: E402
 
-TESTS = []
 P384 = 0x18
-
-
-def test(func):
-    """Registers a test."""
-    TESTS.append(func)
-    return func
-
-
-def eq(got, want, what=""):
-    """Expects equality."""
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
-
-
-class Skip(Exception):
-    """Raised by a test that cannot run here."""
 
 
 def put(path, text):
