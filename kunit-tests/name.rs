@@ -3,6 +3,7 @@
 #[cfg_attr(CONFIG_KUNIT, kernel::macros::kunit_tests(tls_handshake_name))]
 mod tests {
     use crate::engine::policy::name::{entry_for, find_name, search, sort_names, Name, NameEntry};
+    use crate::engine::policy::sort::sort_by;
 
     #[test]
     fn names() {
@@ -148,5 +149,33 @@ mod tests {
             assert!(find_name(&names, &index, missing).is_empty());
         }
         assert!(find_name(&names, &[], b"n").is_empty());
+    }
+
+    #[test]
+    fn sorting() {
+        let mut random = 1u32;
+        for len in 0..200 {
+            let mut items = [0u8; 200];
+            let mut counts = [0u8; 256];
+            for item in &mut items[..len] {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                // Many that are equal, too.
+                *item = (random >> 24) as u8 & if len & 1 == 0 { 0xff } else { 0x0f };
+                counts[usize::from(*item)] += 1;
+            }
+            let sorted = &mut items[..len];
+            sort_by(sorted, |a, b| a < b);
+            assert!(sorted.windows(2).all(|w| w[0] <= w[1]));
+            // What is no order ends as well, and loses nothing.
+            let mut turn = 0u8;
+            sort_by(&mut items[..len / 2], |_, _| {
+                turn = turn.wrapping_mul(5).wrapping_add(3);
+                turn & 4 != 0
+            });
+            for item in &items[..len] {
+                counts[usize::from(*item)] -= 1;
+            }
+            assert!(counts.iter().all(|&c| c == 0));
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::engine::crypto::HashAlg;
 use crate::engine::keys::psk::Psk;
 use crate::engine::keys::schedule::PskKind;
 use crate::engine::policy::settings::{ExternalPsk, Identities};
+use crate::engine::policy::sort::sort_by;
 use crate::engine::wire::pre_shared_key::OfferedPsks;
 
 /// The shortest PSK: 128 bits (RFC 9257, section 6).
@@ -153,7 +154,7 @@ impl PskEntry {
 /// Sorts PSKs for [`find`].
 pub fn sort(bytes: &[u8], entries: &mut [PskEntry]) {
     let key = |e: &PskEntry| (e.identity(bytes), e.index);
-    entries.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+    sort_by(entries, |a, b| key(a) < key(b));
 }
 
 /// Finds the PSK with an identity, which is compared as a string of bytes (RFC 9257, section

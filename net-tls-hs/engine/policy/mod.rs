@@ -9,3 +9,4 @@ pub mod fallback;
 pub mod identity;
 pub mod name;
 pub mod settings;
+pub mod sort;

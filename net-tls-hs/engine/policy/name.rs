@@ -5,6 +5,7 @@
 //! [`Name`] has the rules. All names in the kernel go through it: the client's, and those in
 //! TLS_HS_SNI, certificates and tickets.
 
+use crate::engine::policy::sort::sort_by;
 use crate::engine::wire::codec::move_within;
 
 /// The longest DNS name.
@@ -133,7 +134,8 @@ impl NameEntry {
 
 /// Sorts names for [`find_name`].
 pub fn sort_names(names: &[u8], index: &mut [NameEntry]) {
-    index.sort_unstable_by(|a, b| (a.name(names), a.identity).cmp(&(b.name(names), b.identity)));
+    let key = |e: &NameEntry| (e.name(names), e.identity);
+    sort_by(index, |a, b| key(a) < key(b));
 }
 
 /// The entries of a normalized name. The cost is logarithmic in the number of entries.
