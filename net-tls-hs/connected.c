@@ -345,7 +345,8 @@ static int tls_hs_wait_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 static int tls_hs_wait_ioctl(struct sock *sk, int cmd, int *karg)
 {
 	if (cmd != SIOCINQ)
-		return tcp_ioctl(sk, cmd, karg);
+		/* tcp_ioctl() for both families, which is not exported. */
+		return tcp_prot.ioctl(sk, cmd, karg);
 	*karg = 0;
 	return 0;
 }
