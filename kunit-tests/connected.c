@@ -12,6 +12,7 @@
 #include <linux/key.h>
 #include <linux/module.h>
 #include <linux/net.h>
+#include <linux/workqueue.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
@@ -360,6 +361,44 @@ static void server_closes_meanwhile(struct kunit *test)
 	}
 }
 
+struct closing {
+	struct work_struct work;
+	struct socket *sock;
+};
+
+static void close_work(struct work_struct *work)
+{
+	sock_release(container_of(work, struct closing, work)->sock);
+}
+
+/* The same in the order that matters: the work that ends the handshake, and takes
+ * the ULP away, gets the socket lock after close() has been called, and before it.
+ * KASAN sees it if close() goes on with what it found before.
+ */
+static void server_closes_before_the_lock(struct kunit *test)
+{
+	struct tls_hs_fixture *f = test->priv;
+	struct closing closing = { .sock = f->server };
+	struct sock *sk = f->server->sk;
+
+	tls_hs_conf_put(f->conf);
+	f->conf = fixture_conf(test, 50);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(f->conf));
+	start(test);
+
+	INIT_WORK_ONSTACK(&closing.work, close_work);
+	lock_sock(sk);
+	/* The work is the first that waits for the lock. */
+	msleep(100);
+	queue_work(system_dfl_wq, &closing.work);
+	msleep(50);
+	f->server = NULL;
+	release_sock(sk);
+	flush_work(&closing.work);
+	destroy_work_on_stack(&closing.work);
+	wait_done(test, -ETIMEDOUT);
+}
+
 /* Without memory for the second key one of them stays, and so does the ULP, which
  * the kernel's user has not set: it has to take the key away, and is called by
  * callbacks of the socket until then.
@@ -507,6 +546,7 @@ static struct kunit_case tls_hs_connected_cases[] = {
 	KUNIT_CASE(client_closes),
 	KUNIT_CASE(server_closes),
 	KUNIT_CASE(server_closes_meanwhile),
+	KUNIT_CASE(server_closes_before_the_lock),
 	KUNIT_CASE(half_of_the_keys),
 	KUNIT_CASE(only_once),
 	KUNIT_CASE(nic_gets_no_keys),
