@@ -18,11 +18,9 @@ void mlkem_shake128_init(struct shake_ctx *ctx, const u8 *data, size_t len)
 #ifdef CONFIG_X86_64
 static bool cpu_has_avx2(void)
 {
-#ifndef CONFIG_UML
-	if (!cpu_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM, NULL))
-		return false;
-#endif
-	return boot_cpu_has(X86_FEATURE_AVX2) && boot_cpu_has(X86_FEATURE_POPCNT);
+	return crypto_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM) &&
+	       boot_cpu_has(X86_FEATURE_AVX2) &&
+	       boot_cpu_has(X86_FEATURE_POPCNT);
 }
 #endif
 

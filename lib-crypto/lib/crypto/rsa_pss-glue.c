@@ -22,14 +22,11 @@ bool rsa_pss_cpu_has_adx(void)
 #ifdef CONFIG_X86_64
 static bool cpu_has_ifma(void)
 {
-#ifndef CONFIG_UML
-	if (!cpu_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM |
-			       XFEATURE_MASK_AVX512, NULL) ||
-	    boot_cpu_has(X86_FEATURE_PREFER_YMM))
-		return false;
-#endif
-	return boot_cpu_has(X86_FEATURE_AVX512F) &&
-	       boot_cpu_has(X86_FEATURE_AVX512IFMA);
+	return crypto_has_xfeatures(XFEATURE_MASK_SSE | XFEATURE_MASK_YMM |
+				    XFEATURE_MASK_AVX512) &&
+	       boot_cpu_has(X86_FEATURE_AVX512F) &&
+	       boot_cpu_has(X86_FEATURE_AVX512IFMA) &&
+	       !boot_cpu_has(X86_FEATURE_PREFER_YMM);
 }
 #endif
 

@@ -28,6 +28,15 @@ static inline bool crypto_cpu_has_adx(void)
 }
 
 #ifdef CONFIG_X86_64
+/* Does the kernel save these registers?  The host's kernel does so for User-Mode
+ * Linux, which has no names for them.
+ */
+#ifdef CONFIG_UML
+#define crypto_has_xfeatures(mask)	true
+#else
+#define crypto_has_xfeatures(mask)	cpu_has_xfeatures(mask, NULL)
+#endif
+
 /* Begin an FPU section, if that is possible in this context. */
 static inline bool crypto_fpu_begin(void)
 {
