@@ -32,7 +32,7 @@ static inline bool crypto_cpu_has_adx(void)
  * Linux, which has no names for them.
  */
 #ifdef CONFIG_UML
-#define crypto_has_xfeatures(mask)	true
+#define crypto_has_xfeatures(...)	true
 #else
 #define crypto_has_xfeatures(mask)	cpu_has_xfeatures(mask, NULL)
 #endif
