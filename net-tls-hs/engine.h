@@ -34,6 +34,9 @@ struct tls_hs_psk_set;
 struct tls_hs_session;
 /* Working memory for what is too large for a stack; one per CPU. */
 struct tls_hs_scratch;
+/* See the UAPI. */
+struct tls_hs_settings;
+struct tls_hs_status;
 
 /**
  * enum tls_hs_action - what the glue does after tls_hs_session_advance()
