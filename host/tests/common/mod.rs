@@ -2,7 +2,6 @@
 //! What the tests and the fuzzers of the engine share.
 #![allow(dead_code)]
 
-use std::sync::Arc;
 use tls_handshake_host::engine::crypto::P256Key;
 use tls_handshake_host::engine::keys::ticket::Tickets;
 use tls_handshake_host::engine::policy::settings::{
@@ -66,7 +65,10 @@ pub fn advance(session: &mut Session, bytes: &[u8]) -> Outcome {
 }
 
 /// The ClientHello of a real client, with both versions, ALPN and a share for X25519MLKEM768.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub fn hello_of_rustls() -> Vec<u8> {
+    use std::sync::Arc;
+
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     // It sends a share for the first one, and for x25519 if that is a part of it.
     provider
