@@ -537,6 +537,18 @@ static void nic_gets_no_keys(struct kunit *test)
 }
 #endif
 
+/* A keyring of PSKs may hold identities, which prove nothing about a client. */
+static void no_identity_for_psks(struct kunit *test)
+{
+	struct tls_hs_fixture *f = test->priv;
+	struct tls_hs_conf *conf;
+
+	conf = tls_hs_conf_get_psk(&init_net, key_serial(f->ring), 0);
+	KUNIT_EXPECT_EQ(test, -ENOKEY, PTR_ERR_OR_ZERO(conf));
+	if (!IS_ERR(conf))
+		tls_hs_conf_put(conf);
+}
+
 static struct kunit_case tls_hs_connected_cases[] = {
 	KUNIT_CASE(cancel_wins),
 	KUNIT_CASE(cancel_loses),
@@ -550,6 +562,7 @@ static struct kunit_case tls_hs_connected_cases[] = {
 	KUNIT_CASE(half_of_the_keys),
 	KUNIT_CASE(only_once),
 	KUNIT_CASE(nic_gets_no_keys),
+	KUNIT_CASE(no_identity_for_psks),
 	{}
 };
 

@@ -16,7 +16,9 @@
 #include <linux/key-type.h>
 #include <linux/module.h>
 #include <linux/net.h>
+#include <linux/sched.h>
 #include <linux/unaligned.h>
+#include <net/net_namespace.h>
 #include <net/tcp.h>
 #include <net/tls.h>
 
@@ -84,6 +86,7 @@ struct tls_hs_psk_fixture {
 /* NVMe's, unless that is there. */
 static struct key_type key_type_psk = {
 	.name		= "psk",
+	.flags		= KEY_TYPE_NET_DOMAIN,
 	.preparse	= user_preparse,
 	.free_preparse	= user_free_preparse,
 	.instantiate	= generic_key_instantiate,
@@ -510,6 +513,23 @@ static void unusable_keyrings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EKEYREVOKED, PTR_ERR_OR_ZERO(conf));
 }
 
+/* Keys belong to the network namespace in which they have been added. */
+static void another_namespace(struct kunit *test)
+{
+	struct tls_hs_psk_fixture *f = test->priv;
+	struct tls_hs_conf *conf;
+	struct net *net;
+
+	net = copy_net_ns(CLONE_NEWNET, current_user_ns(), &init_net);
+	if (IS_ERR(net))
+		kunit_skip(test, "no network namespace");
+	conf = tls_hs_conf_get_psk(net, key_serial(f->ring), 0);
+	KUNIT_EXPECT_EQ(test, -ENOKEY, PTR_ERR_OR_ZERO(conf));
+	if (!IS_ERR(conf))
+		tls_hs_conf_put(conf);
+	put_net(net);
+}
+
 static struct kunit_case tls_hs_psk_cases[] = {
 	KUNIT_CASE(serial_of_key),
 	KUNIT_CASE(wrong_binder),
@@ -518,6 +538,7 @@ static struct kunit_case tls_hs_psk_cases[] = {
 	KUNIT_CASE(added_key),
 	KUNIT_CASE(settings_are_kept),
 	KUNIT_CASE(unusable_keyrings),
+	KUNIT_CASE(another_namespace),
 	{}
 };
 

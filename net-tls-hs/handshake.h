@@ -19,6 +19,7 @@
 
 struct cred;
 struct key;
+struct key_tag;
 struct mem_cgroup;
 struct tls_hs_names;
 
@@ -107,6 +108,9 @@ struct tls_hs_look {
  * @cred: who has set the keyring, with whose permissions it and the keys in it
  *	are used
  * @possessed: whether that process possessed the keyring
+ * @psks_only: identities in it are not used
+ * @domain: the network namespace's, whose PSKs are used; only to be compared, as
+ *	it is there no longer than connections of that namespace
  * @memcg: who set the keyring pays for what is in it; referenced or %NULL
  * @refresh: looks into the keyring again
  * @looks_begun: how often that has been done, the last time included
@@ -122,6 +126,8 @@ struct tls_hs_conf {
 	struct key *keyring;
 	const struct cred *cred;
 	bool possessed;
+	bool psks_only;
+	const struct key_tag *domain;
 	struct mem_cgroup *memcg;
 	struct work_struct refresh;
 	u64 looks_begun;

@@ -265,6 +265,7 @@ int tls_hs_conf_open_keyring(struct tls_hs_conf *conf, struct key *keyring)
 		conf->settings.keyring = key_serial(keyring);
 		conf->keyring = key_get(keyring);
 		conf->possessed = true;
+		conf->psks_only = conf->settings.flags & TLS_HS_F_PSK;
 		conf->cred = get_current_cred();
 		return 0;
 	}
@@ -308,6 +309,17 @@ static bool tls_hs_psk_is_usable(const struct key *key)
 				       psk->data, psk->datalen);
 }
 
+/* Keys of some types, NVMe's among them, belong to the network namespace in which
+ * they have been added: searches of others do not find them.  With the key's
+ * semaphore.
+ */
+static bool tls_hs_key_is_elsewhere(const struct tls_hs_conf *conf,
+				    const struct key *key)
+{
+	return key->type->flags & KEY_TYPE_NET_DOMAIN &&
+	       key->domain_tag != conf->domain;
+}
+
 /* What a key is for, if it is for handshakes with these settings. */
 static enum tls_hs_key_kind tls_hs_key_kind(const struct tls_hs_conf *conf,
 					    struct key *key)
@@ -315,14 +327,15 @@ static enum tls_hs_key_kind tls_hs_key_kind(const struct tls_hs_conf *conf,
 	enum tls_hs_key_kind kind = TLS_HS_KEY_OTHER;
 
 	if (key->type == &key_type_tls_identity)
-		return TLS_HS_KEY_IDENTITY;
+		return conf->psks_only ? TLS_HS_KEY_OTHER : TLS_HS_KEY_IDENTITY;
 	if (key->type == &key_type_tls_ticket)
 		return TLS_HS_KEY_TICKET;
 	if (!(conf->settings.flags & TLS_HS_F_PSK))
 		return TLS_HS_KEY_OTHER;
 	down_read(&key->sem);
 	/* One that is unusable when it is looked at first will always be. */
-	if (tls_hs_key_is_psk(key) && tls_hs_psk_is_usable(key))
+	if (tls_hs_key_is_psk(key) && !tls_hs_key_is_elsewhere(conf, key) &&
+	    tls_hs_psk_is_usable(key))
 		kind = TLS_HS_KEY_PSK;
 	up_read(&key->sem);
 	return kind;

@@ -118,7 +118,8 @@ static void tls_hs_conf_refresh(struct work_struct *work)
 	tls_hs_conf_load(conf);
 }
 
-static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s,
+static struct tls_hs_conf *tls_hs_conf_new(const struct net *net,
+					   const struct tls_hs_settings *s,
 					   struct key *keyring)
 {
 	struct tls_hs_conf *conf;
@@ -132,6 +133,7 @@ static struct tls_hs_conf *tls_hs_conf_new(const struct tls_hs_settings *s,
 	INIT_WORK(&conf->refresh, tls_hs_conf_refresh);
 	INIT_RCU_WORK(&conf->rwork, tls_hs_conf_free);
 	conf->settings = *s;
+	conf->domain = net->key_domain;
 	conf->memcg = get_mem_cgroup_from_mm(current->mm);
 	rc = tls_hs_conf_open_keyring(conf, keyring);
 	if (!rc)
@@ -227,7 +229,7 @@ struct tls_hs_conf *tls_hs_conf_create(const struct net *net,
 {
 	int rc = tls_hs_prepare(net, settings);
 
-	return rc ? ERR_PTR(rc) : tls_hs_conf_new(settings, NULL);
+	return rc ? ERR_PTR(rc) : tls_hs_conf_new(net, settings, NULL);
 }
 EXPORT_SYMBOL_GPL(tls_hs_conf_create);
 
@@ -239,7 +241,8 @@ EXPORT_SYMBOL_GPL(tls_hs_conf_create);
  *	needs no more than the permissions of a possessor for the keys in it
  *
  * Keys that are added, revoked or expire later are noticed; the settings can be
- * kept for any number of handshakes.
+ * kept for any number of handshakes.  With %TLS_HS_F_PSK identities in the keyring
+ * are not used: each client has to prove that it has a PSK.
  *
  * Context: process, may sleep long: not with a socket lock.
  * Return: the settings, to be dropped with tls_hs_conf_put(), or an error; -ENOKEY
@@ -252,7 +255,7 @@ tls_hs_conf_create_possessed(const struct net *net,
 {
 	int rc = tls_hs_prepare(net, settings);
 
-	return rc ? ERR_PTR(rc) : tls_hs_conf_new(settings, keyring);
+	return rc ? ERR_PTR(rc) : tls_hs_conf_new(net, settings, keyring);
 }
 EXPORT_SYMBOL_GPL(tls_hs_conf_create_possessed);
 
@@ -358,7 +361,7 @@ static struct tls_hs_conf *tls_hs_sni_conf(const struct net *net,
 	alpn = tls_hs_sni_alpn(sni);
 	if (IS_ERR(alpn))
 		return ERR_CAST(alpn);
-	conf = tls_hs_conf_new(&sni->settings, NULL);
+	conf = tls_hs_conf_new(net, &sni->settings, NULL);
 	if (IS_ERR(conf))
 		tls_hs_alpn_put(alpn);
 	else
