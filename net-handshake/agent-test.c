@@ -23,6 +23,8 @@
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
 #define TEST_KEYRING	1234
+#define TEST_PSK_KEYRING	2345
+#define TEST_PEERID	3456
 
 /**
  * struct agent_test - what is called, and how often
@@ -33,6 +35,9 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
  * @done: ->hp_done()
  * @status: what that was told
  * @hello_status: what ->ag_server_hello() returns
+ * @identities: what ->ag_server_hello() has been told
+ * @keyring: likewise
+ * @psk_keyring: what ->hp_agent_args() says
  * @complete_at_once: it calls handshake_agent_done() itself
  * @cancel_before: somebody else cancels the request, and the administrator takes
  *	the keyring away, before it begins
@@ -52,6 +57,9 @@ struct agent_test {
 	int done;
 	int status;
 	int hello_status;
+	void *identities;
+	key_serial_t keyring;
+	key_serial_t psk_keyring;
 	bool complete_at_once;
 	bool cancel_before;
 	int begun;
@@ -80,19 +88,44 @@ static void agent_close(void *identities)
 	current_test->closed++;
 }
 
+/* Set what handshakes with certificates are done with. */
+static int set_keyring(key_serial_t keyring, bool client_certs)
+{
+	const struct handshake_server_conf conf = {
+		.sc_has_keyring		= true,
+		.sc_keyring		= keyring,
+		.sc_client_certs	= client_certs,
+	};
+
+	return handshake_server_set(&init_net, &conf, NULL);
+}
+
+/* Set who does those with pre-shared keys. */
+static int set_psks(bool psks)
+{
+	const struct handshake_server_conf conf = {
+		.sc_has_psks	= true,
+		.sc_psks	= psks,
+	};
+
+	return handshake_server_set(&init_net, &conf, NULL);
+}
+
 static int agent_hello(void *identities, const struct handshake_agent_args *args)
 {
-	struct agent_test *t = identities;
+	struct agent_test *t = current_test;
 
 	might_sleep();
+	t->identities = identities;
+	t->keyring = args->aa_keyring;
 	if (t->cancel_before) {
 		t->cancel_before = handshake_req_cancel(args->aa_sk);
-		flush_work(&args->aa_req->hr_stop_work);
-		handshake_server_set(&init_net, 0, false, NULL);
+		flush_work(&current_test->req->hr_stop_work);
+		set_keyring(0, false);
 	}
 	t->hellos++;
 	if (t->complete_at_once)
-		handshake_agent_done(args->aa_req, 0);
+		handshake_agent_done(args->aa_sk, 0, TEST_PEERID);
 	return t->hello_status;
 }
 
@@ -121,6 +154,7 @@ static bool proto_args(struct handshake_req *req,
 		       struct handshake_agent_args *args)
 {
 	args->aa_timeout_ms = 1000;
+	args->aa_keyring = current_test->psk_keyring;
 	return true;
 }
 
@@ -191,7 +225,8 @@ static void agent_test_exit(struct kunit *test)
 		return;
 	if (t->filp)
 		__fput_sync(t->filp);
-	handshake_server_set(&init_net, 0, false, NULL);
+	set_keyring(0, false);
+	set_psks(false);
 	KUNIT_EXPECT_EQ(test, t->opened, t->closed);
 	handshake_agent_replace(t->old);
 }
@@ -203,8 +238,7 @@ static struct handshake_net *agent_hn(void)
 
 static void agent_set(struct kunit *test)
 {
-	KUNIT_ASSERT_EQ(test, 0, handshake_server_set(&init_net, TEST_KEYRING,
-						      false, NULL));
+	KUNIT_ASSERT_EQ(test, 0, set_keyring(TEST_KEYRING, false));
 }
 
 static int agent_submit(struct kunit *test, const struct handshake_proto *proto,
@@ -247,48 +281,74 @@ static void one_agent(struct kunit *test)
 static void no_agent(struct kunit *test)
 {
 	struct agent_test *t = test->priv;
-	key_serial_t keyring;
-	bool certs;
+	struct handshake_server_conf conf;
 
 	handshake_agent_unregister(&t->agent);
-	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
-			handshake_server_set(&init_net, TEST_KEYRING, false,
-					     NULL));
-	handshake_server_get(agent_hn(), &keyring, &certs);
-	KUNIT_EXPECT_EQ(test, 0, keyring);
-	KUNIT_EXPECT_TRUE(test, certs);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, set_keyring(TEST_KEYRING, false));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, set_psks(true));
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_EQ(test, 0, conf.sc_keyring);
+	KUNIT_EXPECT_TRUE(test, conf.sc_client_certs);
+	KUNIT_EXPECT_FALSE(test, conf.sc_psks);
 	KUNIT_EXPECT_EQ(test, 0, handshake_agent_register(&t->agent));
 }
 
 static void set_and_get(struct kunit *test)
 {
 	struct agent_test *t = test->priv;
-	key_serial_t keyring;
-	bool certs;
+	struct handshake_server_conf conf;
 
 	agent_set(test);
-	handshake_server_get(agent_hn(), &keyring, &certs);
-	KUNIT_EXPECT_EQ(test, TEST_KEYRING, keyring);
-	KUNIT_EXPECT_FALSE(test, certs);
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_EQ(test, TEST_KEYRING, conf.sc_keyring);
+	KUNIT_EXPECT_FALSE(test, conf.sc_client_certs);
 
 	/* After an error everything is as it was. */
-	KUNIT_EXPECT_EQ(test, -ENOKEY,
-			handshake_server_set(&init_net, 1, false, NULL));
-	handshake_server_get(agent_hn(), &keyring, &certs);
-	KUNIT_EXPECT_EQ(test, TEST_KEYRING, keyring);
+	KUNIT_EXPECT_EQ(test, -ENOKEY, set_keyring(1, false));
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_EQ(test, TEST_KEYRING, conf.sc_keyring);
 	KUNIT_EXPECT_EQ(test, 0, t->closed);
 
-	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, TEST_KEYRING,
-						      true, NULL));
-	handshake_server_get(agent_hn(), &keyring, &certs);
-	KUNIT_EXPECT_TRUE(test, certs);
+	KUNIT_EXPECT_EQ(test, 0, set_keyring(TEST_KEYRING, true));
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_TRUE(test, conf.sc_client_certs);
 	KUNIT_EXPECT_EQ(test, 2, t->opened);
 	KUNIT_EXPECT_EQ(test, 1, t->closed);
 
-	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, 0, false, NULL));
-	handshake_server_get(agent_hn(), &keyring, &certs);
-	KUNIT_EXPECT_EQ(test, 0, keyring);
+	KUNIT_EXPECT_EQ(test, 0, set_keyring(0, false));
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_EQ(test, 0, conf.sc_keyring);
 	KUNIT_EXPECT_EQ(test, 2, t->closed);
+}
+
+/* Certificates and pre-shared keys are set together or by themselves. */
+static void set_one_of_two(struct kunit *test)
+{
+	struct handshake_server_conf conf = {
+		.sc_has_keyring	= true,
+		.sc_keyring	= 1,
+		.sc_has_psks	= true,
+		.sc_psks	= true,
+	};
+	struct agent_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, -ENOKEY,
+			handshake_server_set(&init_net, &conf, NULL));
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_FALSE(test, conf.sc_psks);
+
+	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
+	KUNIT_EXPECT_EQ(test, 0, t->opened);
+	agent_set(test);
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_TRUE(test, conf.sc_psks);
+	KUNIT_EXPECT_EQ(test, TEST_KEYRING, conf.sc_keyring);
+
+	KUNIT_EXPECT_EQ(test, 0, set_psks(false));
+	handshake_server_get(agent_hn(), &conf);
+	KUNIT_EXPECT_FALSE(test, conf.sc_psks);
+	KUNIT_EXPECT_EQ(test, TEST_KEYRING, conf.sc_keyring);
+	KUNIT_EXPECT_EQ(test, 0, t->closed);
 }
 
 /* A request that the agent is not asked to do. */
@@ -309,8 +369,7 @@ static void nothing_set(struct kunit *test)
 
 static void client_certificates(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, TEST_KEYRING,
-						      true, NULL));
+	KUNIT_EXPECT_EQ(test, 0, set_keyring(TEST_KEYRING, true));
 	agent_not_asked(test, &agent_proto, GFP_KERNEL);
 }
 
@@ -339,12 +398,12 @@ static void agent_completes(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, handshake_req_next(agent_hn(),
 						   HANDSHAKE_HANDLER_CLASS_TLSHD));
 
-	handshake_agent_done(t->req, -EPROTO);
+	handshake_agent_done(t->sock->sk, -EPROTO, 0);
 	KUNIT_EXPECT_EQ(test, 1, t->done);
 	KUNIT_EXPECT_EQ(test, -EPROTO, t->status);
 	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
 
-	handshake_agent_done(t->req, 0);
+	handshake_agent_done(t->sock->sk, 0, 0);
 	KUNIT_EXPECT_EQ(test, 1, t->done);
 	KUNIT_EXPECT_FALSE(test, handshake_req_cancel(t->sock->sk));
 	KUNIT_EXPECT_EQ(test, 0, t->cancels);
@@ -377,7 +436,7 @@ static void pending_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hn->hn_pending_max, hn->hn_pending);
 
 	/* But what it cannot do is. */
-	handshake_agent_done(t->req, -EOPNOTSUPP);
+	handshake_agent_done(t->sock->sk, -EOPNOTSUPP, 0);
 	hn->hn_pending = pending;
 	KUNIT_EXPECT_EQ(test, 1, t->done);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, t->status);
@@ -404,7 +463,7 @@ static void agent_declines(struct kunit *test)
 
 	agent_set(test);
 	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
-	handshake_agent_done(t->req, -EOPNOTSUPP);
+	handshake_agent_done(t->sock->sk, -EOPNOTSUPP, 0);
 	KUNIT_EXPECT_EQ(test, 0, t->done);
 	KUNIT_EXPECT_EQ(test, pending + 1, hn->hn_pending);
 	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
@@ -419,7 +478,7 @@ static void nobody_in_user_space(struct kunit *test)
 
 	agent_set(test);
 	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &notify_proto, GFP_KERNEL));
-	handshake_agent_done(t->req, -EOPNOTSUPP);
+	handshake_agent_done(t->sock->sk, -EOPNOTSUPP, 0);
 	KUNIT_EXPECT_EQ(test, 1, t->done);
 	KUNIT_EXPECT_EQ(test, -ESRCH, t->status);
 	KUNIT_EXPECT_FALSE(test, agent_left_to_user(test));
@@ -472,10 +531,10 @@ static void cancel_wins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
 	KUNIT_EXPECT_FALSE(test, handshake_req_cancel(t->sock->sk));
 
-	handshake_agent_done(t->req, 0);
+	handshake_agent_done(t->sock->sk, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, t->done);
 	/* Nor does user space get it. */
-	handshake_agent_done(t->req, -EOPNOTSUPP);
+	handshake_agent_done(t->sock->sk, -EOPNOTSUPP, 0);
 	KUNIT_EXPECT_FALSE(test, agent_left_to_user(test));
 	KUNIT_EXPECT_EQ(test, 0, t->done);
 	KUNIT_EXPECT_EQ(test, files, file_count(t->filp));
@@ -509,7 +568,7 @@ static void cancel_after_decline(struct kunit *test)
 
 	agent_set(test);
 	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
-	handshake_agent_done(t->req, -EOPNOTSUPP);
+	handshake_agent_done(t->sock->sk, -EOPNOTSUPP, 0);
 	KUNIT_EXPECT_TRUE(test, handshake_req_cancel(t->sock->sk));
 	KUNIT_EXPECT_EQ(test, 0, t->cancels);
 	KUNIT_EXPECT_EQ(test, pending, hn->hn_pending);
@@ -521,7 +580,7 @@ static int agent_thread(void *data)
 {
 	struct agent_test *t = data;
 
-	handshake_agent_done(t->req, t->hello_status);
+	handshake_agent_done(t->sock->sk, t->hello_status, 0);
 	complete(&t->finished);
 	return 0;
 }
@@ -582,9 +641,9 @@ static void keyring_outlives(struct kunit *test)
 
 	agent_set(test);
 	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, 0, false, NULL));
+	KUNIT_EXPECT_EQ(test, 0, set_keyring(0, false));
 	KUNIT_EXPECT_EQ(test, 0, t->closed);
-	handshake_agent_done(t->req, 0);
+	handshake_agent_done(t->sock->sk, 0, 0);
 	KUNIT_EXPECT_EQ(test, 1, t->closed);
 }
 
@@ -594,17 +653,177 @@ static void keyring_outlives_cancel(struct kunit *test)
 
 	agent_set(test);
 	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, 0, handshake_server_set(&init_net, 0, false, NULL));
+	KUNIT_EXPECT_EQ(test, 0, set_keyring(0, false));
 	KUNIT_EXPECT_EQ(test, 0, t->closed);
 	KUNIT_EXPECT_TRUE(test, handshake_req_cancel(t->sock->sk));
 	flush_work(&t->req->hr_stop_work);
 	KUNIT_EXPECT_EQ(test, 1, t->closed);
 }
 
+/* Whether the agent is asked for a handshake with pre-shared keys is a setting of
+ * its own, and so is that for certificates.
+ */
+static void psks_not_set(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	agent_set(test);
+	t->psk_keyring = TEST_PSK_KEYRING;
+	agent_not_asked(test, &agent_proto, GFP_KERNEL);
+}
+
+static void only_psks_set(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
+	agent_not_asked(test, &agent_proto, GFP_KERNEL);
+}
+
+/* The keyring is that of the consumer, and no certificates are asked for. */
+static void psks_of_consumer(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, set_keyring(TEST_KEYRING, true));
+	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
+	t->psk_keyring = TEST_PSK_KEYRING;
+	t->complete_at_once = true;
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 1, t->hellos);
+	KUNIT_EXPECT_EQ(test, TEST_PSK_KEYRING, t->keyring);
+	KUNIT_EXPECT_NULL(test, t->identities);
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_EQ(test, TEST_PEERID, t->req->hr_peerid);
+}
+
+static void psks_declined(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
+	t->psk_keyring = TEST_PSK_KEYRING;
+	KUNIT_EXPECT_EQ(test, 0, agent_submit(test, &agent_proto, GFP_KERNEL));
+	/* The setting may change meanwhile. */
+	KUNIT_EXPECT_EQ(test, 0, set_psks(false));
+	handshake_agent_done(t->sock->sk, -EOPNOTSUPP, TEST_PEERID);
+	KUNIT_EXPECT_EQ(test, 0, t->done);
+	KUNIT_EXPECT_TRUE(test, agent_left_to_user(test));
+	KUNIT_EXPECT_EQ(test, 1, t->done);
+	KUNIT_EXPECT_EQ(test, TLS_NO_PEERID, t->req->hr_peerid);
+}
+
+/**
+ * struct consumer_test - a consumer of tls_server_hello_psk() and the like
+ * @done: how often it has been called back
+ * @status: what it was told
+ * @peerid: likewise
+ */
+struct consumer_test {
+	int done;
+	int status;
+	key_serial_t peerid;
+};
+
+static void consumer_done(void *data, int status, key_serial_t peerid)
+{
+	struct consumer_test *c = data;
+
+	c->done++;
+	c->status = status;
+	c->peerid = peerid;
+}
+
+static struct tls_handshake_args consumer_args(struct agent_test *t,
+					       struct consumer_test *c)
+{
+	return (struct tls_handshake_args) {
+		.ta_sock	= t->sock,
+		.ta_done	= consumer_done,
+		.ta_data	= c,
+		.ta_keyring	= TEST_PSK_KEYRING,
+	};
+}
+
+/* As the target of NVMe/TCP asks for it. */
+static void tls_server_psk(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct consumer_test c = {};
+	struct tls_handshake_args args = consumer_args(t, &c);
+
+	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
+	KUNIT_EXPECT_EQ(test, 0, tls_server_hello_psk(&args, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 1, t->hellos);
+	KUNIT_EXPECT_EQ(test, TEST_PSK_KEYRING, t->keyring);
+	handshake_agent_done(t->sock->sk, 0, TEST_PEERID);
+	KUNIT_EXPECT_EQ(test, 1, c.done);
+	KUNIT_EXPECT_EQ(test, 0, c.status);
+	KUNIT_EXPECT_EQ(test, TEST_PEERID, c.peerid);
+	/* No close_notify of net/handshake: the agent's session sends one. */
+	KUNIT_EXPECT_FALSE(test, test_bit(HANDSHAKE_F_REQ_SESSION,
+		&handshake_req_hash_lookup(t->sock->sk)->hr_flags));
+}
+
+static void tls_server_psk_fails(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct consumer_test c = { .peerid = 1 };
+	struct tls_handshake_args args = consumer_args(t, &c);
+
+	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
+	KUNIT_EXPECT_EQ(test, 0, tls_server_hello_psk(&args, GFP_KERNEL));
+	handshake_agent_done(t->sock->sk, -EPROTO, TEST_PEERID);
+	KUNIT_EXPECT_EQ(test, 1, c.done);
+	KUNIT_EXPECT_EQ(test, -EPROTO, c.status);
+	KUNIT_EXPECT_EQ(test, TLS_NO_PEERID, c.peerid);
+}
+
+/* What else is a request of TLS's is not for the agent. */
+static void tls_not_for_agent(struct kunit *test)
+{
+	struct agent_test *t = test->priv;
+	struct consumer_test c = {};
+	struct tls_handshake_args args = consumer_args(t, &c);
+	int i;
+
+	agent_set(test);
+	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
+	for (i = 0; i < 5; i++) {
+		args = consumer_args(t, &c);
+		switch (i) {
+		case 0:	/* a certificate out of a keyring of the consumer's */
+			tls_server_hello_x509(&args, GFP_KERNEL);
+			break;
+		case 1:	/* one of the keys */
+			args.ta_my_peerids[0] = TEST_PEERID;
+			tls_server_hello_psk(&args, GFP_KERNEL);
+			break;
+		case 2:	/* without a keyring */
+			args.ta_keyring = TLS_NO_KEYRING;
+			tls_server_hello_psk(&args, GFP_KERNEL);
+			break;
+		case 3:	/* a client */
+			args.ta_num_peerids = 1;
+			args.ta_my_peerids[0] = TEST_PEERID;
+			tls_client_hello_psk(&args, GFP_KERNEL);
+			break;
+		case 4:
+			tls_client_hello_anon(&args, GFP_KERNEL);
+			break;
+		}
+		KUNIT_EXPECT_EQ(test, 0, t->hellos);
+		KUNIT_EXPECT_EQ(test, 0, c.done);
+		tls_handshake_cancel(t->sock->sk);
+		__fput_sync(t->filp);
+		t->filp = NULL;
+		KUNIT_ASSERT_EQ(test, 0, agent_new_socket(t));
+	}
+}
+
 static struct kunit_case handshake_agent_cases[] = {
 	KUNIT_CASE(one_agent),
 	KUNIT_CASE(no_agent),
 	KUNIT_CASE(set_and_get),
+	KUNIT_CASE(set_one_of_two),
 	KUNIT_CASE(nothing_set),
 	KUNIT_CASE(client_certificates),
 	KUNIT_CASE(for_user_space_only),
@@ -624,6 +843,13 @@ static struct kunit_case handshake_agent_cases[] = {
 	KUNIT_CASE_SLOW(cancel_or_decline),
 	KUNIT_CASE(keyring_outlives),
 	KUNIT_CASE(keyring_outlives_cancel),
+	KUNIT_CASE(psks_not_set),
+	KUNIT_CASE(only_psks_set),
+	KUNIT_CASE(psks_of_consumer),
+	KUNIT_CASE(psks_declined),
+	KUNIT_CASE(tls_server_psk),
+	KUNIT_CASE(tls_server_psk_fails),
+	KUNIT_CASE(tls_not_for_agent),
 	{}
 };
 

@@ -3,14 +3,14 @@
  * Handshake agents in the kernel
  *
  * A module that can do handshakes itself registers as the agent. In network
- * namespaces whose administrator has named a keyring for servers, it is asked
- * before the agent in user space. What it cannot do goes on to that one, which
- * finds the socket as if nobody had looked at it.
+ * namespaces whose administrator has named a keyring for servers, or has said
+ * that it is to do handshakes with pre-shared keys, it is asked before the agent
+ * in user space. What it cannot do goes on to that one, which finds the socket
+ * as if nobody had looked at it.
  *
- * Lifetimes: the keyring of a namespace is represented by a struct
- * handshake_server. Each request that the agent has been asked to do pins it
- * until that request has been completed or cancelled, and it pins the agent's
- * module.
+ * Lifetimes: each of the two is represented by a struct handshake_server. Each
+ * request that the agent has been asked to do pins it until that request has
+ * been completed or cancelled, and it pins the agent's module.
  */
 
 #include <linux/capability.h>
@@ -36,8 +36,9 @@
  * struct handshake_server - who does the handshakes of a namespace's servers
  * @hs_refs: one for the namespace, and one for each request that the agent has
  * @hs_agent: the agent, whose module is pinned
- * @hs_identities: what the agent has made of the keyring
- * @hs_keyring: serial number of the keyring
+ * @hs_identities: what the agent has made of the keyring; %NULL for handshakes
+ *	with pre-shared keys, whose keyring each consumer names
+ * @hs_keyring: serial number of the keyring, or %TLS_NO_KEYRING
  * @hs_client_certs: clients are to be asked for certificates
  */
 struct handshake_server {
@@ -129,7 +130,8 @@ static const struct handshake_agent *handshake_agent_get(void)
 /**
  * handshake_server_new - have an agent do the handshakes of servers
  * @net: network namespace of these servers
- * @keyring: serial number of a keyring with what they identify themselves by
+ * @keyring: serial number of a keyring with what they identify themselves by, or
+ *	%TLS_NO_KEYRING for handshakes with pre-shared keys
  * @client_certs: they ask their clients for certificates
  * @extack: says what is wrong
  *
@@ -143,7 +145,7 @@ handshake_server_new(struct net *net, key_serial_t keyring, bool client_certs,
 {
 	const struct handshake_agent *agent;
 	struct handshake_server *server;
-	void *identities;
+	void *identities = NULL;
 
 	agent = handshake_agent_get();
 	if (!agent && capable(CAP_NET_ADMIN)) {
@@ -160,7 +162,8 @@ handshake_server_new(struct net *net, key_serial_t keyring, bool client_certs,
 		identities = ERR_PTR(-ENOMEM);
 		goto out_put;
 	}
-	identities = agent->ag_server_open(net, keyring, extack);
+	if (keyring != TLS_NO_KEYRING)
+		identities = agent->ag_server_open(net, keyring, extack);
 	if (IS_ERR(identities))
 		goto out_free;
 
@@ -191,29 +194,16 @@ void handshake_server_put(struct handshake_server *server)
 	if (!server || !refcount_dec_and_test(&server->hs_refs))
 		return;
 	agent = server->hs_agent;
-	agent->ag_server_close(server->hs_identities);
+	if (server->hs_identities)
+		agent->ag_server_close(server->hs_identities);
 	kfree(server);
 	module_put(agent->ag_owner);
 }
 
-/* Replace the server of a namespace; the reference to @server is taken over. */
-static void handshake_server_replace(struct handshake_net *hn,
-				     struct handshake_server *server)
-{
-	struct handshake_server *old;
-
-	spin_lock_bh(&hn->hn_lock);
-	old = hn->hn_server;
-	hn->hn_server = server;
-	spin_unlock_bh(&hn->hn_lock);
-	handshake_server_put(old);
-}
-
 /**
- * handshake_server_set - let servers of a namespace identify themselves
+ * handshake_server_set - let the agent do handshakes of a namespace's servers
  * @net: network namespace
- * @keyring: serial number of a keyring, or 0 to leave handshakes to user space
- * @client_certs: they ask their clients for certificates
+ * @conf: what is to change
  * @extack: says what is wrong
  *
  * Handshakes that are under way go on with what they have begun with.
@@ -222,21 +212,38 @@ static void handshake_server_replace(struct handshake_net *hn,
  *
  * Return: zero on success or a negative errno, after which nothing has changed.
  */
-int handshake_server_set(struct net *net, key_serial_t keyring,
-			 bool client_certs, struct netlink_ext_ack *extack)
+int handshake_server_set(struct net *net,
+			 const struct handshake_server_conf *conf,
+			 struct netlink_ext_ack *extack)
 {
+	struct handshake_server *server = NULL, *psk_server = NULL;
 	struct handshake_net *hn = handshake_pernet(net);
-	struct handshake_server *server = NULL;
 
 	if (!hn)
 		return -EOPNOTSUPP;
-	if (keyring) {
-		server = handshake_server_new(net, keyring, client_certs,
-					      extack);
+	if (conf->sc_keyring) {
+		server = handshake_server_new(net, conf->sc_keyring,
+					      conf->sc_client_certs, extack);
 		if (IS_ERR(server))
 			return PTR_ERR(server);
 	}
-	handshake_server_replace(hn, server);
+	if (conf->sc_psks) {
+		psk_server = handshake_server_new(net, TLS_NO_KEYRING, false,
+						  extack);
+		if (IS_ERR(psk_server)) {
+			handshake_server_put(server);
+			return PTR_ERR(psk_server);
+		}
+	}
+
+	spin_lock_bh(&hn->hn_lock);
+	if (conf->sc_has_keyring)
+		swap(hn->hn_server, server);
+	if (conf->sc_has_psks)
+		swap(hn->hn_psk_server, psk_server);
+	spin_unlock_bh(&hn->hn_lock);
+	handshake_server_put(server);
+	handshake_server_put(psk_server);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(handshake_server_set);
@@ -244,35 +251,43 @@ EXPORT_SYMBOL_IF_KUNIT(handshake_server_set);
 /**
  * handshake_server_get - what handshake_server_set() has set
  * @hn: network namespace
- * @keyring: OUT - serial number of the keyring, or 0
- * @client_certs: OUT - clients are asked for certificates
+ * @conf: OUT - all of it
  *
  * Context: any.
  */
-void handshake_server_get(struct handshake_net *hn, key_serial_t *keyring,
-			  bool *client_certs)
+void handshake_server_get(struct handshake_net *hn,
+			  struct handshake_server_conf *conf)
 {
-	*keyring = TLS_NO_KEYRING;
-	*client_certs = true;
+	*conf = (struct handshake_server_conf) {
+		.sc_has_keyring	 = true,
+		.sc_client_certs = true,
+		.sc_has_psks	 = true,
+	};
 
 	spin_lock_bh(&hn->hn_lock);
 	if (hn->hn_server) {
-		*keyring = hn->hn_server->hs_keyring;
-		*client_certs = hn->hn_server->hs_client_certs;
+		conf->sc_keyring = hn->hn_server->hs_keyring;
+		conf->sc_client_certs = hn->hn_server->hs_client_certs;
 	}
+	conf->sc_psks = hn->hn_psk_server;
 	spin_unlock_bh(&hn->hn_lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(handshake_server_get);
 
 /**
- * handshake_server_net_exit - forget the server of a namespace that ends
- * @hn: the namespace
+ * handshake_server_net_exit - forget the servers of a namespace that ends
+ * @net: the namespace
  *
  * Context: process.
  */
-void handshake_server_net_exit(struct handshake_net *hn)
+void handshake_server_net_exit(struct net *net)
 {
-	handshake_server_replace(hn, NULL);
+	static const struct handshake_server_conf nothing = {
+		.sc_has_keyring	= true,
+		.sc_has_psks	= true,
+	};
+
+	handshake_server_set(net, &nothing, NULL);
 }
 
 /**
@@ -282,7 +297,8 @@ void handshake_server_net_exit(struct handshake_net *hn)
  * @args: OUT - what the agent is to do
  *
  * The agent cannot verify certificates of clients. As long as the servers of
- * the namespace are to ask for them, all requests go to user space.
+ * the namespace are to ask for them, all requests but those with pre-shared keys
+ * go to user space.
  *
  * Context: hn_lock is held.
  *
@@ -293,15 +309,16 @@ struct handshake_server *
 handshake_server_assign(struct handshake_net *hn, struct handshake_req *req,
 			struct handshake_agent_args *args)
 {
-	struct handshake_server *server = hn->hn_server;
+	struct handshake_server *server;
 
-	if (!server || server->hs_client_certs)
-		return NULL;
 	if (!req->hr_proto->hp_agent_args ||
 	    !req->hr_proto->hp_agent_args(req, args))
 		return NULL;
+	server = args->aa_keyring == TLS_NO_KEYRING ? hn->hn_server :
+						      hn->hn_psk_server;
+	if (!server || server->hs_client_certs)
+		return NULL;
 
-	args->aa_req = req;
 	args->aa_sk = req->hr_sk;
 	/* One reference for the request, which a cancellation takes away as
 	 * soon as others can see it, and one for the caller.
@@ -349,20 +366,24 @@ int handshake_agent_start(struct handshake_req *req,
 
 /**
  * handshake_agent_done - the agent has finished with a request
- * @req: what handshake_agent_args::aa_req has said
+ * @sk: what handshake_agent_args::aa_sk has said
  * @status: %0; %-EOPNOTSUPP if it cannot do the handshake and has left the socket
  *	as it was; or the error with which the handshake has failed
+ * @peerid: serial number of the pre-shared key that was used, or %TLS_NO_PEERID
  *
  * May be called before ->ag_server_hello() has returned. If the request has
  * been cancelled it does nothing.
  *
  * Context: process, without locks. The agent holds a reference to the socket.
  */
-void handshake_agent_done(struct handshake_req *req, int status)
+void handshake_agent_done(struct sock *sk, int status, key_serial_t peerid)
 {
-	struct sock *sk = req->hr_sk;
+	/* It goes with the socket, which has never had another one. */
+	struct handshake_req *req = handshake_req_hash_lookup(sk);
 	struct net *net = sock_net(sk);
 
+	if (WARN_ON_ONCE(!req))
+		return;
 	if (status == -EOPNOTSUPP) {
 		trace_handshake_agent_decline(net, req, sk, status);
 		clear_bit(HANDSHAKE_F_REQ_AGENT, &req->hr_flags);
@@ -370,6 +391,8 @@ void handshake_agent_done(struct handshake_req *req, int status)
 		if (!status)
 			return;
 	}
+	if (!status)
+		req->hr_peerid = peerid;
 	handshake_complete(req, status, NULL);
 }
 EXPORT_SYMBOL_GPL(handshake_agent_done);

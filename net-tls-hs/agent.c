@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The agent of net/handshake in the kernel: handshakes for servers in the kernel,
- * NFSD for one, whose administrator has named a keyring by netlink.
+ * The agent of net/handshake in the kernel: handshakes for servers in the kernel
+ * whose administrator has asked for it by netlink. They have certificates in a
+ * keyring that the administrator has named, as NFSD, or pre-shared keys in one
+ * that they name themselves, as the target of NVMe/TCP.
  */
 
 #include <linux/module.h>
@@ -52,19 +54,32 @@ static void tls_hs_agent_close(void *identities)
 
 static void tls_hs_agent_done(void *data, int status)
 {
-	handshake_agent_done(data, status);
+	struct sock *sk = data;
+
+	handshake_agent_done(sk, status, tls_server_handshake_psk(sk));
+}
+
+/* The settings of a handshake, referenced. */
+static struct tls_hs_conf *
+tls_hs_agent_conf(struct tls_hs_conf *identities,
+		  const struct handshake_agent_args *args)
+{
+	if (args->aa_keyring != TLS_NO_KEYRING)
+		return tls_hs_conf_get_psk(sock_net(args->aa_sk),
+					   args->aa_keyring, 0);
+	refcount_inc(&identities->refs);
+	return identities;
 }
 
 static int tls_hs_agent_hello(void *identities,
 			      const struct handshake_agent_args *args)
 {
 	struct tls_hs_connected_args hs_args = {
-		.conf = identities,
 		.timeout_ms = args->aa_timeout_ms,
 		/* NFSD's answer to the probe of RFC 9289 may not be out yet. */
-		.may_send = true,
+		.may_send = args->aa_keyring == TLS_NO_KEYRING,
 		.done = tls_hs_agent_done,
-		.data = args->aa_req,
+		.data = args->aa_sk,
 	};
 	int rc;
 
@@ -73,7 +88,12 @@ static int tls_hs_agent_hello(void *identities,
 		if (IS_ERR(hs_args.alpn))
 			return PTR_ERR(hs_args.alpn);
 	}
-	rc = tls_hs_start_connected(args->aa_sk, &hs_args);
+	hs_args.conf = tls_hs_agent_conf(identities, args);
+	rc = PTR_ERR_OR_ZERO(hs_args.conf);
+	if (!rc) {
+		rc = tls_hs_start_connected(args->aa_sk, &hs_args);
+		tls_hs_conf_put(hs_args.conf);
+	}
 	tls_hs_alpn_put(hs_args.alpn);
 	return rc;
 }
