@@ -10,6 +10,7 @@ help:
 	@echo 'make interop       every TLS client that can be had; writes tests/matrix/RESULTS.md'
 	@echo 'make test-load     10,000 responses over a bad network, by each of four kinds of server'
 	@echo 'make test-nfsd     NFSD with TLS by the kernel, with Debian'"'"'s programs (FULL=1: the long form)'
+	@echo 'make test-nvmet    likewise the target of NVMe/TCP, with pre-shared keys'
 	@echo 'make test-patches  build the kernel after each patch of the series (slow)'
 	@echo 'make test-operations  each operation on TCP and on AF_TLS, the long form'
 	@echo 'make check         checkpatch, rustfmt, clippy, rustdoc, kernel-doc, codespell'
@@ -76,12 +77,12 @@ test-load:
 	@tests/build >/dev/null
 	@scripts/guest --timeout=14400 -- tests/run-guest-tests --full load
 
-test-nfsd:
+test-nfsd test-nvmet:
 	@scripts/deps kernel tests
-	@scripts/debian-root $(cache)/roots/nfsd trixie ktls-utils nfs-kernel-server nfs-common
+	@scripts/debian-root $(cache)/roots/nfsd trixie ktls-utils nfs-kernel-server nfs-common nvme-cli
 	@scripts/build-kernel um nfsd
 	@scripts/build-ktls-utils $(KTLS_UTILS) >/dev/null || echo 'without the patched tlshd: KTLS_UTILS=DIR names a checkout' >&2
-	@scripts/guest --kind=nfsd --mem=$(if $(FULL),4G,1G) --timeout=$(if $(FULL),5400,1800) -- tests/nfsd/run.py $(if $(FULL),--full)
+	@scripts/guest --kind=nfsd --mem=$(if $(FULL),4G,1G) --timeout=$(if $(FULL),5400,1800) -- tests/$(@:test-%=%)/run.py $(if $(FULL),--full)
 
 test-patches:
 	@scripts/test-patches
@@ -150,7 +151,7 @@ clean:
 distclean: clean
 	rm -rf "$(cache)"
 
-.PHONY: help demo test test-host test-operations test-load test-nfsd test-patches test-differential test-targets test-sanitizer \
+.PHONY: help demo test test-host test-operations test-load test-nfsd test-nvmet test-patches test-differential test-targets test-sanitizer \
 	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench bench-scale bench-crypto bench-bulk \
 	profile-handshake bench-bystander bench-memory \
 	patches kernel tree clean distclean

@@ -15,7 +15,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rpc  # noqa: E402
@@ -23,7 +22,7 @@ import tls13  # noqa: E402
 import tls_hs  # noqa: E402
 import world  # noqa: E402
 from tls_hs_test import TESTS, Skip, eq, test  # noqa: E402
-from world import OURS, PORT, ROOT, SERVER, TRUST, wait_for  # noqa: E402
+from world import OURS, PORT, ROOT, SERVER, TRUST, Grown, wait_for  # noqa: E402
 
 P384 = 0x18
 
@@ -32,23 +31,6 @@ def put(path, text):
     """Writes to a file."""
     with open(path, "w", encoding="ascii") as f:
         f.write(text)
-
-
-class Grown:
-    """Expects counters of the server's namespace to grow by so much."""
-
-    def __init__(self, w, **want):
-        self.w, self.want = w, want
-
-    def __enter__(self):
-        self.before = self.w.server.counters()
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind:
-            return
-        now = self.w.server.counters()
-        eq({k: now[k] - self.before[k] for k in self.want}, self.want, "counters")
 
 
 def io(w, where, size):
@@ -584,23 +566,7 @@ def main():
     w.start_client_tlshd()
     if args.names and "unpatched" not in args.names:
         w.set_keyring(w.ring)
-    print(f"TAP version 13\n1..{len(tests)}", flush=True)
-    failed = 0
-    for number, func in enumerate(tests, 1):
-        start = time.monotonic()
-        try:
-            func(w)
-            result = "ok"
-        except Skip as reason:
-            result = "ok"
-            print(f"# skipped: {reason}")
-        except Exception:  # pylint: disable=broad-exception-caught
-            result, failed = "not ok", failed + 1
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()),
-                  end="")
-        print(f"{result} {number} - nfsd: {func.__name__}: {func.__doc__} "
-              f"({time.monotonic() - start:.1f} s)", flush=True)
-        w.umount_all()
+    failed = world.run_tests("nfsd", tests, w, w.umount_all)
     w.close()
     return 1 if failed else 0
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """
-Two network namespaces of a guest, a server of NFS in the one and a client in the other.
+Two network namespaces of a guest, a server in the one, of NFS for example, and a client in the
+other.
 
 The programs are those of a Debian root that scripts/debian-root has made: NFSD's and the
 client's tools, and tlshd.  The kernel, and what prepares the namespaces, are the guest's.
@@ -17,10 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "selftests"))
 import tls_hs  # noqa: E402
+from tls_hs_test import Skip, eq  # noqa: E402
 
 CACHE = os.environ.get("TLS_HS_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tls-handshake")
@@ -59,6 +62,52 @@ def wait_for(what, seconds=10, pause=0.02):
         if value or time.monotonic() > end:
             return value
         time.sleep(pause)
+
+
+def tcp(address):
+    """A connection."""
+    sock = socket.create_connection(address, timeout=20)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+class Grown:
+    """Expects counters of the server's namespace to grow by so much."""
+
+    def __init__(self, w, **want):
+        self.w, self.want = w, want
+
+    def __enter__(self):
+        self.before = self.w.server.counters()
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            return
+        now = self.w.server.counters()
+        eq({k: now[k] - self.before[k] for k in self.want}, self.want, "counters")
+
+
+def run_tests(what, tests, w, after):
+    """Runs tests, prints TAP, and says how many have failed."""
+    print(f"TAP version 13\n1..{len(tests)}", flush=True)
+    failed = 0
+    for number, func in enumerate(tests, 1):
+        start = time.monotonic()
+        try:
+            func(w)
+            result = "ok"
+        except Skip as reason:
+            result = "ok"
+            print(f"# skipped: {reason}")
+        except Exception:  # pylint: disable=broad-exception-caught
+            result, failed = "not ok", failed + 1
+            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()),
+                  end="")
+        print(f"{result} {number} - {what}: {func.__name__}: {func.__doc__} "
+              f"({time.monotonic() - start:.1f} s)", flush=True)
+        after()
+    return failed
 
 
 class Namespace:
@@ -163,9 +212,9 @@ class Namespace:
         return subprocess.Popen(self.enter(*args), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def start_tlshd(self, server="", client="", env=None, program=""):
+    def start_tlshd(self, server="", client="", env=None, program="", keyrings=""):
         """Starts tlshd, and waits until the kernel knows it."""
-        self.put("etc/tlshd.conf", f"[debug]\nloglevel=1\ntls=1\nnl=0\n[authenticate]\n"
+        self.put("etc/tlshd.conf", f"[debug]\nloglevel=1\ntls=1\nnl=0\n[authenticate]\n{keyrings}\n"
                                    f"[authenticate.client]\n{client}\n"
                                    f"[authenticate.server]\n{server}\n")
         if program:
@@ -263,8 +312,9 @@ class Certificates:
 # The netlink family, as in include/uapi/linux/handshake.h.
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 3, 1, 2
 CMD_SERVER_SET, CMD_SERVER_GET = 4, 5
-A_KEYRING, A_PEER_AUTH = 1, 2
+A_KEYRING, A_PEER_AUTH, A_PSK_AGENT = 1, 2, 3
 REQUEST, NONE = 0, 1
+USER, KERNEL = 0, 1
 
 
 def _attr(kind, data):
@@ -322,6 +372,21 @@ def server_get():
     reply = handshake_genl(CMD_SERVER_GET)
     return (struct.unpack("=I", reply[A_KEYRING])[0],
             struct.unpack("=I", reply[A_PEER_AUTH])[0])
+
+
+def peer_auth_set(peer_auth):
+    """The one without the keyring, which is an error."""
+    handshake_genl(CMD_SERVER_SET, _attr(A_PEER_AUTH, struct.pack("=I", peer_auth)))
+
+
+def psk_agent_set(agent):
+    """Who does handshakes with pre-shared keys in the current namespace."""
+    handshake_genl(CMD_SERVER_SET, _attr(A_PSK_AGENT, struct.pack("=I", agent)))
+
+
+def psk_agent_get():
+    """What that is."""
+    return struct.unpack("=I", handshake_genl(CMD_SERVER_GET)[A_PSK_AGENT])[0]
 
 
 class World:
