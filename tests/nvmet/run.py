@@ -519,13 +519,15 @@ def many(t):
 
 @test
 def fails_at_once(t):
-    """handshakes that fail before the target has armed its timer"""
-    bad = tls13.record(tls13.ALERT, b"\x02\x28")
-    for _ in range(2000 if t.full else 200):
-        with t.client.net():
-            sock = world.tcp((SERVER, PORT))
-        sock.sendall(bad)
-        sock.close()
+    """handshakes that fail at once, some maybe before the target has armed its timer"""
+    bad = hello(t, key=os.urandom(32)).record()
+    number = 1000 if t.full else 100
+    with Grown(t, TlsHsDone=0, TlsHsFallback=0, TlsHsTxDecryptError=number):
+        for _ in range(number):
+            sock = waiting(t)
+            sock.sendall(bad)
+            ends(sock)
+            sock.close()
     served(t)
 
 
