@@ -14,7 +14,7 @@
  *	-p PORT		be the client of a server there, which may be any other program
  *	-N NAME		of the server
  *	-q N		requests of HTTP/1.1 on each connection (-p)
- *	-R		resume what the connection before has left (-p)
+ *	-R		resume what the connection before has left
  *
  * A client makes connections, one after the other.  Who does the server's half of
  * the handshake is the last argument: nobody, the kernel, or the TLS library that
@@ -458,7 +458,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind != argc - 1 || connections <= 0 || ((requests || resume) && !other_server))
+	if (optind != argc - 1 || connections <= 0 || (requests && !other_server))
 		return 2;
 	kernel = !strcmp(argv[optind], "kernel");
 	library = !strcmp(argv[optind], "library");
