@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 use tls_handshake_host::engine::crypto::{HashAlg, P256Key};
 use tls_handshake_host::engine::keys::protection::Protection;
-use tls_handshake_host::engine::keys::ticket::{self, TicketKey, Tickets};
+use tls_handshake_host::engine::keys::ticket::{self, Sealer, TicketKey, Tickets};
 use tls_handshake_host::engine::policy::external_psk::{self, PskEntry};
 use tls_handshake_host::engine::policy::fallback::Fallback;
 use tls_handshake_host::engine::policy::settings::{
@@ -787,7 +787,8 @@ fn ticket_and_external_psk() {
     let server = Server::usual().with_certificate();
     let context = ticket::context::<HostCrypto>(HashAlg::Sha256, b"", b"", &[0; 32]);
     let tickets = &TICKETS.tickets;
-    let ticket = ticket::seal::<HostCrypto>(tickets, &context, tickets.now, &[5; 32]).unwrap();
+    let sealer = Sealer::<HostCrypto>::new(tickets, &context, tickets.now, 1).unwrap();
+    let ticket = sealer.seal(&[5; 32]).unwrap();
     let of_ticket = Offer {
         label: "res binder",
         ..offer(&ticket, &[5; 32])

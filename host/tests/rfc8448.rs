@@ -375,7 +375,7 @@ fn records(trace: &Trace, early: EarlySecret<HostCrypto>) -> Option<TrafficSecre
         let nonce = &message[4 + 9..][..usize::from(message[4 + 8])];
         let transcript = hash(&[&schedule.transcript]);
         let resumption = derived(|to| main.resumption(&transcript, to));
-        resumption.ticket_psk::<HostCrypto>(nonce)
+        resumption.prepare::<HostCrypto>().ticket_psk(nonce)
     });
     if trace.has("server_data") {
         let data: Vec<u8> = (0..50).collect();

@@ -7,7 +7,7 @@ use rustls::client::{Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 use rustls::{HandshakeKind, NamedGroup};
 use tls_handshake_host::engine::keys::protection::Protection;
-use tls_handshake_host::engine::keys::ticket::TicketKey;
+use tls_handshake_host::engine::keys::ticket::{Sealer, TicketKey};
 use tls_handshake_host::engine::policy::fallback::Fallback;
 use tls_handshake_host::engine::policy::settings::flag_bits;
 use tls_handshake_host::engine::wire::alert::Alert;
@@ -260,7 +260,8 @@ fn time_of_full_handshake() {
     };
     let since = |made, since, now| {
         let made = tickets(made);
-        let ticket = ticket::seal::<HostCrypto>(&made, &[5; 32], since, &[6; 48]).unwrap();
+        let sealer = Sealer::<HostCrypto>::new(&made, &[5; 32], since, 1).unwrap();
+        let ticket = sealer.seal(&[6; 48]).unwrap();
         let opened = ticket::open::<HostCrypto>(&tickets(now), &[5; 32], &ticket)?;
         assert_eq!(*opened.psk, [6; 48]);
         Some(opened.since)
@@ -437,9 +438,14 @@ fn repeated_random_numbers() {
             now,
             lifetime: LIFETIME,
         };
-        let made = || ticket::seal::<HostCrypto>(&tickets, &[context; 32], since, &[psk; 48]);
-        let ticket = with_random(&[7; 64], made).0.unwrap();
-        let opened = ticket::open::<HostCrypto>(&tickets, &[context; 32], &ticket).unwrap();
+        let context = &[context; 32];
+        let made = || Sealer::<HostCrypto>::new(&tickets, context, since, 1);
+        let ticket = with_random(&[7; 64], made)
+            .0
+            .unwrap()
+            .seal(&[psk; 48])
+            .unwrap();
+        let opened = ticket::open::<HostCrypto>(&tickets, context, &ticket).unwrap();
         assert_eq!(*opened.psk, [psk; 48]);
         ticket
     };
@@ -513,7 +519,8 @@ fn no_signature_algorithms() {
         let (one, _) = identity(newkey);
         let config = at(&KEYS[..1], NOW);
         let context = ticket::context::<HostCrypto>(HashAlg::Sha256, b"", b"", &one.digest);
-        let ticket = ticket::seal::<HostCrypto>(&config.tickets, &context, NOW, &[0; 48]).unwrap();
+        let sealer = Sealer::<HostCrypto>::new(&config.tickets, &context, NOW, 1).unwrap();
+        let ticket = sealer.seal(&[0; 48]).unwrap();
         let advance = |session: &mut Session, mut hello: Vec<u8>| {
             // SAFETY: Zeroes are a valid value.
             let mut scratch: Box<Scratch<HostCrypto>> = unsafe { tls_handshake_host::zeroed() };

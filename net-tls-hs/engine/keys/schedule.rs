@@ -465,17 +465,6 @@ impl TrafficSecret {
         }
     }
 
-    /// The PSK of a ticket (RFC 9846, section 4.7.1), this being the resumption_secret.
-    #[inline(never)]
-    pub fn ticket_psk<C: Crypto>(&self, nonce: &[u8]) -> Self {
-        let mut psk = TrafficSecret::none(self.alg);
-        let prepared = C::hmac_key(self.alg, self.bytes());
-        if let Some(out) = psk.bytes.get_mut(..self.alg.output_len()) {
-            expand_label::<C>(self.alg, &prepared, b"resumption", nonce, out);
-        }
-        psk
-    }
-
     /// See [`Prepared::verify_data`].
     pub fn verify_data<C: Crypto>(
         &self,
@@ -500,6 +489,16 @@ impl<C: Crypto> Prepared<C> {
             expand_label::<C>(self.alg, &self.key, b"key", &[], out);
         }
         expand_label::<C>(self.alg, &self.key, b"iv", &[], to.iv.as_mut_slice());
+    }
+
+    /// The PSK of a ticket (RFC 9846, section 4.7.1), this being the resumption_secret.
+    #[inline(never)]
+    pub fn ticket_psk(&self, nonce: &[u8]) -> TrafficSecret {
+        let mut psk = TrafficSecret::none(self.alg);
+        if let Some(out) = psk.bytes.get_mut(..self.alg.output_len()) {
+            expand_label::<C>(self.alg, &self.key, b"resumption", nonce, out);
+        }
+        psk
     }
 
     /// The key of the Finished, prepared.

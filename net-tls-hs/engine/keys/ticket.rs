@@ -15,6 +15,7 @@
 //! The salt is HMAC-SHA-256 of random bytes, the context and what is encrypted, under the ticket
 //! key. A machine that has been cloned may repeat its random numbers; even then no two tickets with
 //! different content have the same key. (Random bytes alone would make them share a key stream.)
+//! So the tickets of one handshake, whose PSKs differ, may have the same random bytes.
 //!
 //! The context stands for what a resumed connection must have in common with
 //! the one before. With another context the key is another one, and the ticket does not
@@ -25,6 +26,7 @@
 
 use crate::engine::crypto::{AeadAlg, Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN, TAG_LEN};
 use crate::engine::ct::Secret;
+use crate::engine::wire::ticket_request::MAX_TICKETS;
 
 /// Length of a ticket key's name.
 pub const NAME_LEN: usize = 16;
@@ -38,8 +40,12 @@ const AES_KEY_LEN: usize = 32;
 
 const SALT_LEN: usize = 32;
 
-/// Random bytes that go into a salt.
-const RANDOM_LEN: usize = 32;
+/// Random bytes that go into a salt. With them and the ticket_age_add of two tickets there are 32,
+/// for which the kernel's generator computes one block.
+const RANDOM_LEN: usize = 24;
+
+/// Length of a ticket_age_add.
+const AGE_ADD_LEN: usize = 4;
 
 const TIME_LEN: usize = 8;
 
@@ -150,10 +156,14 @@ pub fn context<C: Crypto>(
 /// The salt of a ticket that holds `inner`. The input is longer than that of [`derive()`], so the
 /// two have no value in common.
 #[inline(never)]
-fn make_salt<C: Crypto>(key: &C::HmacKey, context: &[u8; 32], inner: &[u8; INNER_LEN]) -> [u8; 32] {
-    let (mut random, mut mac) = ([0; RANDOM_LEN], [0; MAX_HASH_LEN]);
-    C::random(&mut random);
-    C::hmac(key, [&random, context, inner], &mut mac);
+fn make_salt<C: Crypto>(
+    key: &C::HmacKey,
+    random: &[u8],
+    context: &[u8; 32],
+    inner: &[u8; INNER_LEN],
+) -> [u8; 32] {
+    let mut mac = [0; MAX_HASH_LEN];
+    C::hmac(key, [random, context, inner], &mut mac);
     first_32(mac)
 }
 
@@ -194,31 +204,65 @@ fn decrypt<C: Crypto>(
     })?
 }
 
-/// Makes a ticket for a PSK that goes back to a full handshake at `since`. `None` if there can be
-/// none, or if `psk` is longer than a hash.
-#[inline(never)]
-pub fn seal<C: Crypto>(
-    tickets: &Tickets<'_>,
-    context: &[u8; 32],
+/// Makes the tickets of one handshake.
+pub struct Sealer<'a, C: Crypto> {
+    name: &'a [u8; NAME_LEN],
+    key: C::HmacKey,
+    context: &'a [u8; 32],
+    now: u64,
     since: u64,
-    psk: &[u8],
-) -> Option<[u8; LEN]> {
-    let key = tickets.keys.first()?;
-    let mut ticket = [0; LEN];
-    let (name, rest) = ticket.split_first_chunk_mut::<NAME_LEN>()?;
-    let (salt, rest) = rest.split_first_chunk_mut::<SALT_LEN>()?;
-    let (inner, tag) = rest.split_first_chunk_mut::<INNER_LEN>()?;
-    let (time, rest) = inner.split_first_chunk_mut::<TIME_LEN>()?;
-    let (full, room) = rest.split_first_chunk_mut::<TIME_LEN>()?;
-    *name = key.name;
-    *time = tickets.now.to_be_bytes();
-    *full = since.to_be_bytes();
-    room.get_mut(..psk.len())?.copy_from_slice(psk);
-    let key = C::hmac_key(HashAlg::Sha256, &key.key);
-    *salt = make_salt::<C>(&key, context, inner);
-    let derived = derive::<C>(&key, salt, context);
-    *tag.first_chunk_mut()? = encrypt::<C>(derived.as_slice(), name, inner)?;
-    Some(ticket)
+    /// For the salts, and then a ticket_age_add for each ticket.
+    random: [u8; RANDOM_LEN + AGE_ADD_LEN * MAX_TICKETS as usize],
+}
+
+impl<'a, C: Crypto> Sealer<'a, C> {
+    /// For up to `count` tickets, at most [`MAX_TICKETS`], that go back to a full handshake at
+    /// `since`. `None` if there can be none.
+    #[inline(never)]
+    pub fn new(
+        tickets: &Tickets<'a>,
+        context: &'a [u8; 32],
+        since: u64,
+        count: u8,
+    ) -> Option<Self> {
+        let key = tickets.keys.first()?;
+        let mut random = [0; RANDOM_LEN + AGE_ADD_LEN * MAX_TICKETS as usize];
+        C::random(random.get_mut(..RANDOM_LEN + AGE_ADD_LEN * usize::from(count))?);
+        Some(Sealer {
+            name: &key.name,
+            key: C::hmac_key(HashAlg::Sha256, &key.key),
+            context,
+            now: tickets.now,
+            since,
+            random,
+        })
+    }
+
+    /// The ticket_age_add of a ticket, whose number is below the count.
+    pub fn age_add(&self, number: u8) -> Option<&[u8; AGE_ADD_LEN]> {
+        let (_, all) = self.random.split_first_chunk::<RANDOM_LEN>()?;
+        all.get(AGE_ADD_LEN * usize::from(number)..)?.first_chunk()
+    }
+
+    /// Makes a ticket for a PSK. `None` if that is longer than a hash.
+    #[inline(never)]
+    pub fn seal(&self, psk: &[u8]) -> Option<[u8; LEN]> {
+        let mut ticket = [0; LEN];
+        let (name, rest) = ticket.split_first_chunk_mut::<NAME_LEN>()?;
+        let (salt, rest) = rest.split_first_chunk_mut::<SALT_LEN>()?;
+        let (inner, tag) = rest.split_first_chunk_mut::<INNER_LEN>()?;
+        let (time, rest) = inner.split_first_chunk_mut::<TIME_LEN>()?;
+        let (full, room) = rest.split_first_chunk_mut::<TIME_LEN>()?;
+        *name = *self.name;
+        *time = self.now.to_be_bytes();
+        *full = self.since.to_be_bytes();
+        room.get_mut(..psk.len())?.copy_from_slice(psk);
+        let random = self.random.get(..RANDOM_LEN)?;
+        *salt = make_salt::<C>(&self.key, random, self.context, inner);
+        let derived = derive::<C>(&self.key, salt, self.context);
+        *tag.first_chunk_mut()? = encrypt::<C>(derived.as_slice(), name, inner)?;
+        Some(ticket)
+    }
 }
 
 /// What is in a ticket.

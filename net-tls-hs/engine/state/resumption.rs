@@ -6,7 +6,7 @@
 use crate::engine::crypto::{Crypto, MAX_HASH_LEN};
 use crate::engine::keys::psk::TicketPsk;
 use crate::engine::keys::schedule::{hash_so_far, MainSecret, TrafficSecret};
-use crate::engine::keys::ticket::{self, Tickets};
+use crate::engine::keys::ticket::{self, Sealer, Tickets};
 use crate::engine::policy::choice::{Choice, Credential};
 use crate::engine::policy::fallback::{Failure, Fallback};
 use crate::engine::policy::name::Name;
@@ -173,13 +173,12 @@ pub fn write_tickets<C: Crypto>(
         ..
     } = &mut *work.memory;
     let resumption = &handshake.resumption;
-    if !config.resumes() || config.tickets.lifetime_since(resumption.since) == 0 {
+    let lifetime = config.tickets.lifetime_since(resumption.since);
+    if !config.resumes() || lifetime == 0 {
         return Ok(());
     }
     let mut w = work.out.content();
-    for nonce in 0..resumption.tickets {
-        write_ticket::<C>(resumption, &config.tickets, nonce, &mut w)?;
-    }
+    write_messages::<C>(resumption, &config.tickets, lifetime, &mut w)?;
     let len = w.position();
     let records = &mut application.records;
     records.limit(negotiated.max_fragment);
@@ -187,20 +186,24 @@ pub fn write_tickets<C: Crypto>(
         .finish_with(|buf| records.seal::<C>(buf, content_type::HANDSHAKE, len))
 }
 
-/// Writes a NewSessionTicket.
+/// Writes the NewSessionTicket messages. In a function of its own, so that keys are wiped before
+/// records are made.
 #[inline(never)]
-fn write_ticket<C: Crypto>(
+fn write_messages<C: Crypto>(
     resumption: &Resumption,
     tickets: &Tickets<'_>,
-    nonce: u8,
+    lifetime: u32,
     w: &mut Writer<'_>,
 ) -> Result<(), Alert> {
-    let (context, since) = (&resumption.context, resumption.since);
-    let lifetime = tickets.lifetime_since(since);
-    let psk = resumption.secret.ticket_psk::<C>(&[nonce]);
-    let ticket =
-        ticket::seal::<C>(tickets, context, since, psk.bytes()).ok_or(Alert::InternalError)?;
-    let mut age_add = [0; 4];
-    C::random(&mut age_add);
-    flight::write_new_session_ticket(w, lifetime, &age_add, &[nonce], &ticket)
+    let (context, since, count) = (&resumption.context, resumption.since, resumption.tickets);
+    let sealer = Sealer::<C>::new(tickets, context, since, count);
+    let sealer = sealer.as_ref().ok_or(Alert::InternalError)?;
+    let secret = resumption.secret.prepare::<C>();
+    for nonce in 0..count {
+        let ticket = sealer.seal(secret.ticket_psk(&[nonce]).bytes());
+        let ticket = ticket.as_ref().ok_or(Alert::InternalError)?;
+        let age_add = sealer.age_add(nonce).ok_or(Alert::InternalError)?;
+        flight::write_new_session_ticket(w, lifetime, age_add, &[nonce], ticket)?;
+    }
+    Ok(())
 }

@@ -1155,7 +1155,7 @@ impl World {
             assert_eq!(rest.len(), 2 + ticket::LEN + 2);
             self.tickets.push(Ticket {
                 ticket: rest[2..][..ticket::LEN].try_into().unwrap(),
-                psk: keys.resumption.ticket_psk::<C>(nonce),
+                psk: keys.resumption.prepare::<C>().ticket_psk(nonce),
                 alg: keys.key.suite.hash(),
                 time: self.now,
                 since: keys.since,
