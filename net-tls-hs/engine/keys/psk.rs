@@ -2,9 +2,9 @@
 
 //! PSKs and their binders (RFC 9846, section 4.3.11): tickets and external ones.
 
-use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN};
-use crate::engine::ct::{self, Secret};
-use crate::engine::keys::schedule::{EarlySecret, PskKind, TranscriptHash};
+use crate::engine::crypto::{Crypto, HashAlg};
+use crate::engine::ct;
+use crate::engine::keys::schedule::{EarlySecret, PskKind, TrafficSecret, TranscriptHash};
 use crate::engine::keys::ticket::{self, Tickets};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::pre_shared_key::OfferedPsks;
@@ -41,9 +41,22 @@ impl Psk<'_> {
         transcript: &C::Hash,
         message: &[u8],
     ) -> Result<(), Alert> {
+        let early = self.early_secret::<C>();
+        self.check_binder_with(&early, offered, transcript, message)
+    }
+
+    /// The same, given the first stage of the key schedule.
+    #[inline(never)]
+    fn check_binder_with<C: Crypto>(
+        &self,
+        early: &EarlySecret<C>,
+        offered: &OfferedPsks<'_>,
+        transcript: &C::Hash,
+        message: &[u8],
+    ) -> Result<(), Alert> {
         let hash = hash_with::<C>(transcript, offered.truncated(message));
         let binder = offered.binder(self.selected).unwrap_or(&[]);
-        let key = self.early_secret::<C>().binder_secret(self.kind);
+        let key = early.binder_secret(self.kind);
         let right = key.verify_data::<C>(&hash);
         match right.get(..self.alg.output_len()) {
             Some(right) if right.len() == binder.len() && ct::eq(right, binder) => Ok(()),
@@ -52,28 +65,17 @@ impl Psk<'_> {
     }
 }
 
-/// The PSK of a ticket.
+/// A ticket that a client has come back with.
 pub struct TicketPsk {
     /// Which of the client's identities it is.
     pub selected: u16,
     /// When the full handshake was that the connection goes back to.
     pub since: u64,
-    alg: HashAlg,
-    bytes: Secret<[u8; MAX_HASH_LEN]>,
 }
 
 impl TicketPsk {
-    /// The PSK.
-    pub fn psk(&self) -> Psk<'_> {
-        Psk {
-            kind: PskKind::Resumption,
-            selected: self.selected,
-            alg: self.alg,
-            key: self.bytes.get(..self.alg.output_len()).unwrap_or(&[]),
-        }
-    }
-
-    /// Finds the first PSK that is a ticket for `context`, and checks its binder.
+    /// Finds the first PSK that is a ticket for `context`, and checks its binder. Of the PSK only
+    /// [`EarlySecret::derived`] is needed then, and is written to `derived`.
     ///
     /// `transcript` is what comes before `message`, the ClientHello. A wrong binder is a
     /// decrypt_error; if there is no such ticket the handshake is a full one.
@@ -85,21 +87,25 @@ impl TicketPsk {
         context: &[u8; 32],
         transcript: &C::Hash,
         message: &[u8],
+        derived: &mut TrafficSecret,
     ) -> Result<Option<Self>, Alert> {
         for (identity, selected) in offered.identities().take(MAX_TICKETS).zip(0..) {
-            let Some(opened) = ticket::open::<C>(tickets, context, identity) else {
+            let Some(opened) = &ticket::open::<C>(tickets, context, identity) else {
                 continue;
             };
-            let ticket = TicketPsk {
+            let psk = Psk {
+                kind: PskKind::Resumption,
+                selected,
+                alg,
+                key: opened.psk.get(..alg.output_len()).unwrap_or(&[]),
+            };
+            let early = psk.early_secret::<C>();
+            psk.check_binder_with(&early, offered, transcript, message)?;
+            early.derived(derived);
+            return Ok(Some(TicketPsk {
                 selected,
                 since: opened.since,
-                alg,
-                bytes: opened.psk,
-            };
-            ticket
-                .psk()
-                .check_binder::<C>(offered, transcript, message)?;
-            return Ok(Some(ticket));
+            }));
         }
         Ok(None)
     }

@@ -6,7 +6,7 @@
 //! [`EarlySecret`] -> [`HandshakeSecret`] -> [`MainSecret`].
 
 use crate::engine::crypto::{Crypto, HashAlg, MAX_HASH_LEN, NONCE_LEN};
-use crate::engine::ct::Secret;
+use crate::engine::ct::{self, Secret};
 use crate::engine::wire::alert::Alert;
 use crate::engine::wire::codec::Writer;
 use crate::engine::wire::names::CipherSuite;
@@ -250,14 +250,20 @@ impl<C: Crypto> EarlySecret<C> {
         secret
     }
 
+    /// Derive-Secret(., "derived", ""), which is all that the second stage needs of this one; see
+    /// [`HandshakeSecret::with_derived`].
+    #[inline(never)]
+    pub fn derived(&self, to: &mut TrafficSecret) {
+        let context = empty_hash(self.alg);
+        derive_secret::<C>(self.alg, &self.key, b"derived", context, to);
+    }
+
     /// Adds the (EC)DHE shared secret.
     #[inline(never)]
     pub fn handshake(&self, shared: &[u8]) -> HandshakeSecret<C> {
-        let salt = derived::<C>(self.alg, &self.key);
-        HandshakeSecret {
-            alg: self.alg,
-            key: extract::<C>(self.alg, head(self.alg, &salt), shared),
-        }
+        let mut derived = TrafficSecret::none(self.alg);
+        self.derived(&mut derived);
+        HandshakeSecret::with_derived(&derived, shared)
     }
 }
 
@@ -274,6 +280,15 @@ impl<C: Crypto> HandshakeSecret<C> {
         HandshakeSecret {
             alg,
             key: extract::<C>(alg, derived_without_psk(alg), shared),
+        }
+    }
+
+    /// The second stage, given [`EarlySecret::derived`] of the first one.
+    #[inline(never)]
+    pub fn with_derived(derived: &TrafficSecret, shared: &[u8]) -> Self {
+        HandshakeSecret {
+            alg: derived.alg,
+            key: extract::<C>(derived.alg, derived.bytes(), shared),
         }
     }
 
@@ -433,6 +448,11 @@ impl TrafficSecret {
     /// The secret.
     pub fn bytes(&self) -> &[u8] {
         head(self.alg, &self.bytes)
+    }
+
+    /// Overwrites the secret.
+    pub fn wipe(&mut self) {
+        ct::wipe(self.bytes.as_mut_slice());
     }
 
     /// Replaces application_traffic_secret_N by N+1 (RFC 9846, section 7.2).

@@ -5,8 +5,10 @@
 use crate::engine::crypto::{Crypto, HashAlg, SignError};
 use crate::engine::keys::key_exchange::SharedSecret;
 use crate::engine::keys::protection::Protection;
-use crate::engine::keys::psk::Psk;
-use crate::engine::keys::schedule::{hash_so_far, HandshakeSecret, Prepared, TranscriptHash};
+use crate::engine::keys::psk::TicketPsk;
+use crate::engine::keys::schedule::{
+    hash_so_far, HandshakeSecret, Prepared, TrafficSecret, TranscriptHash,
+};
 use crate::engine::policy::choice::Choice;
 use crate::engine::policy::settings::{Identity, SigningKey};
 use crate::engine::state::memory::{Memory, Workspace};
@@ -42,11 +44,16 @@ pub struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    /// The PSK: an external one, or that of a ticket.
-    fn psk(&self) -> Option<Psk<'_>> {
+    /// The ticket that is resumed.
+    fn ticket(&self) -> Option<&TicketPsk> {
+        self.resume?.psk.as_ref()
+    }
+
+    /// Which of the client's PSKs is used: an external one, or that of a ticket.
+    fn selected_psk(&self) -> Option<u16> {
         match self.choice.external_psk() {
-            Some(selected) => Some(selected.psk),
-            None => Some(self.resume?.psk.as_ref()?.psk()),
+            Some(selected) => Some(selected.psk.selected),
+            None => Some(self.ticket()?.selected),
         }
     }
 
@@ -78,8 +85,9 @@ pub fn write_flight<C: Crypto>(
     let secrets = &mut work.memory.handshake;
     let (shared, workspace) = (&mut secrets.shared, &mut work.scratch.mlkem);
     write_server_hello::<C>(flight, shared, transcript, &mut work.out, workspace)?;
-    let secret = handshake_secret::<C>(choice.suite, flight.psk(), shared.bytes());
+    let secret = handshake_secret::<C>(flight, &secrets.derived, shared.bytes());
     shared.wipe();
+    secrets.derived.wipe();
     let hash = hash_so_far::<C>(transcript);
     secret.client_traffic(&hash, &mut secrets.client);
     secret.server_traffic(&hash, &mut secrets.server);
@@ -109,16 +117,17 @@ pub fn write_retry(
     finish_first_message(out, len, !hello.session_id.is_empty())
 }
 
-/// The secret of a key exchange.
+/// The secret of a key exchange. `derived` is of the ticket, if one is resumed.
 #[inline(never)]
 fn handshake_secret<C: Crypto>(
-    suite: CipherSuite,
-    psk: Option<Psk<'_>>,
+    flight: &Flight<'_>,
+    derived: &TrafficSecret,
     shared: &[u8],
 ) -> HandshakeSecret<C> {
-    match psk {
-        Some(psk) => psk.early_secret().handshake(shared),
-        None => HandshakeSecret::without_psk(suite.hash(), shared),
+    match flight.choice.external_psk() {
+        Some(selected) => selected.psk.early_secret().handshake(shared),
+        None if flight.ticket().is_some() => HandshakeSecret::with_derived(derived, shared),
+        None => HandshakeSecret::without_psk(flight.choice.suite.hash(), shared),
     }
 }
 
@@ -142,7 +151,7 @@ fn write_server_hello<C: Crypto>(
         flight.hello.session_id,
         choice.suite,
         choice.group,
-        flight.psk().map(|psk| psk.selected),
+        flight.selected_psk(),
         |w| shared.exchange::<C>(choice.group, flight.peer, w, workspace),
     )?;
     C::hash_update(transcript, w.since(0));

@@ -37,7 +37,17 @@ impl ExpectClientHello {
         let mut transcript = C::hash_init(choice.suite.hash());
         // A client that needs a PSK cannot fall back after a HelloRetryRequest: look for it first.
         let resume = match choice.peer.is_some() || choice.needs_psk() {
-            true => resume::<C>(hello, choice, cx.config, &transcript, message.whole()),
+            true => {
+                let derived = &mut cx.work.memory.handshake.derived;
+                resume::<C>(
+                    hello,
+                    choice,
+                    cx.config,
+                    &transcript,
+                    message.whole(),
+                    derived,
+                )
+            }
             false => Ok(None),
         };
         let resume = resume.as_ref().map_err(|failure| *failure)?.as_ref();

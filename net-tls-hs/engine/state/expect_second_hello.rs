@@ -90,7 +90,15 @@ impl ExpectSecondHello {
         let mut transcript = C::hash_init(suite.hash());
         let first = &memory.first_hello;
         begin_transcript::<C>(first, &mut transcript, hello.session_id, suite, group)?;
-        let resume = resume::<C>(hello, choice, cx.config, &transcript, message.whole());
+        let derived = &mut cx.work.memory.handshake.derived;
+        let resume = resume::<C>(
+            hello,
+            choice,
+            cx.config,
+            &transcript,
+            message.whole(),
+            derived,
+        );
         let resume = resume.as_ref().map_err(|failure| *failure)?.as_ref();
         if !may_answer(cx.identities, choice, resume) {
             return Ok(self.stay(Step::Later));

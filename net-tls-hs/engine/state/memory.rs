@@ -144,6 +144,9 @@ pub struct Resumption {
 
 /// What is needed until the client's Finished is there.
 pub struct HandshakeSecrets {
+    /// [`EarlySecret::derived`](crate::engine::keys::schedule::EarlySecret::derived) of the ticket
+    /// that is resumed, from when it has been found until the flight is written.
+    pub derived: TrafficSecret,
     /// The (EC)DHE shared secret, as long as the flight is written.
     pub shared: SharedSecret,
     /// client_handshake_traffic_secret.
@@ -163,6 +166,7 @@ pub struct HandshakeSecrets {
 impl HandshakeSecrets {
     const fn none() -> Self {
         HandshakeSecrets {
+            derived: TrafficSecret::none(NO_SUITE.hash()),
             shared: SharedSecret::new(),
             client: TrafficSecret::none(NO_SUITE.hash()),
             server: TrafficSecret::none(NO_SUITE.hash()),

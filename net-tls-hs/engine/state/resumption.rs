@@ -73,7 +73,8 @@ pub fn may_retry(identities: &impl Identities, choice: &Choice<'_>) -> bool {
 
 /// Checks the binder of the external PSK that has been chosen, or else looks for a ticket in the
 /// ClientHello. `None` if the client can have and use none; else there is a PSK if the handshake is
-/// a resumption. `transcript` is what comes before `message`.
+/// a resumption, and what is needed of it is written to `derived`. `transcript` is what comes before
+/// `message`.
 ///
 /// With an external PSK there are no tickets: they would not prove which PSK the client has.
 ///
@@ -86,6 +87,7 @@ pub fn resume<C: Crypto>(
     config: &Config<'_>,
     transcript: &C::Hash,
     message: &[u8],
+    derived: &mut TrafficSecret,
 ) -> Result<Option<Resume>, Failure> {
     let identity = match &choice.credential {
         Credential::Certificate(identity) => identity,
@@ -103,7 +105,7 @@ pub fn resume<C: Crypto>(
         }
     };
     let digest = identity.digest;
-    let found = find_ticket::<C>(hello, choice, digest, config, transcript, message)?;
+    let found = find_ticket::<C>(hello, choice, digest, config, transcript, message, derived)?;
     if choice.needs_ticket && found.as_ref().is_none_or(|resume| resume.psk.is_none()) {
         return Err(Failure::Fallback(Fallback::NotSupported));
     }
@@ -117,6 +119,7 @@ fn find_ticket<C: Crypto>(
     config: &Config<'_>,
     transcript: &C::Hash,
     message: &[u8],
+    derived: &mut TrafficSecret,
 ) -> Result<Option<Resume>, Alert> {
     if hello.psk_dhe_ke != Some(true) || !config.resumes() {
         return Ok(None);
@@ -132,7 +135,9 @@ fn find_ticket<C: Crypto>(
     let psk = match &hello.pre_shared_key {
         Some(offered) => {
             let tickets = &config.tickets;
-            TicketPsk::select::<C>(offered, tickets, alg, &context, transcript, message)?
+            TicketPsk::select::<C>(
+                offered, tickets, alg, &context, transcript, message, derived,
+            )?
         }
         None => None,
     };
