@@ -330,7 +330,7 @@ def worker_cannot_reach_keys(env):
              f"'invalidate {key}' 'newring x {ring}' 'timeout {key} 1'; do keyctl $what && "
              "echo REACHED $what; done 2>&1; keyctl search @s keyring tlshs:worker; "
              "keyctl search @u keyring tlshs:worker; "
-             "grep -e tls_identity -e tlshs: /proc/keys && echo SEEN; id -u; exit 7")
+             f"grep -e ^{ring:08x} -e ^{key:08x} /proc/keys && echo SEEN; id -u; exit 7")
     proc = env.start("run", "-k", "worker", "-l", f"127.0.0.1:{port}", "--user", "nobody", "--",
                      "sh", "-c", tries)
     out, _ = proc.communicate(timeout=60)
