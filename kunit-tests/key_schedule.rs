@@ -170,7 +170,10 @@ mod tests {
             &resumption,
             hex("7df235f2031d2a051287d02b0241b0bfdaf86cc856231f2d5aba46c434ec196c")
         ));
-        assert!(same(&resumption.prepare::<Platform>().ticket_psk(&[0, 0]), PSK));
+        assert!(same(
+            &resumption.prepare::<Platform>().ticket_psk(&[0, 0]),
+            PSK
+        ));
     }
 
     /// The PSK of the ticket of section 3, which section 4 resumes with.

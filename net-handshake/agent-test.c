@@ -749,6 +749,7 @@ static void tls_server_psk(struct kunit *test)
 	struct agent_test *t = test->priv;
 	struct consumer_test c = {};
 	struct tls_handshake_args args = consumer_args(t, &c);
+	struct handshake_req *req;
 
 	KUNIT_EXPECT_EQ(test, 0, set_psks(true));
 	KUNIT_EXPECT_EQ(test, 0, tls_server_hello_psk(&args, GFP_KERNEL));
@@ -759,8 +760,9 @@ static void tls_server_psk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, c.status);
 	KUNIT_EXPECT_EQ(test, TEST_PEERID, c.peerid);
 	/* No close_notify of net/handshake: the agent's session sends one. */
+	req = handshake_req_hash_lookup(t->sock->sk);
 	KUNIT_EXPECT_FALSE(test, test_bit(HANDSHAKE_F_REQ_SESSION,
-		&handshake_req_hash_lookup(t->sock->sk)->hr_flags));
+					  &req->hr_flags));
 }
 
 static void tls_server_psk_fails(struct kunit *test)

@@ -73,8 +73,8 @@ pub fn may_retry(identities: &impl Identities, choice: &Choice<'_>) -> bool {
 
 /// Checks the binder of the external PSK that has been chosen, or else looks for a ticket in the
 /// ClientHello. `None` if the client can have and use none; else there is a PSK if the handshake is
-/// a resumption, and what is needed of it is written to `derived`. `transcript` is what comes before
-/// `message`.
+/// a resumption, and what is needed of it is written to `derived`. `transcript` is what comes
+/// before `message`.
 ///
 /// With an external PSK there are no tickets: they would not prove which PSK the client has.
 ///
