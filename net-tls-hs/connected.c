@@ -17,6 +17,7 @@
 #include <asm/ioctls.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sockios.h>
@@ -310,22 +311,42 @@ static bool tls_hs_may_send(struct sock *sk)
 	       !hs->consumed && tls_hs_to_connected(hs)->may_send;
 }
 
+/* Keep the module while a task may sleep in a function of a struct proto or
+ * proto_ops: where the handshake has set the ULP, the socket loses it and its
+ * reference to the module meanwhile.  This fails only if that has happened and
+ * the module is being unloaded, which waits for tasks that are here without
+ * sleeping, see tls_hs_connected_exit().
+ */
+static bool tls_hs_wait_enter(void)
+{
+	return try_module_get(THIS_MODULE);
+}
+
+static void tls_hs_wait_leave(void)
+{
+	module_put(THIS_MODULE);
+}
+
 static int tls_hs_wait_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)
 {
 	bool sent;
 	int rc;
 
+	if (!tls_hs_wait_enter())
+		return -EAGAIN;
 	lock_sock(sk);
 	sent = tls_hs_may_send(sk);
 	if (sent)
 		rc = tcp_sendmsg_locked(sk, msg, len);
 	release_sock(sk);
-	if (sent)
-		return rc;
-	rc = tls_hs_wait_over(sk, sock_sndtimeo(sk, msg->msg_flags &
-							MSG_DONTWAIT));
-
-	return rc ?: READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, len);
+	if (!sent) {
+		rc = tls_hs_wait_over(sk, sock_sndtimeo(sk, msg->msg_flags &
+							    MSG_DONTWAIT));
+		if (!rc)
+			rc = READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, len);
+	}
+	tls_hs_wait_leave();
+	return rc;
 }
 
 static int tls_hs_wait_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
@@ -337,8 +358,13 @@ static int tls_hs_wait_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 	if (flags & MSG_ERRQUEUE)
 		return inet_recv_error(sk, msg, len);
 
+	if (!tls_hs_wait_enter())
+		return -EAGAIN;
 	rc = tls_hs_wait_over(sk, sock_rcvtimeo(sk, flags & MSG_DONTWAIT));
-	return rc ?: READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, len, flags);
+	if (!rc)
+		rc = READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, len, flags);
+	tls_hs_wait_leave();
+	return rc;
 }
 
 /* What has been received is not for the user. */
@@ -647,5 +673,7 @@ int __init tls_hs_connected_init(void)
 
 void tls_hs_connected_exit(void)
 {
+	/* Wait for tasks that leave or enter tls_hs_wait_sendmsg() and others. */
+	synchronize_rcu_tasks();
 	kfree(tls_hs_wait_ops[0]);
 }
