@@ -21,6 +21,7 @@ import rpc  # noqa: E402
 import tls13  # noqa: E402
 import tls_hs  # noqa: E402
 import world  # noqa: E402
+import module  # noqa: E402
 from tls_hs_test import TESTS, Skip, eq, test  # noqa: E402
 from world import OURS, PORT, ROOT, SERVER, TRUST, Grown, wait_for  # noqa: E402
 
@@ -313,7 +314,7 @@ def many(w):
 @test
 def mounts(w):
     """many mounts at once, each with a connection of its own"""
-    number = 100 if w.full else 12
+    number = 200 if w.full else 12
     servers = [f"10.9.1.{i + 1}" for i in range(number)]
     w.client.run("ip", "route", "add", "10.9.1.0/24", "dev", "nfs1")
     for addr in servers:
@@ -537,6 +538,49 @@ def revoked(w):
     with Grown(w, TlsHsDone=0, TlsHsFbNoIdentity=1):
         eq(refused(w, rpc.hello()), [], "alerts")
     w.set_keyring(w.ring)
+    peer(w).close()
+
+
+def load_again(w):
+    """A keyring whose keys are of the module that its number loads."""
+    eq(tls_hs.error(w.set_keyring, w.ring), "ENOKEY", "a keyring of before")
+    w.ring = tls_hs.new_keyring(w.certs.identity("server"))
+    w.set_keyring(w.ring)
+
+
+@test
+def unload(w):
+    """rmmod is refused while a namespace, a handshake or a connection needs tls, else clean"""
+    if not module.loaded():
+        raise Skip("tls is no module here")
+    module.want_busy("a keyring of a namespace")
+    client, sock = peer(w), waiting(w)
+    w.set_keyring(0)
+    module.want_busy("a connection and a handshake")
+    client.close()
+    module.want_busy("a handshake")
+    sock.close()
+    module.want_gone("all was closed")
+    eq(refused(w, rpc.hello()), [], "alerts without the module")
+    load_again(w)
+    peer(w).close()
+
+
+@test
+def unload_meanwhile(w):
+    """rmmod is clean as soon as handshakes have fallen back, failed or been given up"""
+    if not module.loaded():
+        raise Skip("tls is no module here")
+    for _ in range(50 if w.full else 8):
+        fallback_, failed, left = waiting(w), waiting(w), waiting(w)
+        w.set_keyring(0)
+        tls13.Client(fallback_, rpc.hello(groups=(P384,), shares=())).send_hello()
+        failed.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        left.close()
+        module.want_gone("three handshakes")
+        ends(fallback_)
+        ends(failed)
+        load_again(w)
     peer(w).close()
 
 

@@ -21,7 +21,7 @@ import time
 import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "selftests"))
+sys.path[:0] = [os.path.join(TOP, "selftests"), os.path.join(TOP, "tests", "module")]
 import tls_hs  # noqa: E402
 from tls_hs_test import Skip, eq  # noqa: E402
 
