@@ -384,7 +384,8 @@ static void read_flood(struct conn *c, long what, long b)
 	do {
 		n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
 	} while (n > 0);
-	say(c, "recv: %s, %s", result(n), about(start));
+	/* Of all of them it would be seconds. */
+	say(c, "recv: %s, %s", result(n), seconds() - start < 0.5 ? "at once" : "late");
 }
 
 /* As many of them as others take are fine. */
