@@ -863,42 +863,71 @@ static bool tls_hs_keys_changed(const struct tls_hs_keys *keys, size_t nr)
 	return false;
 }
 
-/* Are other keys in a small keyring than at the last look, or in another order?
+/* Are other keys in a keyring than at the last look, or in another order?  @now is
+ * zeroed and has room for @size bytes, at least for what the last look has found.
  *
  * keyring_read() walks what RCU protects; it needs the keyring's semaphore only
  * for a consistent result.  While another process changes the keyring it may
  * report a key twice or the wrong length.  Whatever the comparison says then,
  * a ClientHello that comes when the change is complete sees it.
  */
-static bool tls_hs_keyring_changed(const struct tls_hs_keys *keys,
-				   const struct key *keyring)
+static bool tls_hs_serials_changed(const struct tls_hs_keys *keys,
+				   const struct key *keyring,
+				   key_serial_t *now, size_t size)
 {
-	key_serial_t now[TLS_HS_SMALL_KEYRING] = {};
-	size_t size = keys->nr_serials * sizeof(*now);
+	size_t last = keys->nr_serials * sizeof(*now);
 	long len;
 
 	/* See above: @len may be that of another moment than @now. */
-	len = data_race(keyring->type->read(keyring, (char *)now, sizeof(now)));
-	return len != size || memcmp(now, keys->serials, size);
+	len = data_race(keyring->type->read(keyring, (char *)now, size));
+	return len != last || memcmp(now, keys->serials, last);
+}
+
+/* The same for a small keyring. */
+static bool tls_hs_small_changed(const struct tls_hs_keys *keys,
+				 const struct key *keyring)
+{
+	key_serial_t now[TLS_HS_SMALL_KEYRING] = {};
+
+	return tls_hs_serials_changed(keys, keyring, now, sizeof(now));
+}
+
+/* The same for a large one.  Without memory a look has to tell. */
+static bool tls_hs_large_changed(const struct tls_hs_keys *keys,
+				 const struct key *keyring)
+{
+	size_t size = keys->nr_serials * sizeof(key_serial_t);
+	key_serial_t *now = kzalloc(size, GFP_ATOMIC | __GFP_NOWARN);
+	bool changed;
+
+	changed = !now || tls_hs_serials_changed(keys, keyring, now, size);
+	kfree(now);
+	return changed;
 }
 
 /* Does the keyring differ from what the last look has found?  Of a large one
- * only its size and its ticket keys are compared, unless @all is set.
+ * only its size and its ticket keys are compared, unless @all is set.  A PSK is
+ * changed by linking another key in its place, which does not change the size,
+ * and the first client that has the new one would be refused: so with PSKs the
+ * links are compared as well.
  */
-static bool tls_hs_keys_are_stale(const struct tls_hs_keys *keys,
-				  const struct key *keyring, bool all)
+static bool tls_hs_keys_are_stale(const struct tls_hs_conf *conf,
+				  const struct tls_hs_keys *keys, bool all)
 {
+	const struct key *keyring = conf->keyring;
+
 	if (keys->nr_leaves != READ_ONCE(keyring->keys.nr_leaves_on_tree))
 		return true;
 	if (keys->error)
 		return false;
 	if (key_validate(keyring))
 		return true;
-	if (keys->nr_serials > TLS_HS_SMALL_KEYRING)
-		return tls_hs_keys_changed(keys, all ? keys->nr :
-						       keys->nr_tickets);
-	return tls_hs_keys_changed(keys, keys->nr) ||
-	       tls_hs_keyring_changed(keys, keyring);
+	if (keys->nr_serials <= TLS_HS_SMALL_KEYRING)
+		return tls_hs_keys_changed(keys, keys->nr) ||
+		       tls_hs_small_changed(keys, keyring);
+	return tls_hs_keys_changed(keys, all ? keys->nr : keys->nr_tickets) ||
+	       (conf->settings.flags & TLS_HS_F_PSK &&
+		tls_hs_large_changed(keys, keyring));
 }
 
 /* Has the keyring, or a key in it, changed since the last look?
@@ -906,7 +935,7 @@ static bool tls_hs_keys_are_stale(const struct tls_hs_keys *keys,
  * The first handshake in each second compares all keys of a large keyring, too,
  * as timeouts are in seconds.  It also asks for a look, but does not wait for
  * it: at what cannot be compared here, permissions and the links in a large
- * keyring.
+ * keyring without PSKs.
  */
 static bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 {
@@ -917,7 +946,7 @@ static bool tls_hs_conf_is_stale(struct tls_hs_conf *conf)
 	rcu_read_lock();
 	keys = rcu_dereference(conf->keys);
 	first = READ_ONCE(keys->checked) != now;
-	stale = tls_hs_keys_are_stale(keys, conf->keyring, first);
+	stale = tls_hs_keys_are_stale(conf, keys, first);
 	if (first && !stale) {
 		WRITE_ONCE(keys->checked, now);
 		queue_work(tls_hs_wq, &conf->refresh);

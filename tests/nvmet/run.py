@@ -455,6 +455,25 @@ def changes(t):
 
 
 @test
+def many_keys(t):
+    """the same in a keyring with many keys, in the first handshake and in the same second"""
+    serials = [t.add(t.server, own_identity(f"many {n}"), os.urandom(32)) for n in range(40)]
+    identity, old = own_identity("rotated"), None
+    for _ in range(5):
+        key = os.urandom(32)
+        t.add(t.server, identity, key)
+        if old:
+            eq(alerts(t, hello(t, identity.encode(), old)), [DECRYPT_ERROR], "the old key")
+        peer(t, identity=identity.encode(), key=key).sock.close()
+        old = os.urandom(32)
+        t.add(t.server, identity, old)
+        peer(t, identity=identity.encode(), key=old).sock.close()
+    for serial in serials:
+        tls_hs.keyctl(tls_hs.KEYCTL_INVALIDATE, serial)
+    served(t)
+
+
+@test
 def silent(t):
     """clients that say nothing are let go in time, and others are served meanwhile"""
     with open(TIMEOUT, encoding="ascii") as f:
