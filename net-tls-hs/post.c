@@ -219,7 +219,8 @@ static void tls_hs_shutdown(struct sock *sk, int how)
 {
 	struct tls_context *ctx = tls_get_ctx(sk);
 
-	if (!(how & SEND_SHUTDOWN)) {
+	/* Who has set the keys sends close_notify. */
+	if (!tls_hs_owns_keys(ctx) || !(how & SEND_SHUTDOWN)) {
 		ctx->sk_proto->shutdown(sk, how);
 		return;
 	}

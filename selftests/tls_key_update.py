@@ -963,6 +963,27 @@ def half_closed(env):
 
 
 @test
+def own_keys(_):
+    """A process that has set keys itself sends its close_notify itself, or leaves it out."""
+    for version in (0x0303, 0x0304):
+        for rounds in range(2):
+            with socket.create_server(("127.0.0.1", 0)) as lsk:
+                peer = socket.create_connection(lsk.getsockname(), timeout=20)
+                conn = lsk.accept()[0]
+            conn.setsockopt(socket.IPPROTO_TCP, tls_hs.TCP_ULP, b"tls")
+            for name in (tls_hs.TLS_TX, tls_hs.TLS_RX):
+                # TLS_CIPHER_AES_GCM_128.
+                conn.setsockopt(tls_hs.SOL_TLS, name, struct.pack("=HH", version, 51) + bytes(36))
+            conn.sendall(b"x" * rounds)
+            conn.shutdown(socket.SHUT_WR)
+            # A header, an explicit nonce or the type of the content, and a tag.
+            want = rounds * (5 + (8 if version == 0x0303 else 1) + 1 + 16)
+            eq(len(peer.recv(1000, socket.MSG_WAITALL)), want, f"bytes, version {version:x}")
+            conn.close()
+            peer.close()
+
+
+@test
 def closed_while_due(env):
     """Requests that meet a close()."""
     with env.listen() as lsk:
