@@ -616,6 +616,28 @@ static __poll_t tls_hs_wait_poll(struct file *file, struct socket *sock,
 	return skb_queue_empty_lockless(&sk->sk_error_queue) ? 0 : EPOLLERR;
 }
 
+/* Keep a TCP_CORK that the user sets or clears until the handshake is over. */
+static int tls_hs_wait_setsockopt(struct socket *sock, int level, int optname,
+				  sockptr_t optval, unsigned int optlen)
+{
+	struct sock *sk = sock->sk;
+	struct tls_hs *hs;
+	int rc;
+
+	rc = sock_common_setsockopt(sock, level, optname, optval, optlen);
+	if (rc || level != SOL_TCP || optname != TCP_CORK)
+		return rc;
+	lock_sock(sk);
+	hs = tls_hs_waits(sk) ? tls_get_ctx(sk)->hs : NULL;
+	/* Else tls_hs_restore() has been called. */
+	if (hs && hs->end == TLS_HS_RUNNING) {
+		hs->corked = tcp_sk(sk)->nonagle & TCP_NAGLE_CORK;
+		tcp_sk(sk)->nonagle &= ~TCP_NAGLE_CORK;
+	}
+	release_sock(sk);
+	return 0;
+}
+
 static int tls_hs_wait_getsockopt(struct socket *sock, int level, int optname,
 				  char __user *optval, int __user *optlen)
 {
@@ -651,6 +673,7 @@ tls_hs_build_wait_ops(struct proto_ops *ops, const struct proto_ops *base)
 	*ops = *base;
 	ops->splice_read = tls_hs_wait_splice_read;
 	ops->poll = tls_hs_wait_poll;
+	ops->setsockopt = tls_hs_wait_setsockopt;
 	ops->getsockopt = tls_hs_wait_getsockopt;
 	ops->peek_len = tls_hs_wait_peek_len;
 	ops->set_rcvlowat = tls_hs_wait_set_rcvlowat;

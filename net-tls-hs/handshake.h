@@ -258,7 +258,7 @@ struct tls_hs_user {
  * @allocation: same
  * @rcvlowat: same
  * @use_task_frag: same
- * @corked: TCP_CORK was set on the socket, or on the listener
+ * @corked: TCP_CORK was set on the socket, or on the listener, or has been since
  * @fasync: same
  * @lsn: the listener whose child it is, referenced; under the socket lock
  * @node: entry of one of the lists of @lsn, under its lock

@@ -235,6 +235,31 @@ def blocking(env):
 
 
 @test
+def corked(env):
+    """TCP_CORK that is set or cleared meanwhile counts after the handshake, which it does not
+    delay: a corked segment waits for 200 ms."""
+    def cork(conn, value):
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
+
+    for before, after in ((0, 0), (1, 1), (1, 0), (0, 1)):
+        sock, conn = tcp_pair()
+        cork(conn, before)
+        start(env, conn)
+        if after != before:
+            cork(conn, after)
+        begin = time.monotonic()
+        client = Client(sock, Hello())
+        client.handshake()
+        wait_events(conn)
+        if time.monotonic() - begin > 0.15:
+            raise AssertionError(f"{time.monotonic() - begin:.3f} s with TCP_CORK {before} {after}")
+        eq(conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK), after, f"{before} {after}")
+        cork(conn, 0)
+        ping(client, conn)
+        conn.close()
+
+
+@test
 def timeout(env):
     """A client that is silent: a reset, and ETIMEDOUT."""
     sock, conn = tcp_pair()
