@@ -32,6 +32,7 @@ enum {
 	TLS_HS_TX_WAIT,		/* for room in the send buffer */
 	TLS_HS_TX_END,		/* nothing more is taken, close_notify is due */
 	TLS_HS_TX_CLOSED,	/* close_notify has been encrypted */
+	TLS_HS_TX_FLUSH,	/* an open record has waited for long enough */
 	TLS_HS_RX_BUSY,		/* the session wants to know of data */
 	TLS_HS_RX_ASKED,	/* a KeyUpdate of the client was asked for */
 	TLS_HS_RX_END,		/* the client has sent close_notify */
@@ -42,7 +43,7 @@ enum {
 				 BIT(TLS_HS_TX_UPDATE) | \
 				 BIT(TLS_HS_TX_REQUEST))
 #define TLS_HS_TX_DUE		(TLS_HS_TX_UPDATES | BIT(TLS_HS_TX_ALERT) | \
-				 BIT(TLS_HS_TX_END))
+				 BIT(TLS_HS_TX_END) | BIT(TLS_HS_TX_FLUSH))
 
 #ifdef CONFIG_TLS_HANDSHAKE
 int __tls_hs_tx_record(struct sock *sk, struct tls_context *ctx);

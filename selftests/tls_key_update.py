@@ -519,6 +519,29 @@ def open_record(env):
 
 
 @test
+def open_record_beside_reader(env):
+    """What MSG_MORE has left open is sent in time, even if that is while an update is due and a
+    reader keeps the work waiting that is to send it."""
+    count = 10000
+    with env.listen() as lsk:
+        lsk.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+        peer, conn = peers(lsk)
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        peer.client.sock.sendall(peer.seal_update(YES) + b"".join(
+            peer.client.tx.seal(tls13.APPDATA, b"x") for _ in range(count)))
+        conn.settimeout(None)
+        reader = threading.Thread(target=conn.recv, args=(count, socket.MSG_WAITALL))
+        conn.send(b"data", socket.MSG_MORE)
+        # It takes some hundredths of a second, with the socket lock; MSG_MORE waits 0.2 s.
+        time.sleep(0.185)
+        reader.start()
+        peer.client.sock.settimeout(3)
+        eq(peer.recv_exact(4), b"data")
+        reader.join()
+        eq(peer.received, [NO])
+
+
+@test
 def reading(env):
     """Updates between records that are peeked at, spliced, read with control messages."""
     with env.listen() as lsk:
