@@ -542,6 +542,23 @@ def open_record_beside_reader(env):
 
 
 @test
+def records_of_one_byte(env):
+    """A call that has what SO_RCVLOWAT asks for ends, however many more such records there are."""
+    with env.listen() as lsk:
+        peer, conn = peers(lsk)
+        conn.setblocking(False)
+        for lowat in (1, 200):
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, lowat)
+            peer.client.sock.sendall(b"".join(
+                peer.client.tx.seal(tls13.APPDATA, b"x") for _ in range(400)))
+            time.sleep(0.2)
+            got = [len(conn.recv(1000))]
+            while sum(got) < 400:
+                got.append(len(conn.recv(1000)))
+            eq(max(got) <= max(lowat, 128), True, f"SO_RCVLOWAT {lowat}: {got}")
+
+
+@test
 def reading(env):
     """Updates between records that are peeked at, spliced, read with control messages."""
     with env.listen() as lsk:
