@@ -3,8 +3,10 @@
 
 #include "common.h"
 
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <linux/sockios.h>
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
@@ -161,6 +163,32 @@ static void option_timeo(struct conn *c, long snd, long b)
 	/* Whether there is a little room left is not the same each time. */
 	say(c, "%s, %s", n > 0 || errno == EAGAIN ? "no more room" : result(n),
 	    about(start));
+	close(c->peer);
+	c->peer = -1;
+}
+
+/* The time is that of the call, however slowly the client sends. */
+static void option_rcvtimeo_slow(struct conn *c, long a, long b)
+{
+	struct timeval tv = { .tv_usec = 200000 };
+	char buf[100];
+	double start;
+	ssize_t n;
+	pid_t pid;
+
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	pid = fork();
+	if (!pid) {
+		for (;;) {
+			peer_send(c, "x", 1);
+			usleep(70000);
+		}
+	}
+	start = seconds();
+	n = recv(c->fd, buf, sizeof(buf), MSG_WAITALL);
+	say(c, "%s, %s", n > 0 && n < 50 ? "some" : result(n), about(start));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 	close(c->peer);
 	c->peer = -1;
 }
@@ -496,6 +524,7 @@ void add_options(void)
 	add_row(option_peek_off, 0, 0, "SO_PEEK_OFF");
 	add_row(option_rcvlowat, 0, 0, "SO_RCVLOWAT");
 	add_row(option_timeo, 0, 0, "SO_RCVTIMEO");
+	add_row(option_rcvtimeo_slow, 0, 0, "SO_RCVTIMEO, a byte at a time");
 	add_row(option_timeo, 1, 0, "SO_SNDTIMEO");
 	add_row(option_sndbuf, 1, 0, "SO_SNDBUF, the smallest");
 	add_row(option_sndbuf, 20000, 0, "SO_SNDBUF of 20000");
