@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -22,6 +23,9 @@ use zeroize::Zeroizing;
 const MAX_PAYLOAD: usize = 32768;
 const MAX_CERTS: usize = 16;
 
+/// What is longer is no certificate, key or response, but a device or a file of another kind.
+const MAX_FILE: u64 = 1 << 20;
+
 const OID_EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const OID_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const OID_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -29,6 +33,22 @@ const OID_SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.
 const OID_ANY_EKU: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 const OID_SHA1_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5");
 const OID_SHA1_EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.1");
+
+/// Reads a small file, which may hold a private key.
+pub fn read_file(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = fs::File::open(path)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!(
+            "it has more than {MAX_FILE} bytes"
+        )));
+    }
+    if bytes.is_empty() {
+        return Err(io::Error::other("it is empty"));
+    }
+    Ok(bytes)
+}
 
 /// How bad something is that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -331,18 +351,16 @@ pub struct PrivateKey {
     origin: String,
 }
 
-/// A DER element with short contents.
+/// A DER element; its contents come from a file of at most [`MAX_FILE`] bytes.
 fn tlv(tag: u8, contents: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let len: usize = contents.iter().map(|c| c.len()).sum();
-    let mut out = Zeroizing::new(Vec::with_capacity(len + 4));
+    let mut out = Zeroizing::new(Vec::with_capacity(len + 5));
     out.push(tag);
     match len {
         0..=127 => out.push(len as u8),
         128..=255 => out.extend_from_slice(&[0x81, len as u8]),
-        _ => {
-            assert!(len < 1 << 16, "no key is that long");
-            out.extend_from_slice(&[0x82, (len >> 8) as u8, len as u8]);
-        }
+        256..=0xffff => out.extend_from_slice(&[0x82, (len >> 8) as u8, len as u8]),
+        _ => out.extend_from_slice(&[0x83, (len >> 16) as u8, (len >> 8) as u8, len as u8]),
     }
     for c in contents {
         out.extend_from_slice(c);
@@ -420,7 +438,7 @@ impl Material {
             let path = path.as_ref();
             let name = path.display().to_string();
             let keys = out.keys.len();
-            match fs::read(path).map(Zeroizing::new) {
+            match read_file(path) {
                 Ok(bytes) => out.take(&name, &bytes),
                 Err(err) => out
                     .findings
@@ -456,10 +474,13 @@ impl Material {
             self.take_der(name, bytes);
         }
         if before == (self.certs.len(), self.keys.len(), self.findings.0.len()) {
-            self.findings.add(
-                Level::Error,
-                format!("{name} holds neither a certificate nor a private key, in PEM or DER"),
-            );
+            let text = match other_form(bytes) {
+                Some(form) => format!("{name} holds {form}"),
+                None => {
+                    format!("{name} holds neither a certificate nor a private key, in PEM or DER")
+                }
+            };
+            self.findings.add(Level::Error, text);
         }
     }
 
@@ -480,7 +501,7 @@ impl Material {
             rest = after;
             if label == "ENCRYPTED PRIVATE KEY" || body.contains("ENCRYPTED") {
                 let text = format!(
-                    "{name}: the private key is encrypted; decrypt it with openssl pkcs8 -in \
+                    "{name}: the private key is encrypted; decrypt it with openssl pkey -in \
                      {name} -out FILE, or pipe that into tlshs as /dev/stdin"
                 );
                 self.findings.add(Level::Error, text);
@@ -501,7 +522,12 @@ impl Material {
     fn take_object(&mut self, name: &str, label: &str, der: &[u8]) {
         let key = match label {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
-                match Cert::new(der) {
+                // What openssl trusts it for comes behind a trusted one.
+                let len = match label {
+                    "TRUSTED CERTIFICATE" => element_len(der).unwrap_or(der.len()),
+                    _ => der.len(),
+                };
+                match Cert::new(&der[..len]) {
                     Ok(cert) => self.certs.push(cert),
                     Err(err) => self.findings.add(
                         Level::Error,
@@ -617,6 +643,33 @@ impl Material {
     }
 }
 
+/// What openssl can convert, for a sentence.
+fn other_form(bytes: &[u8]) -> Option<&'static str> {
+    let [0x30, len, ..] = *bytes else {
+        return None;
+    };
+    let head = 2 + if len > 0x80 {
+        usize::from(len & 0x7f)
+    } else {
+        0
+    };
+    let body = bytes.get(head..)?;
+    // An algorithm of PKCS #5 or #12 in the place of a version: EncryptedPrivateKeyInfo.
+    let oids: [&[u8]; 2] = [
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x05",
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c",
+    ];
+    let start = &body[..body.len().min(24)];
+    if body.starts_with(&[0x30]) && oids.iter().any(|o| start.windows(o.len()).any(|w| w == *o)) {
+        return Some(
+            "an encrypted private key; decrypt it with openssl pkey -inform DER -in OLD -out NEW",
+        );
+    }
+    // PFX (RFC 7292, section 4): version 3, and a ContentInfo.
+    body.starts_with(&[2, 1, 3, 0x30])
+        .then_some("PKCS #12; convert it with openssl pkcs12 -nodes -in OLD -out NEW")
+}
+
 /// The length of the DER element that comes first, if it is a whole SEQUENCE.
 fn element_len(bytes: &[u8]) -> Option<usize> {
     let (head, len) = match *bytes {
@@ -677,10 +730,12 @@ fn chain(certs: &[Cert], key: &PrivateKey, findings: &mut Findings) -> Option<Ve
     } else if used.windows(2).any(|w| w[0] > w[1]) {
         findings.add(Level::Note, "the chain has been put in order");
     }
+    // Not those that are there twice.
+    let known = |c: &Cert| used.iter().chain(&left_out).any(|i| certs[*i].der == c.der);
     let unused: Vec<_> = certs
         .iter()
         .enumerate()
-        .filter(|(i, _)| !used.contains(i) && left_out != Some(*i))
+        .filter(|(_, c)| !known(c))
         .map(|(_, c)| format!("\"{}\"", c.subject))
         .collect();
     if !unused.is_empty() {

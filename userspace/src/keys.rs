@@ -42,7 +42,7 @@ impl Source<'_> {
     pub fn read(&self) -> (Option<Identity>, Findings) {
         let (identity, mut findings) = Material::read(&self.files).assemble(now());
         let mut read = |path: Option<&Path>| {
-            path.and_then(|path| match fs::read(path) {
+            path.and_then(|path| match identity::read_file(path) {
                 Ok(bytes) => Some(bytes),
                 Err(err) => {
                     findings.0.push(Finding {
@@ -55,7 +55,12 @@ impl Source<'_> {
         };
         let (ocsp, sct) = (read(self.ocsp), read(self.sct));
         let identity = identity.map(|mut identity| {
-            identity.staple(ocsp.as_deref(), sct.as_deref(), &mut findings);
+            let bytes = |file: &'_ Option<Zeroizing<Vec<u8>>>| file.as_ref().map(|b| b.to_vec());
+            identity.staple(
+                bytes(&ocsp).as_deref(),
+                bytes(&sct).as_deref(),
+                &mut findings,
+            );
             identity
         });
         let fine = findings.worst() < Some(Level::Error);
@@ -259,7 +264,7 @@ pub fn deploy_hook(ring: &str) -> Result<()> {
 
 /// `keys staple`.
 pub fn staple(ring: &str, name: &str, ocsp: &Path) -> Result<()> {
-    let response = fs::read(ocsp).map_err(|e| format!("{}: {e}", ocsp.display()))?;
+    let response = identity::read_file(ocsp).map_err(|e| format!("{}: {e}", ocsp.display()))?;
     if response.len() > UPDATE_MAX {
         return Err(format!(
             "an OCSP response of {} bytes is too long to be stapled by itself: \"keys replace \
@@ -314,7 +319,7 @@ pub fn ticket_key(ring: &str, from: Option<&Path>, write: Option<&Path>) -> Resu
     sys::hide_memory();
     let mut key = Zeroizing::new(vec![0; 80]);
     if let Some(path) = from {
-        key = Zeroizing::new(fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?);
+        key = identity::read_file(path).map_err(|e| format!("{}: {e}", path.display()))?;
         if key.len() != 80 && key.len() != 48 {
             return Err(format!(
                 "{} has {} bytes: a ticket key has 80 or 48 random ones (openssl rand 80)",

@@ -314,6 +314,73 @@ fn files_that_are_not_as_they_should_be() {
     assert!(has(&findings, Level::Error, "cut off"), "{findings:?}");
 }
 
+/// What people have in place of certificates and keys is named.
+#[test]
+fn other_files_are_named() {
+    let dir = Dir::chain(P256, 40);
+    let error = |names: &[&str]| {
+        let (identity, findings) = dir.assemble(names);
+        assert!(identity.is_none());
+        let errors = findings.into_iter().filter(|f| f.level == Level::Error);
+        errors.map(|f| f.text).collect::<Vec<_>>().join("; ")
+    };
+    fs::write(dir.path("empty"), "").unwrap();
+    assert!(error(&["empty", "leaf.key"]).contains("it is empty"));
+    assert!(error(&["/dev/zero"]).contains("more than 1048576 bytes"));
+    dir.openssl("pkcs8 -topk8 -in leaf.key -outform DER -out encrypted.der -passout pass:x");
+    assert!(error(&["leaf.pem", "encrypted.der"]).contains("an encrypted private key"));
+    dir.openssl("pkcs12 -export -in leaf.pem -inkey leaf.key -out all.p12 -passout pass:x");
+    assert!(error(&["all.p12"]).contains("PKCS #12"));
+
+    // What the sentences say can be done.
+    dir.openssl("ec -in leaf.key -aes128 -out old.key -passout pass:x");
+    assert!(error(&["leaf.pem", "old.key"]).contains("openssl pkey -in"));
+    dir.openssl("pkey -in old.key -out new.key -passin pass:x");
+    dir.openssl("pkey -inform DER -in encrypted.der -out newer.key -passin pass:x");
+    dir.openssl("pkcs12 -nodes -in all.p12 -out all.pem -passin pass:x");
+    for names in [
+        &["leaf.pem", "new.key"][..],
+        &["leaf.pem", "newer.key"],
+        &["all.pem"],
+    ] {
+        assert!(dir.assemble(names).0.is_some(), "{names:?}");
+    }
+    // A certificate that is there twice, and one that openssl was told to trust.
+    dir.openssl("x509 -in leaf.pem -trustout -addtrust serverAuth -out trusted.pem");
+    let (identity, findings) = dir.assemble(&["trusted.pem", "leaf.pem", "mid.pem", "leaf.key"]);
+    assert!(identity.is_some() && findings.is_empty(), "{findings:?}");
+}
+
+/// Nothing is too long to be answered.
+#[test]
+fn long_files_are_answered() {
+    let dir = Dir::chain(P256, 40);
+    let (mut identity, mut findings) = dir.read(&["leaf.pem", "mid.pem", "leaf.key"]).assemble(0);
+    let identity = identity.as_mut().unwrap();
+    identity.staple(None, Some(&vec![0; 100_000]), &mut findings);
+    assert!(has(&findings.0, Level::Error, "more than 32768"));
+
+    // RSA with numbers of 240000 bits.
+    let number = tlv(2, &[&[1; 30000]]);
+    let small = tlv(2, &[&[1]]);
+    let parts = [
+        &[2, 1, 0],
+        &number[..],
+        &small,
+        &number,
+        &number,
+        &number,
+        &small,
+        &small,
+        &small,
+    ];
+    let mut material = Material::default();
+    material.take("x", &fs::read(dir.path("leaf.pem")).unwrap());
+    material.take_object("x", "RSA PRIVATE KEY", &tlv(0x30, &parts));
+    let (identity, findings) = material.assemble(0);
+    assert!(identity.is_none() && has(&findings.0, Level::Error, "RSA, 239993 bits"));
+}
+
 /// Whatever is in a file, there is an answer.
 #[test]
 fn damaged_files_are_answered() {
