@@ -90,6 +90,7 @@ pub fn add(ring: &str, name: Option<&str>, source: &Source<'_>, existing: Existi
     let identity = identity.ok_or("nothing has been loaded")?;
     let leaf = &identity.chain[0];
     let name = name.unwrap_or(leaf.title());
+    check_description(name)?;
     let _lock = Lock::take();
     let ring = if existing == Existing::Need {
         Ring::get(ring)?
@@ -124,6 +125,17 @@ pub fn add(ring: &str, name: Option<&str>, source: &Source<'_>, existing: Existi
         },
         leaf.until
     );
+    Ok(())
+}
+
+/// Whether a key can have this description, and people can find it again.
+fn check_description(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > 255 || name.chars().any(char::is_control) {
+        return Err(format!(
+            "\"{}\" is no description of a key: give 1 to 255 bytes on one line (--name)",
+            name.escape_debug().take(80).collect::<String>()
+        ));
+    }
     Ok(())
 }
 
@@ -526,6 +538,14 @@ mod tests {
             (None, vec!["/l/c.crt".into(), "/l/c.key".into()])
         );
         assert!(hook(&[]).is_err());
+    }
+
+    #[test]
+    fn descriptions() {
+        assert!(check_description("00-default").is_ok());
+        for name in ["", "a\nb", &"x".repeat(256)] {
+            assert!(check_description(name).is_err());
+        }
     }
 
     /// As strings they sort by time.

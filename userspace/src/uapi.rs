@@ -62,7 +62,14 @@ pub fn set_handshakes(fd: BorrowedFd<'_>, settings: &Settings) -> io::Result<()>
 /// The form of application protocols that TLS_HS_ALPN takes.
 pub fn alpn_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
+    let mut seen = Vec::new();
     for name in names {
+        if seen.contains(&name) {
+            return Err(format!(
+                "the application protocol \"{name}\" is there twice"
+            ));
+        }
+        seen.push(name);
         match u8::try_from(name.len()) {
             Ok(len) if len > 0 => out.push(len),
             _ => return Err(format!("\"{name}\" is no name of an application protocol")),
@@ -149,6 +156,7 @@ mod tests {
             b"\x02h2\x08http/1.1"
         );
         assert!(alpn_list([""]).is_err());
+        assert!(alpn_list(["h2", "http/1.1", "h2"]).is_err());
         assert!(alpn_list(["x".repeat(256).as_str()]).is_err());
         assert!(alpn_list(["x".repeat(200).as_str(), "y".repeat(200).as_str()]).is_err());
     }
