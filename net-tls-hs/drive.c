@@ -127,8 +127,7 @@ static void tls_hs_state_change(struct sock *sk)
 {
 	struct tls_hs *hs = tls_hs_of(sk);
 
-	if (hs && (sk->sk_state == TCP_CLOSE ||
-		   sk->sk_shutdown & RCV_SHUTDOWN))
+	if (hs && (sk->sk_state == TCP_CLOSE || sk->sk_shutdown))
 		tls_hs_queue(hs);
 }
 
@@ -607,10 +606,11 @@ static bool tls_hs_must_wait(struct tls_hs *hs, struct tls_hs_buffers *buffers)
 		tls_hs_unreadable(hs, buffers);
 		return true;
 	}
-	/* shutdown(SHUT_RD) of the user, whatever has come since: a FIN would have
-	 * changed the state.
+	/* shutdown() of the user, whatever has come since: a FIN of the client would
+	 * have changed the state.
 	 */
-	if (sk->sk_shutdown & RCV_SHUTDOWN && sk->sk_state == TCP_ESTABLISHED) {
+	if (sk->sk_shutdown & SEND_SHUTDOWN ||
+	    (sk->sk_shutdown && sk->sk_state == TCP_ESTABLISHED)) {
 		tls_hs_reset(hs);
 		return true;
 	}

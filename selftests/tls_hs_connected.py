@@ -8,6 +8,7 @@ do it that start in the clear: setsockopt(TLS_HS) on a connection.
 import array
 import contextlib
 import fcntl
+import itertools
 import os
 import select
 import socket
@@ -317,30 +318,32 @@ def server_closes(env):
 
 @test
 def server_shuts_down(env):
-    """shutdown() at any stage ends the handshake: no FIN passes for a good end."""
-    for stage in range(3):
-        for how in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
-            sock, conn = tcp_pair()
-            client = Client(sock, Hello())
-            start(env, conn)
-            last = client.hello.record()
-            if stage == 1:
-                sock.sendall(last[:50])
-                last = last[50:]
-            elif stage == 2:
-                client.send_hello()
-                client.server_hello()
-                client.server_flight()
-                last = client.tx.seal(tls13.HANDSHAKE, client.finished())
-            conn.shutdown(how)
+    """shutdown() at any stage ends the handshake, whether the client goes on or not: no FIN
+    passes for a good end."""
+    for stage, how, goes_on in itertools.product(
+            range(3), (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR), (True, False)):
+        sock, conn = tcp_pair()
+        client = Client(sock, Hello())
+        start(env, conn)
+        last = client.hello.record()
+        if stage == 1:
+            sock.sendall(last[:50])
+            last = last[50:]
+        elif stage == 2:
+            client.send_hello()
+            client.server_hello()
+            client.server_flight()
+            last = client.tx.seal(tls13.HANDSHAKE, client.finished())
+        conn.shutdown(how)
+        if goes_on:
             with contextlib.suppress(ConnectionError):
                 sock.sendall(last)
-            deadline = time.monotonic() + 5
-            while error(tls_hs.status, conn) == "EINPROGRESS" and time.monotonic() < deadline:
-                time.sleep(0.01)
-            eq(error(tls_hs.status, conn), "ECONNABORTED", f"stage {stage}, {how}")
-            conn.close()
-            expect_end(client)
+        deadline = time.monotonic() + 5
+        while error(tls_hs.status, conn) == "EINPROGRESS" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        eq(error(tls_hs.status, conn), "ECONNABORTED", f"stage {stage}, {how}, {goes_on}")
+        conn.close()
+        expect_end(client)
 
 
 @test
