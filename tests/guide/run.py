@@ -10,6 +10,7 @@ must succeed after what is above them. Prints TAP.
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -60,8 +61,8 @@ def script(text, folder):
             out.append(f"{{ {test}; }} >>out 2>&1")
             if negated:
                 out.append("[ $? != 0 ]")
-        out.append(f"if [ $? = 0 ]; then echo ok {number} - {title!r}; else "
-                   f"echo not ok {number} - {title!r}; sed 's/^/# /' out | tail -n 15; fi; : >out")
+        out.append(f"if [ $? = 0 ]; then echo ok {number} - {shlex.quote(title)}; else "
+                   f"echo not ok {number} - {shlex.quote(title)}; sed 's/^/# /' out | tail -n 15; fi; : >out")
     return "\n".join([f"echo 1..{number}", *out]), number
 
 
