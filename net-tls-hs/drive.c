@@ -30,6 +30,31 @@
 #include "inject.h"
 #include "events.h"
 
+/* Sessions are many, and none of the sizes of kmalloc() fits. */
+static struct kmem_cache *tls_hs_sessions __ro_after_init;
+
+/* Context: any.  Return: a session, or %NULL without memory. */
+static struct tls_hs_session *tls_hs_session_new(void)
+{
+	struct tls_hs_session *s = kmem_cache_alloc(tls_hs_sessions, GFP_ATOMIC);
+
+	if (s)
+		tls_hs_session_init(s);
+	return s;
+}
+
+/**
+ * tls_hs_session_free - end a session and free it
+ * @s: the session, which nobody else uses any more
+ *
+ * Context: any.
+ */
+void tls_hs_session_free(struct tls_hs_session *s)
+{
+	tls_hs_session_wipe(s);
+	kmem_cache_free(tls_hs_sessions, s);
+}
+
 /**
  * tls_hs_put - drop a reference
  * @hs: the handshake
@@ -847,4 +872,18 @@ int tls_hs_take_over(struct tls_hs *hs, struct tls_context *ctx)
 	}
 	tls_hs_put(hs);
 	return rc;
+}
+
+int __init tls_hs_drive_init(void)
+{
+	tls_hs_sessions = kmem_cache_create("tls_hs_session",
+					    tls_hs_session_size(),
+					    tls_hs_session_align(), 0, NULL);
+	return tls_hs_sessions ? 0 : -ENOMEM;
+}
+
+/* Without sessions, of which RCU frees none. */
+void tls_hs_drive_exit(void)
+{
+	kmem_cache_destroy(tls_hs_sessions);
 }

@@ -267,11 +267,14 @@ int tls_hs_hello_find_name(u8 *in, size_t in_len,
 			   const struct tls_hs_name *const *table, size_t nr);
 
 /*
- * Sessions.  Any context that may take long enough; _new() and _free() do not
- * sleep.  The caller sees to it that nobody else uses the session.
+ * Sessions, in memory of the caller.  Any context that may take long enough;
+ * _init() and _wipe(), which come first and last, do not sleep.  The caller sees to
+ * it that nobody else uses the session.
  */
-struct tls_hs_session *tls_hs_session_new(void);
-void tls_hs_session_free(struct tls_hs_session *s);
+size_t tls_hs_session_size(void);
+size_t tls_hs_session_align(void);
+void tls_hs_session_init(struct tls_hs_session *s);
+void tls_hs_session_wipe(struct tls_hs_session *s);
 /*
  * Looks at the unread bytes of a ClientHello that are behind the first _seen()
  * ones.  True if it is whole, and then _seen() is how many bytes its records

@@ -27,11 +27,10 @@ use crate::engine::wire::framing;
 use crate::engine::wire::names::{content_type, TLS_1_3};
 use crate::ffi_identity::CallIdentities;
 use crate::kcrypto::LibCrypto;
-use core::mem::size_of;
+use core::mem::{align_of, size_of};
 use kernel::bindings;
 use kernel::ffi::{c_int, c_void};
 use kernel::prelude::*;
-use kernel::types::ForeignOwnable;
 
 fn config<'a>(
     settings: &'a bindings::tls_hs_settings,
@@ -100,55 +99,72 @@ pub unsafe extern "C" fn tls_hs_alpn_check(list: *const u8, len: usize) -> c_int
     }
 }
 
-/// Allocates a session, or returns null. Does not sleep.
+/// Size of a session.
 ///
 /// # Safety
 ///
 /// None; `unsafe` because of the declaration in C.
 #[export]
-pub unsafe extern "C" fn tls_hs_session_new() -> *mut bindings::tls_hs_session {
-    // A constant, which is copied to where it stays: it would be most of a stack frame.
-    match KBox::<Session>::new_uninit(GFP_ATOMIC) {
-        Ok(memory) => KBox::write(memory, const { Session::new() })
-            .into_foreign()
-            .cast(),
-        Err(_) => core::ptr::null_mut(),
-    }
+pub unsafe extern "C" fn tls_hs_session_size() -> usize {
+    size_of::<Session>()
 }
 
-/// Wipes and frees a session.
+/// Alignment of a session.
 ///
 /// # Safety
 ///
-/// `s` must come from [`tls_hs_session_new`] and not be used any more.
+/// None; `unsafe` because of the declaration in C.
 #[export]
-pub unsafe extern "C" fn tls_hs_session_free(s: *mut bindings::tls_hs_session) {
+pub unsafe extern "C" fn tls_hs_session_align() -> usize {
+    align_of::<Session>()
+}
+
+/// Makes a session in the memory of one.
+///
+/// # Safety
+///
+/// `s` must be valid for writes of [`tls_hs_session_size`] bytes and aligned to
+/// [`tls_hs_session_align`]. There must be no session in it.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_init(s: *mut bindings::tls_hs_session) {
+    // A constant, which is copied to where it stays: it would be most of a stack frame.
     // SAFETY: By the safety requirements of this function.
-    let session = unsafe { KBox::<Session>::from_foreign(s.cast()) };
+    unsafe { s.cast::<Session>().write(const { Session::new() }) };
+}
+
+/// Ends a session and wipes its memory.
+///
+/// # Safety
+///
+/// `s` must be a session, which is none any more after that.
+#[export]
+pub unsafe extern "C" fn tls_hs_session_wipe(s: *mut bindings::tls_hs_session) {
+    let session = s.cast::<Session>();
+    // SAFETY: By the safety requirements of this function.
+    unsafe { session.drop_in_place() };
     // Moves may have left copies of secrets between its fields, which are wiped as well.
-    let mut memory = KBox::drop_contents(session);
     // SAFETY: The memory is valid for writes, and holds no value any more.
-    unsafe { wipe_raw(memory.as_mut_ptr(), 1) };
+    unsafe { wipe_raw(session, 1) };
 }
 
 /// Borrows a session.
 ///
 /// # Safety
 ///
-/// `s` must come from [`tls_hs_session_new`], and nobody may change it during `'a`.
+/// `s` must come from [`tls_hs_session_init`], and nobody may change it during `'a`.
 unsafe fn session<'a>(s: *const bindings::tls_hs_session) -> &'a Session {
     // SAFETY: By the safety requirements of this function.
-    unsafe { KBox::<Session>::borrow(s.cast_mut().cast()) }
+    unsafe { &*s.cast::<Session>() }
 }
 
 /// Borrows a session to change it.
 ///
 /// # Safety
 ///
-/// `s` must come from [`tls_hs_session_new`], and nobody else may use it during `'a`.
+/// `s` must come from [`tls_hs_session_init`], and nobody else may use it during `'a`.
 unsafe fn session_mut<'a>(s: *mut bindings::tls_hs_session) -> &'a mut Session {
     // SAFETY: By the safety requirements of this function.
-    unsafe { KBox::<Session>::borrow_mut(s.cast()) }
+    unsafe { &mut *s.cast::<Session>() }
 }
 
 /// Lets a session have a look at what has been received.

@@ -436,6 +436,9 @@ int tls_hs_cpu_prepare(void);
 void tls_hs_queue_job(struct tls_hs_job *job);
 
 /* drive.c */
+int __init tls_hs_drive_init(void);
+void tls_hs_drive_exit(void);
+void tls_hs_session_free(struct tls_hs_session *s);
 void tls_hs_init(struct tls_hs *hs, const struct tls_hs_user *user);
 void tls_hs_start(struct tls_hs *hs, struct sock *sk);
 void tls_hs_put(struct tls_hs *hs);

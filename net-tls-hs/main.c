@@ -237,12 +237,15 @@ int __init tls_hs_module_init(void)
 	rc = register_pernet_subsys(&tls_hs_net_ops);
 	if (rc)
 		return rc;
-	rc = tls_hs_cpu_init();
+	rc = tls_hs_drive_init();
 	if (rc)
 		goto err_net;
-	rc = tls_hs_listen_init();
+	rc = tls_hs_cpu_init();
 	if (rc)
 		goto err_drive;
+	rc = tls_hs_listen_init();
+	if (rc)
+		goto err_cpu;
 	rc = tls_hs_connected_init();
 	if (rc)
 		goto err_listen;
@@ -266,8 +269,10 @@ err_connected:
 	tls_hs_connected_exit();
 err_listen:
 	tls_hs_listen_exit();
-err_drive:
+err_cpu:
 	tls_hs_cpu_exit();
+err_drive:
+	tls_hs_drive_exit();
 err_net:
 	unregister_pernet_subsys(&tls_hs_net_ops);
 	return rc;
@@ -280,6 +285,7 @@ void tls_hs_module_exit(void)
 	tls_hs_agent_exit();
 	tls_hs_psk_exit();
 	tls_hs_cpu_exit();
+	tls_hs_drive_exit();
 	tls_hs_connected_exit();
 	tls_hs_listen_exit();
 	tls_hs_key_exit();
