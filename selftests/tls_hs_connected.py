@@ -242,6 +242,7 @@ def corked(env):
     def cork(conn, value):
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
 
+    most = None
     for before, after in ((0, 0), (1, 1), (1, 0), (0, 1)):
         sock, conn = tcp_pair()
         cork(conn, before)
@@ -252,8 +253,11 @@ def corked(env):
         client = Client(sock, Hello())
         client.handshake()
         wait_events(conn)
-        if time.monotonic() - begin > 0.15:
-            raise AssertionError(f"{time.monotonic() - begin:.3f} s with TCP_CORK {before} {after}")
+        took = time.monotonic() - begin
+        # On a slow kernel a handshake takes that long without it.
+        most = most or took + 0.15
+        if took > most:
+            raise AssertionError(f"{took:.3f} s with TCP_CORK {before} {after}, not {most:.3f}")
         eq(conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK), after, f"{before} {after}")
         cork(conn, 0)
         ping(client, conn)
