@@ -101,11 +101,14 @@ static int set_ulp(int sk)
 	return setsockopt(sk, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls"));
 }
 
+/* For a moment a connection that is being reset has an error, but is not at its end
+ * yet: that is enough for recv() to return.
+ */
 static int readable(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return poll(&p, 1, ms) == 1 && (p.revents & POLLIN);
+	return poll(&p, 1, ms) == 1 && (p.revents & (POLLIN | POLLERR));
 }
 
 static int send_all(int fd, const void *data, size_t len)
