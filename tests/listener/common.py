@@ -389,12 +389,14 @@ def accept_all(lsk, seconds=0.3):
 
 
 def sockets(port):
-    """States of the sockets with that local port, but for TIME_WAIT and listeners."""
+    """States of the sockets with that local port, but for TIME_WAIT, listeners, and LAST_ACK:
+    both ends have closed it, and a FIN that was lost for want of memory is TCP's to send again.
+    """
     out = []
     with open("/proc/net/tcp", encoding="ascii") as file:
         for line in file.readlines()[1:]:
             words = line.split()
-            if int(words[1].split(":")[1], 16) == port and words[3] not in ("06", "0A"):
+            if int(words[1].split(":")[1], 16) == port and words[3] not in ("06", "09", "0A"):
                 out.append(words[3])
     return out
 
