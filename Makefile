@@ -30,6 +30,7 @@ help:
 	@echo 'make bench-bulk    instructions of each byte of bulk data, beside kTLS by a process'
 	@echo 'make bench-bystander  what a flood of handshakes does to others, beside rustls'
 	@echo 'make bench-memory  bytes of a connection in each state'
+	@echo 'make bench-nfsd    instructions of a mount with TLS, its handshake by the kernel and by tlshd'
 	@echo 'make patches       write patches/ from series/, hooks/ and the folders'
 	@echo '                   SUBMITTER="Name <mail>" writes patches-signed/ to be posted'
 	@echo 'make kernel        build the patched kernel (ARCH=um|x86, KIND=fast|debug)'
@@ -135,6 +136,9 @@ bench-bystander:
 bench-memory:
 	@scripts/bench-memory
 
+bench-nfsd:
+	@scripts/bench-nfsd
+
 patches:
 	@scripts/patches $(if $(SUBMITTER),--submitter='$(SUBMITTER)')
 
@@ -153,5 +157,5 @@ distclean: clean
 
 .PHONY: help demo test test-host test-operations test-load test-nfsd test-nvmet test-patches test-differential test-targets test-sanitizer \
 	check constant-time dudect fuzz differential-hello interop unmodified userspace tlsfuzzer scanners bench bench-scale bench-crypto bench-bulk \
-	profile-handshake bench-bystander bench-memory \
+	profile-handshake bench-bystander bench-memory bench-nfsd \
 	patches kernel tree clean distclean
