@@ -80,7 +80,7 @@ test-load:
 
 test-nfsd test-nvmet:
 	@scripts/deps kernel tests
-	@scripts/debian-root $(cache)/roots/nfsd trixie ktls-utils nfs-kernel-server nfs-common nvme-cli
+	@scripts/nfsd-root
 	@scripts/build-kernel um nfsd
 	@scripts/build-ktls-utils $(KTLS_UTILS) >/dev/null || echo 'without the patched tlshd: KTLS_UTILS=DIR names a checkout' >&2
 	@scripts/guest --kind=nfsd --mem=$(if $(FULL),4G,1G) --timeout=$(if $(FULL),5400,1800) -- tests/$(@:test-%=%)/run.py $(if $(FULL),--full)

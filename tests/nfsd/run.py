@@ -8,8 +8,6 @@ NFSD with `xprtsec=tls` whose handshakes the kernel does, with the real programs
 Runs as root in a guest with NFSD (scripts/build-kernel um nfsd).  Prints TAP.
 """
 
-import argparse
-import hashlib
 import os
 import signal
 import sys
@@ -22,33 +20,24 @@ import tls13  # noqa: E402
 import tls_hs  # noqa: E402
 import world  # noqa: E402
 import module  # noqa: E402
-from tls_hs_test import TESTS, Skip, eq, test  # noqa: E402
-from world import OURS, PORT, ROOT, SERVER, TRUST, Grown, wait_for  # noqa: E402
-
-P384 = 0x18
-
-
-def put(path, text):
-    """Writes to a file."""
-    with open(path, "w", encoding="ascii") as f:
-        f.write(text)
+from tls_hs_test import Skip, eq, test  # noqa: E402
+from world import (  # noqa: E402
+    OURS, P384, PORT, ROOT, SERVER, TRUST, Grown, ends, put, repeated_digest, wait_for)
 
 
 def io(w, where, size):
     """Writes a file and reads it again with nothing cached; both ends see the same."""
     path = f"{where}/data"
     seed = os.urandom(1 << 20)
-    digest = hashlib.sha256()
-    for _ in range(size >> 20):
-        digest.update(seed)
+    digest = repeated_digest(seed, size >> 20)
     script = ("import sys; seed = sys.stdin.buffer.read()\n"
               f"with open({path!r}, 'wb') as f:\n"
               f"    for _ in range({size >> 20}): f.write(seed)\n")
     w.client.run(sys.executable, "-c", script, stdin=seed, timeout=60 + (size >> 20))
     w.client.run("sh", "-c", "echo 3 >/proc/sys/vm/drop_caches")
-    eq(w.client.run("sha256sum", path, timeout=60 + (size >> 20)).split()[0], digest.hexdigest(),
+    eq(w.client.run("sha256sum", path, timeout=60 + (size >> 20)).split()[0], digest,
        "read by the client")
-    eq(w.server.run("sha256sum", f"{ROOT}/export/data").split()[0], digest.hexdigest(), "on the server")
+    eq(w.server.run("sha256sum", f"{ROOT}/export/data").split()[0], digest, "on the server")
     w.client.run("rm", path)
 
 
@@ -84,19 +73,6 @@ def waiting(w):
     """A connection on which the server waits for a ClientHello."""
     with w.client.net():
         return rpc.connect((SERVER, PORT))
-
-
-def ends(sock):
-    """Everything until the server ends a connection."""
-    out = b""
-    while True:
-        try:
-            data = sock.recv(65536)
-        except ConnectionResetError:
-            return out
-        if not data:
-            return out
-        out += data
 
 
 def alerts(tls):
@@ -162,11 +138,7 @@ def netlink(w):
         eq(tls_hs.error(w.set_keyring, keyring), error, f"keyring {keyring:x}")
     eq(tls_hs.error(w.set_keyring, w.ring, 2), "ERANGE", "peer-auth")
     eq(w.keyring(), (w.ring, world.NONE), "after errors")
-    script = f"import sys; sys.path.insert(0, {world.HERE!r}); import world; world.server_get()"
-    status, _, error = w.server.run("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin",
-                                    sys.executable, "-c", script, check=False)
-    if not status or "PermissionError" not in error:
-        raise AssertionError(f"without CAP_NET_ADMIN: {status} {error}")
+    world.refused_without_net_admin(w.server, "server_get()")
     w.set_keyring(0)
     eq(w.keyring(), (0, world.REQUEST), "after 0")
     w.set_keyring(w.ring)
@@ -395,10 +367,7 @@ def another_keyring(w):
 def fallback(w):
     """clients that the kernel cannot serve: tlshd does it, and without it they fail"""
     w.client.stop_tlshd()
-    w.client.put("etc/gnutls.conf", "[overrides]\n" + "".join(
-        f"tls-disabled-group = {name}\n" for name in (
-            "X25519", "SECP256R1", "X25519-MLKEM768", "SECP256R1-MLKEM768", "FFDHE2048",
-            "FFDHE3072", "FFDHE4096", "FFDHE6144", "FFDHE8192")))
+    w.client.put("etc/gnutls.conf", world.NO_COMMON_GROUP)
     w.start_client_tlshd(env={"GNUTLS_SYSTEM_PRIORITY_FILE": "/etc/gnutls.conf"})
     try:
         with Grown(w, TlsHsDone=0, TlsHsFallback=1, TlsHsFbGroup=1):
@@ -603,15 +572,11 @@ def namespace_ends(w):
 
 def main():
     """Runs the tests."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("names", nargs="*")
-    args = parser.parse_args()
-    tests = [t for t in TESTS if not args.names or t.__name__ in args.names]
+    full, tests, begin = world.arguments()
     w = world.World()
-    w.full, w.size = args.full, 1 << (30 if args.full else 24)
+    w.full, w.size = full, 1 << (30 if full else 24)
     w.start_client_tlshd()
-    if args.names and "unpatched" not in args.names:
+    if begin:
         w.set_keyring(w.ring)
     failed = world.run_tests("nfsd", tests, w, w.umount_all)
     w.close()

@@ -7,8 +7,10 @@ The programs are those of a Debian root that scripts/debian-root has made: NFSD'
 client's tools, and tlshd.  The kernel, and what prepares the namespaces, are the guest's.
 """
 
+import argparse
 import contextlib
 import ctypes
+import hashlib
 import os
 import shutil
 import signal
@@ -23,7 +25,7 @@ import traceback
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "selftests"), os.path.join(TOP, "tests", "module")]
 import tls_hs  # noqa: E402
-from tls_hs_test import Skip, eq  # noqa: E402
+from tls_hs_test import TESTS, Skip, eq  # noqa: E402
 
 CACHE = os.environ.get("TLS_HS_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tls-handshake")
@@ -31,6 +33,11 @@ ROOT = os.path.join(CACHE, "roots", "nfsd")
 TLSHD = os.path.join(CACHE, "ktls-utils", "tlshd")
 SERVER, CLIENT = "10.9.0.1", "10.9.0.2"
 PORT = 2049
+P384 = 0x18
+# For GnuTLS, of tlshd: no group that the kernel has.
+NO_COMMON_GROUP = "[overrides]\n" + "".join(f"tls-disabled-group = {name}\n" for name in (
+    "X25519", "SECP256R1", "X25519-MLKEM768", "SECP256R1-MLKEM768", "FFDHE2048", "FFDHE3072",
+    "FFDHE4096", "FFDHE6144", "FFDHE8192"))
 
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -64,6 +71,33 @@ def wait_for(what, seconds=10, pause=0.02):
         time.sleep(pause)
 
 
+def put(path, text):
+    """Writes to a file."""
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def repeated_digest(part, times):
+    """SHA-256 of something that is there so many times."""
+    digest = hashlib.sha256()
+    for _ in range(times):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def ends(sock):
+    """Everything until the server ends a connection."""
+    out = b""
+    while True:
+        try:
+            data = sock.recv(65536)
+        except ConnectionResetError:
+            return out
+        if not data:
+            return out
+        out += data
+
+
 def tcp(address):
     """A connection."""
     sock = socket.create_connection(address, timeout=20)
@@ -86,6 +120,17 @@ class Grown:
             return
         now = self.w.server.counters()
         eq({k: now[k] - self.before[k] for k in self.want}, self.want, "counters")
+
+
+def arguments():
+    """Those of a test's program: whether all is to be done at length, which tests, and whether
+    to begin with the setting that only "unpatched" is without."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    tests = [t for t in TESTS if not args.names or t.__name__ in args.names]
+    return args.full, tests, bool(args.names) and "unpatched" not in args.names
 
 
 def run_tests(what, tests, w, after):
@@ -377,6 +422,15 @@ def server_get():
 def peer_auth_set(peer_auth):
     """The one without the keyring, which is an error."""
     handshake_genl(CMD_SERVER_SET, _attr(A_PEER_AUTH, struct.pack("=I", peer_auth)))
+
+
+def refused_without_net_admin(side, call):
+    """A call of a function of this file fails without CAP_NET_ADMIN."""
+    script = f"import sys; sys.path.insert(0, {HERE!r}); import world; world.{call}"
+    status, _, error = side.run("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin",
+                                sys.executable, "-c", script, check=False)
+    if not status or "PermissionError" not in error:
+        raise AssertionError(f"without CAP_NET_ADMIN: {status} {error}")
 
 
 def psk_agent_set(agent):

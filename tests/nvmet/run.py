@@ -9,7 +9,6 @@ programs: nvme-cli connects the kernel's host, whose handshakes are tlshd's.
 Runs as root in a guest with NVMe and a Debian root (make test-nvmet).  Prints TAP.
 """
 
-import argparse
 import base64
 import hashlib
 import os
@@ -23,8 +22,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import world  # noqa: E402
 import tls13  # noqa: E402
 import tls_hs  # noqa: E402
-from tls_hs_test import TESTS, eq, test  # noqa: E402
-from world import KERNEL, ROOT, SERVER, USER, Failed, Grown, wait_for  # noqa: E402
+from tls_hs_test import eq, test  # noqa: E402
+from world import (  # noqa: E402
+    KERNEL, P384, ROOT, SERVER, USER, Failed, Grown, ends, put, repeated_digest, wait_for)
 
 CONFIG = "/sys/kernel/config"
 NVMET = f"{CONFIG}/nvmet"
@@ -34,7 +34,6 @@ HOST = "nqn.2014-08.org.nvmexpress:uuid:9d2f0e08-6c4c-4d0b-8f2e-0a4f8f8f8f8f"
 HOST_ID = "9d2f0e08-6c4c-4d0b-8f2e-0a4f8f8f8f8f"
 SUBSYSTEM = "nqn.2026-01.org.example:subsystem"
 SIZE = 1 << 30
-P384 = 0x18
 DECRYPT_ERROR = 51
 
 
@@ -46,12 +45,6 @@ def own_identity(name, version="NVMe1R01"):
 
 
 OTHER = own_identity("other").encode()
-
-
-def put(path, text):
-    """Writes to a file."""
-    with open(path, "w", encoding="ascii") as f:
-        f.write(text)
 
 
 def nvme_keyring():
@@ -176,7 +169,7 @@ def io(t, disk):
             f.write(seed)
         os.fsync(f.fileno())
     put("/proc/sys/vm/drop_caches", "3")
-    want = hashlib.sha256(seed * (size >> 20)).hexdigest()
+    want = repeated_digest(seed, size >> 20)
     for path, where in ((disk, "read by the host"), (t.disk, "on the target")):
         digest = hashlib.sha256()
         with open(path, "rb", buffering=0) as f:
@@ -208,15 +201,6 @@ def waiting(t):
     """A connection on which the target waits for a ClientHello."""
     with t.client.net():
         return world.tcp((SERVER, PORT))
-
-
-def ends(sock):
-    """Waits until the target ends a connection."""
-    try:
-        while sock.recv(65536):
-            pass
-    except ConnectionResetError:
-        pass
 
 
 def alerts(t, client_hello):
@@ -342,12 +326,7 @@ def netlink(t):
         eq(get(), (0, world.REQUEST, KERNEL), "without the keyring")
         eq(tls_hs.error(world.handshake_genl, world.CMD_SERVER_SET), "EINVAL", "nothing")
         eq(tls_hs.error(world.peer_auth_set, world.NONE), "EINVAL", "peer-auth alone")
-    script = (f"import sys; sys.path.insert(0, {world.HERE!r}); import world; "
-              "world.psk_agent_set(0)")
-    status, _, error = t.server.run("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin",
-                                    sys.executable, "-c", script, check=False)
-    if not status or "PermissionError" not in error:
-        raise AssertionError(f"without CAP_NET_ADMIN: {status} {error}")
+    world.refused_without_net_admin(t.server, "psk_agent_set(0)")
     served(t)
 
 
@@ -404,10 +383,7 @@ def fallback(t):
         eq(alerts(t, hello(t).set(tls13.PSK_MODES, b"\1\0")), [], "alerts, psk_ke")
 
     t.client.stop_tlshd()
-    t.client.put("etc/gnutls.conf", "[overrides]\n" + "".join(
-        f"tls-disabled-group = {name}\n" for name in (
-            "X25519", "SECP256R1", "X25519-MLKEM768", "SECP256R1-MLKEM768", "FFDHE2048",
-            "FFDHE3072", "FFDHE4096", "FFDHE6144", "FFDHE8192")))
+    t.client.put("etc/gnutls.conf", world.NO_COMMON_GROUP)
     t.start_tlshd(t.client, env={"GNUTLS_SYSTEM_PRIORITY_FILE": "/etc/gnutls.conf"})
     t.start_tlshd(t.server)
     try:
@@ -580,15 +556,11 @@ def back(t):
 
 def main():
     """Runs the tests."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("names", nargs="*")
-    args = parser.parse_args()
-    tests = [t for t in TESTS if not args.names or t.__name__ in args.names]
+    full, tests, begin = world.arguments()
     t = Target()
-    t.full, t.size = args.full, SIZE if args.full else SIZE >> 6
+    t.full, t.size = full, SIZE if full else SIZE >> 6
     t.start_tlshd(t.client)
-    if args.names and "unpatched" not in args.names:
+    if begin:
         t.agent(KERNEL)
     failed = world.run_tests("nvmet", tests, t, t.disconnect)
     t.close()
