@@ -55,12 +55,8 @@ impl Source<'_> {
         };
         let (ocsp, sct) = (read(self.ocsp), read(self.sct));
         let identity = identity.map(|mut identity| {
-            let bytes = |file: &'_ Option<Zeroizing<Vec<u8>>>| file.as_ref().map(|b| b.to_vec());
-            identity.staple(
-                bytes(&ocsp).as_deref(),
-                bytes(&sct).as_deref(),
-                &mut findings,
-            );
+            let [ocsp, sct] = [&ocsp, &sct].map(|file| file.as_ref().map(|b| b.as_slice()));
+            identity.staple(ocsp, sct, &mut findings);
             identity
         });
         let fine = findings.worst() < Some(Level::Error);
