@@ -784,7 +784,7 @@ static void tls_not_for_agent(struct kunit *test)
 {
 	struct agent_test *t = test->priv;
 	struct consumer_test c = {};
-	struct tls_handshake_args args = consumer_args(t, &c);
+	struct tls_handshake_args args;
 	int i;
 
 	agent_set(test);

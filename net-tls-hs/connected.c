@@ -311,28 +311,17 @@ static bool tls_hs_may_send(struct sock *sk)
 	       !hs->consumed && tls_hs_to_connected(hs)->may_send;
 }
 
-/* Keep the module while a task may sleep in a function of a struct proto or
- * proto_ops: where the handshake has set the ULP, the socket loses it and its
- * reference to the module meanwhile.  This fails only if that has happened and
- * the module is being unloaded, which waits for tasks that are here without
- * sleeping, see tls_hs_connected_exit().
+/* A task that may sleep here keeps the module: where the handshake has set the ULP,
+ * the socket loses it and its reference to the module meanwhile.  Without the
+ * module that has happened, and the module is being unloaded, which waits for
+ * tasks that are here without sleeping, see tls_hs_connected_exit().
  */
-static bool tls_hs_wait_enter(void)
-{
-	return try_module_get(THIS_MODULE);
-}
-
-static void tls_hs_wait_leave(void)
-{
-	module_put(THIS_MODULE);
-}
-
 static int tls_hs_wait_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)
 {
 	bool sent;
 	int rc;
 
-	if (!tls_hs_wait_enter())
+	if (!try_module_get(THIS_MODULE))
 		return -EAGAIN;
 	lock_sock(sk);
 	sent = tls_hs_may_send(sk);
@@ -345,7 +334,7 @@ static int tls_hs_wait_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)
 		if (!rc)
 			rc = READ_ONCE(sk->sk_prot)->sendmsg(sk, msg, len);
 	}
-	tls_hs_wait_leave();
+	module_put(THIS_MODULE);
 	return rc;
 }
 
@@ -358,12 +347,12 @@ static int tls_hs_wait_recvmsg(struct sock *sk, struct msghdr *msg, size_t len,
 	if (flags & MSG_ERRQUEUE)
 		return inet_recv_error(sk, msg, len);
 
-	if (!tls_hs_wait_enter())
+	if (!try_module_get(THIS_MODULE))
 		return -EAGAIN;
 	rc = tls_hs_wait_over(sk, sock_rcvtimeo(sk, flags & MSG_DONTWAIT));
 	if (!rc)
 		rc = READ_ONCE(sk->sk_prot)->recvmsg(sk, msg, len, flags);
-	tls_hs_wait_leave();
+	module_put(THIS_MODULE);
 	return rc;
 }
 
